@@ -1,0 +1,2 @@
+//! batcher
+fn main() {}

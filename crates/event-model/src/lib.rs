@@ -1,0 +1,22 @@
+//! The shared language of the pipeline: what an event is, how it looks as JSON, and the exact
+//! numbers and times made from it.
+//!
+//! In: bytes of one Kafka record. Out: an [`EventView`] that borrows from them, or a [`Dead`] that
+//! says why the record can't be used. Nothing here does IO, reads a clock or draws a random number.
+//!
+//! Keeps I-5 (exact sums): numbers are read from their decimal text into integers, never through
+//! floating point.
+
+mod dead;
+mod decimal;
+mod decode;
+mod event;
+mod time;
+
+pub use dead::{Dead, DeadReason};
+pub use decode::{EventView, decode};
+pub use event::{Direction, Event, EventType};
+pub use time::{EventTime, MICROS_PER_SECOND};
+
+/// Micro-units (10⁻⁶) in one unit: megabytes and tenge are counted in these.
+pub const MICROS_PER_UNIT: i64 = 1_000_000;

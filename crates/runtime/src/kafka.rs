@@ -1,0 +1,260 @@
+//! How the programs reach Kafka: addresses, extra librdkafka settings, and the topic itself.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use clap::Args;
+use rdkafka::ClientConfig;
+use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
+use rdkafka::client::DefaultClientContext;
+use rdkafka::error::RDKafkaErrorCode;
+use thiserror::Error;
+
+use crate::Secret;
+
+/// Partitions of a topic that we create.
+const PARTITIONS_DEFAULT: i32 = 3;
+/// Replication factor of a topic that we create.
+const REPLICATION_DEFAULT: i32 = 1;
+/// Retention of a topic that we create: 7 days.
+const RETENTION_MS: &str = "604800000";
+/// One request to the broker waits at most this long.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
+/// Pause between two looks at the brokers' metadata.
+const METADATA_RETRY_PAUSE: Duration = Duration::from_millis(100);
+
+/// librdkafka settings on which an invariant rests; KAFKA_PROPERTIES may not touch them.
+const RESERVED_PROPERTIES: [(&str, &str); 9] = [
+    ("bootstrap.servers", "use KAFKA_BOOTSTRAP_SERVERS"),
+    ("group.id", "use KAFKA_GROUP_ID"),
+    ("auto.offset.reset", "positions come from the database"),
+    ("enable.auto.commit", "positions come from the database"),
+    ("enable.auto.offset.store", "positions come from the database"),
+    ("partition.assignment.strategy", "the group is cooperative-sticky"),
+    ("group.protocol", "the group uses the classic protocol"),
+    ("enable.partition.eof", "being caught up is judged by it"),
+    ("group.instance.id", "two members with one id would evict each other"),
+];
+
+/// Where Kafka is.
+#[derive(Args, Clone, Debug)]
+pub struct KafkaArgs {
+    /// Kafka brokers, as HOST:PORT[,HOST:PORT…]
+    #[arg(long, env = "KAFKA_BOOTSTRAP_SERVERS", default_value = "localhost:9092")]
+    pub kafka_bootstrap_servers: String,
+    /// The topic of events
+    #[arg(long, env = "KAFKA_TOPIC", default_value = "telecom_events")]
+    pub kafka_topic: String,
+    /// Extra librdkafka settings, as KEY=VALUE[,KEY=VALUE…] (for SASL and TLS)
+    #[arg(long, env = "KAFKA_PROPERTIES", hide_env_values = true, default_value = "")]
+    pub kafka_properties: Secret,
+    /// Partitions, should the topic have to be created
+    #[arg(long, default_value_t = PARTITIONS_DEFAULT, value_parser = clap::value_parser!(i32).range(1..))]
+    pub topic_partitions: i32,
+    /// Replication factor, should the topic have to be created
+    #[arg(long, default_value_t = REPLICATION_DEFAULT, value_parser = clap::value_parser!(i32).range(1..))]
+    pub topic_replication: i32,
+}
+
+/// A KAFKA_PROPERTIES that can't be used. Names the key, never the value: it may be a secret.
+#[derive(Debug, Error, PartialEq, Eq)]
+pub enum KafkaPropertyError {
+    /// An item without `=`.
+    #[error("KAFKA_PROPERTIES: item {0} has no `=`; write KEY=VALUE,KEY=VALUE")]
+    NoEquals(usize),
+    /// A setting on which an invariant rests.
+    #[error("KAFKA_PROPERTIES: `{key}` can't be set here: {reason}")]
+    Reserved {
+        /// The setting.
+        key: String,
+        /// Why, or what to use instead.
+        reason: &'static str,
+    },
+}
+
+impl KafkaArgs {
+    /// The client settings that every client of this project starts from.
+    ///
+    /// # Errors
+    /// [`KafkaPropertyError`] when KAFKA_PROPERTIES is malformed or names a reserved setting.
+    pub fn client_config(&self) -> Result<ClientConfig, KafkaPropertyError> {
+        let mut config = ClientConfig::new();
+        config.set("bootstrap.servers", &self.kafka_bootstrap_servers);
+        for (key, value) in parse_properties(self.kafka_properties.expose())? {
+            config.set(key, value);
+        }
+        Ok(config)
+    }
+}
+
+fn parse_properties(text: &str) -> Result<Vec<(&str, &str)>, KafkaPropertyError> {
+    let mut properties = Vec::new();
+    for (index, item) in text.split(',').enumerate() {
+        if item.trim().is_empty() {
+            continue;
+        }
+        let (key, value) = item.split_once('=').ok_or(KafkaPropertyError::NoEquals(index + 1))?;
+        let key = key.trim();
+        if let Some((_, reason)) = RESERVED_PROPERTIES.iter().find(|(reserved, _)| *reserved == key)
+        {
+            return Err(KafkaPropertyError::Reserved { key: key.to_owned(), reason });
+        }
+        properties.push((key, value.trim()));
+    }
+    Ok(properties)
+}
+
+/// Why the topic can't be used.
+#[derive(Debug, Error)]
+pub enum TopicError {
+    /// No broker answered in time.
+    #[error(
+        "no Kafka broker answered at {servers} within {waited:?}; \
+         is it running, and is KAFKA_BOOTSTRAP_SERVERS right?"
+    )]
+    Unreachable {
+        /// The addresses tried.
+        servers: String,
+        /// How long.
+        waited: Duration,
+        /// The client's last word.
+        #[source]
+        source: rdkafka::error::KafkaError,
+    },
+    /// The topic does not exist and could not be created.
+    #[error("topic {topic} does not exist at {servers} and could not be created: {reason}")]
+    NotCreated {
+        /// The topic.
+        topic: String,
+        /// The addresses tried.
+        servers: String,
+        /// The broker's reason.
+        reason: String,
+    },
+    /// A setting that the client refuses.
+    #[error("the Kafka client refuses its settings; check KAFKA_PROPERTIES")]
+    Settings(#[source] rdkafka::error::KafkaError),
+    /// KAFKA_PROPERTIES itself is wrong.
+    #[error(transparent)]
+    Properties(#[from] KafkaPropertyError),
+}
+
+/// Waits up to `wait` for a broker, then makes sure that the topic exists. Returns the ids of its
+/// partitions, ascending.
+///
+/// A topic that has to be created gets LogAppendTime, so that the future guard is repeatable (I-3)
+/// and a backfill is not deleted at once by time retention.
+///
+/// # Errors
+/// [`TopicError`], which names the address, the topic and the way out.
+pub async fn ensure_topic(args: &KafkaArgs, wait: Duration) -> Result<Vec<i32>, TopicError> {
+    let admin: AdminClient<DefaultClientContext> =
+        args.client_config()?.create().map_err(TopicError::Settings)?;
+    let admin = Arc::new(admin);
+    let deadline = Instant::now() + wait;
+    loop {
+        let existing = partitions_of(&admin, args, deadline, wait).await?;
+        if !existing.is_empty() {
+            return Ok(existing);
+        }
+        create_topic(&admin, args).await?;
+        if Instant::now() >= deadline {
+            return Err(args.not_created("created, but no broker shows it yet".to_owned()));
+        }
+        tokio::time::sleep(METADATA_RETRY_PAUSE).await;
+    }
+}
+
+/// The topic's partitions as the brokers tell them; empty when there is no such topic.
+async fn partitions_of(
+    admin: &Arc<AdminClient<DefaultClientContext>>,
+    args: &KafkaArgs,
+    deadline: Instant,
+    wait: Duration,
+) -> Result<Vec<i32>, TopicError> {
+    loop {
+        let client = Arc::clone(admin);
+        // Asking for all topics, not for ours, does not auto-create it with the broker's defaults.
+        // The request blocks, so it runs on a thread of its own.
+        let asked = tokio::task::spawn_blocking(move || {
+            client.inner().fetch_metadata(None, REQUEST_TIMEOUT)
+        })
+        .await
+        .expect("a metadata request does not panic");
+        match asked {
+            Ok(metadata) => {
+                let mut ids: Vec<i32> = metadata
+                    .topics()
+                    .iter()
+                    .filter(|topic| topic.name() == args.kafka_topic)
+                    .flat_map(|topic| topic.partitions().iter().map(|partition| partition.id()))
+                    .collect();
+                ids.sort_unstable();
+                return Ok(ids);
+            }
+            Err(source) if Instant::now() >= deadline => {
+                let servers = args.kafka_bootstrap_servers.clone();
+                return Err(TopicError::Unreachable { servers, waited: wait, source });
+            }
+            Err(error) => tracing::debug!("no broker yet: {error}"),
+        }
+        tokio::time::sleep(METADATA_RETRY_PAUSE).await;
+    }
+}
+
+async fn create_topic(
+    admin: &AdminClient<DefaultClientContext>,
+    args: &KafkaArgs,
+) -> Result<(), TopicError> {
+    let replication = TopicReplication::Fixed(args.topic_replication);
+    let topic = NewTopic::new(&args.kafka_topic, args.topic_partitions, replication)
+        .set("retention.ms", RETENTION_MS)
+        .set("message.timestamp.type", "LogAppendTime");
+    let options = AdminOptions::new().operation_timeout(Some(REQUEST_TIMEOUT));
+    let results = admin
+        .create_topics([&topic], &options)
+        .await
+        .map_err(|error| args.not_created(error.to_string()))?;
+    for result in results {
+        match result {
+            Ok(_) => tracing::info!(
+                topic = args.kafka_topic,
+                partitions = args.topic_partitions,
+                "created the topic"
+            ),
+            // Somebody else was quicker.
+            Err((_, RDKafkaErrorCode::TopicAlreadyExists)) => {}
+            Err((_, code)) => return Err(args.not_created(code.to_string())),
+        }
+    }
+    Ok(())
+}
+
+impl KafkaArgs {
+    fn not_created(&self, reason: String) -> TopicError {
+        TopicError::NotCreated {
+            topic: self.kafka_topic.clone(),
+            servers: self.kafka_bootstrap_servers.clone(),
+            reason,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn properties_are_pairs_and_reserved_ones_are_refused_by_name() {
+        assert_eq!(parse_properties(""), Ok(vec![]));
+        assert_eq!(
+            parse_properties("sasl.username=me, sasl.password=a=b"),
+            Ok(vec![("sasl.username", "me"), ("sasl.password", "a=b")])
+        );
+        assert_eq!(parse_properties("a=1,oops"), Err(KafkaPropertyError::NoEquals(2)));
+        for (reserved, _) in RESERVED_PROPERTIES {
+            let error = parse_properties(&format!("{reserved}=x")).unwrap_err();
+            assert!(error.to_string().contains(reserved), "{error}");
+        }
+    }
+}

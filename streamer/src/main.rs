@@ -1,0 +1,2 @@
+//! streamer
+fn main() {}
