@@ -1,6 +1,18 @@
 //! Why a record can't be used.
+//!
+//! In: the rule that a record breaks and the offending value. Out: a [`Dead`], whose detail is one
+//! short printable line whatever the record held: it goes to logs and into a PostgreSQL text.
+//!
+//! Keeps I-6 (boundedness): a detail doesn't grow with the record. I-7 (nothing silent): every
+//! unusable record gets a reason.
 
 use std::fmt;
+use std::str::Utf8Error;
+
+use crate::EventTime;
+
+/// How many characters of an offending value a detail shows.
+const MAX_SHOWN_CHARS: usize = 80;
 
 /// Which rule a record breaks. [`DeadReason::code`] is stored in `dead_letters.reason`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -82,4 +94,110 @@ pub struct Dead {
     pub reason: DeadReason,
     /// Names the field, its value (shortened to a bound, without NUL) and what was expected.
     pub detail: String,
+}
+
+impl Dead {
+    /// A record without a payload, such as a tombstone of a compacted topic.
+    pub fn null_payload() -> Self {
+        let detail = "the record has a null payload, expected a JSON object".into();
+        Dead { reason: DeadReason::NullPayload, detail }
+    }
+
+    /// An event whose time lies behind `latest_accepted`, the last instant that the future guard
+    /// lets pass for its record.
+    pub fn timestamp_in_future(event_time: EventTime, latest_accepted: EventTime) -> Self {
+        let detail = format!("timestamp is {event_time}, expected at most {latest_accepted}");
+        Dead { reason: DeadReason::TimestampInFuture, detail }
+    }
+
+    /// A payload that `error` says is not UTF-8.
+    pub(crate) fn not_utf8(payload: &[u8], error: Utf8Error) -> Self {
+        let beginning = &payload[..payload.len().min(MAX_SHOWN_CHARS)];
+        let detail = format!(
+            "payload is {}, expected UTF-8, which ends at byte {}",
+            shown(&String::from_utf8_lossy(beginning)),
+            error.valid_up_to()
+        );
+        Dead { reason: DeadReason::NotUtf8, detail }
+    }
+
+    /// A payload that `error` says is not JSON.
+    pub(crate) fn not_json(payload: &str, error: &serde_json::Error) -> Self {
+        let detail = format!("payload is {}, expected one JSON text: {error}", shown(payload));
+        Dead { reason: DeadReason::NotJson, detail }
+    }
+
+    /// A payload or field, called `name`, whose `value` is not what was `expected`.
+    pub(crate) fn unexpected(
+        reason: DeadReason,
+        name: &str,
+        value: &str,
+        expected: impl fmt::Display,
+    ) -> Self {
+        Dead { reason, detail: format!("{name} is {}, expected {expected}", shown(value)) }
+    }
+}
+
+/// The beginning of `text`, without line breaks, NUL or any other character that can't be seen.
+fn shown(text: &str) -> String {
+    let mut shown = String::new();
+    for (index, character) in text.chars().enumerate() {
+        if index == MAX_SHOWN_CHARS {
+            shown.push('…');
+            break;
+        }
+        match character {
+            // Visible, and the text is most often JSON: escaping these again would only confuse.
+            '"' | '\'' | '\\' => shown.push(character),
+            _ => shown.extend(character.escape_debug()),
+        }
+    }
+    shown
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Dead, DeadReason, MAX_SHOWN_CHARS, shown};
+    use crate::EventTime;
+
+    #[test]
+    fn a_shown_value_is_one_short_visible_line() {
+        let full = "ж".repeat(MAX_SHOWN_CHARS);
+        let too_long = format!("{full}ж");
+        let cut = format!("{full}…");
+        let table = [
+            (r#""Almaty""#, r#""Almaty""#),
+            (r#""a\u0000'""#, r#""a\u0000'""#),
+            ("a\0b", r"a\0b"),
+            ("[1,\n\t2]", r"[1,\n\t2]"),
+            ("\u{1b}[31m", r"\u{1b}[31m"),
+            ("\u{202e}x", r"\u{202e}x"),
+            (&full, &full),
+            (&too_long, &cut),
+        ];
+        for (text, expected) in table {
+            assert_eq!(shown(text), expected);
+        }
+    }
+
+    #[test]
+    fn a_dead_record_names_what_it_is_and_what_was_expected() {
+        let event_time = EventTime::from_millis(1);
+        let latest = EventTime::from_millis(0);
+        let table = [
+            (Dead::null_payload(), "the record has a null payload, expected a JSON object"),
+            (
+                Dead::timestamp_in_future(event_time, latest),
+                "timestamp is 1970-01-01T00:00:00.001000Z, \
+                 expected at most 1970-01-01T00:00:00.000000Z",
+            ),
+            (
+                Dead::unexpected(DeadReason::WrongType, "region", "12", "a string"),
+                "region is 12, expected a string",
+            ),
+        ];
+        for (dead, expected) in table {
+            assert_eq!(dead.detail, expected);
+        }
+    }
 }

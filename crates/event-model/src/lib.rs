@@ -11,6 +11,7 @@ mod dead;
 mod decimal;
 mod decode;
 mod event;
+mod object;
 mod time;
 
 pub use dead::{Dead, DeadReason};
