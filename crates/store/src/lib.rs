@@ -1,1 +1,27 @@
-//! store
+//! Everything that knows PostgreSQL: connections, migrations, settings, positions, the flush
+//! transaction, the day's rows, and the check of the accounting.
+//!
+//! In: values of `windowing`. Out: committed rows, or a [`StoreError`] that says whether trying
+//! again can help. Keeps I-1 and I-2 (a flush is one transaction) and I-5 (NUMERIC sums).
+
+mod connect;
+mod error;
+mod migrate;
+mod settings;
+mod progress;
+mod flush;
+mod business_day;
+mod daily;
+mod difference;
+mod validate;
+mod verify;
+
+pub use business_day::BusinessDay;
+pub use connect::{Session, Target, connect};
+pub use daily::{ComputedDay, DailyError, DayRun, DayState, PartitionState, UnusableRow, compute_day, day_state};
+pub use difference::{DIFFERENCES_LISTED_MAX, Difference, Differences};
+pub use error::StoreError;
+pub use migrate::{SchemaState, ensure_schema, migrate, schema_state};
+pub use settings::{ExplicitSettings, Settings, agree_settings, load_settings};
+pub use validate::validate_day;
+pub use verify::{VerifyReport, verify};

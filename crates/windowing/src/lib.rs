@@ -1,1 +1,31 @@
-//! windowing
+//! The pure event-time core of the streamer: given records in the order of their partitions, it
+//! says what to store and where to go on.
+//!
+//! In: [`Input`] values (a record, an assignment, a flush's report, a tick). Out: [`Effect`] values
+//! that somebody else carries out. Nothing here does IO, reads a clock or draws a random number, so
+//! the code that runs is the code that is simulated.
+//!
+//! Reading order: [`Window`] → [`Groups`] → [`Progress`] → `partition` → [`FlushProtocol`] →
+//! [`Engine`].
+//!
+//! Keeps I-1 (accounting), I-3 (determinism), I-4 (monotonicity), I-5 (exact sums), I-6 (bounds)
+//! and I-7 (nothing silent); I-2 (atomicity) is kept by whoever carries out a flush.
+
+mod engine;
+mod flush;
+mod groups;
+mod partition;
+mod progress;
+mod record;
+mod window;
+
+pub use engine::{Bounds, Effect, Engine, Input, STALL_AFTER_MICROS};
+pub use flush::{
+    FlushAction, FlushAnswer, FlushBatch, FlushPart, FlushProtocol, FlushReport, LockedRow,
+    MergedRows, PartOutcome,
+};
+pub use groups::{GroupKey, Groups, Totals};
+pub use partition::{Delta, PartitionState};
+pub use progress::{Counters, LogEnds, Position, Progress, Rules, Witness};
+pub use record::{DeadLetter, Header, Record, RecordTime};
+pub use window::{QUARTER_MICROS, WINDOW_MICROS, Window, quarter_of};

@@ -1,0 +1,114 @@
+//! What can go wrong at the database, and whether trying again can help.
+
+use thiserror::Error;
+
+use crate::Target;
+
+/// A failed database operation. `Display` names what was tried and the way out; the cause is in
+/// [`std::error::Error::source`].
+#[derive(Debug, Error)]
+pub enum StoreError {
+    /// DATABASE_URL is not a PostgreSQL address. The address itself is not shown: it holds a password.
+    #[error("DATABASE_URL can't be read; write postgres://USER:PASSWORD@HOST:PORT/DATABASE")]
+    Address(#[source] sqlx::Error),
+    /// The server could not be reached, or refused us.
+    #[error("cannot connect to PostgreSQL {target}; is it running, and is DATABASE_URL right?")]
+    Connect {
+        /// User, host, port and database, without the password.
+        target: Target,
+        /// The driver's reason.
+        #[source]
+        source: sqlx::Error,
+    },
+    /// The database can't hold every event's text.
+    #[error("database {target} has encoding {found}; the pipeline needs one created with ENCODING 'UTF8'")]
+    Encoding {
+        /// Where.
+        target: Target,
+        /// The server's encoding.
+        found: String,
+    },
+    /// Tables of our names exist that we did not make.
+    #[error(
+        "the database already has tables that these programs did not create: {0}; \
+         use another database, or rename those tables"
+    )]
+    ForeignTables(String),
+    /// The schema is older than this program, and it may not be changed from here.
+    #[error("the database schema is not up to date and could not be migrated; run `streamer migrate` as the owner of the database")]
+    NeedsMigration(#[source] Option<Box<sqlx::migrate::MigrateError>>),
+    /// The schema is newer than this program.
+    #[error("the database schema has migration {0}, which this program does not know; install a newer version of it")]
+    SchemaTooNew(i64),
+    /// No program has stored the settings yet.
+    #[error("the database has no settings yet; start the streamer once, or run `streamer migrate`")]
+    NoSettings,
+    /// A setting was given that differs from the stored one.
+    #[error(
+        "{name} is given as {given}, but this database was set up with {stored}; settings decide which \
+         events are late, so they can't be changed yet: leave {name} unset, or give {stored}"
+    )]
+    SettingDiffers {
+        /// The variable.
+        name: &'static str,
+        /// What this start asked for.
+        given: String,
+        /// What the database says.
+        stored: String,
+    },
+    /// A stored value that no program of ours wrote.
+    #[error("the database holds a value that can't be used: {0}")]
+    BadValue(String),
+    /// Any other statement that failed.
+    #[error("{doing} failed")]
+    Sql {
+        /// What was being done.
+        doing: &'static str,
+        /// The server's answer.
+        #[source]
+        source: sqlx::Error,
+    },
+}
+
+impl StoreError {
+    /// Wraps a statement's failure with what was being done.
+    pub fn sql(doing: &'static str) -> impl FnOnce(sqlx::Error) -> StoreError {
+        move |source| StoreError::Sql { doing, source }
+    }
+
+    /// The server's five-character SQLSTATE, where it gave one.
+    pub fn sqlstate(&self) -> Option<String> {
+        let (StoreError::Sql { source, .. } | StoreError::Connect { source, .. }) = self else {
+            return None;
+        };
+        Some(source.as_database_error()?.code()?.into_owned())
+    }
+
+    /// Whether the same work can succeed later without anybody changing it: the one place where
+    /// this is decided.
+    ///
+    /// A refused value (classes 22, 23, 54) or a missing right does not go away by waiting; a
+    /// broken connection, a full disk, a restart, a lock or a serialisation failure does.
+    pub fn is_retryable(&self) -> bool {
+        match self {
+            StoreError::Sql { .. } | StoreError::Connect { .. } => match self.sqlstate() {
+                None => true,
+                Some(state) => matches!(
+                    &state[..2],
+                    // connection, transaction rollback (deadlock, serialisation), insufficient
+                    // resources, object not in state (lock not available), operator
+                    // intervention (shutdown, statement timeout), system error, bad transaction
+                    // state (a session the server ended while it idled inside a transaction)
+                    "08" | "40" | "53" | "55" | "57" | "58" | "25"
+                ),
+            },
+            _ => false,
+        }
+    }
+
+    /// Whether the server refused a value that we sent: no waiting helps, and leaving that value
+    /// out would.
+    pub fn is_refused_value(&self) -> bool {
+        self.sqlstate().is_some_and(|state| matches!(&state[..2], "22" | "23" | "54"))
+    }
+}

@@ -1,0 +1,46 @@
+-- Writes the rows of one business day into daily_stats; answers how many, and from how many windows.
+-- $1 date; $2, $3 the day's half-open bounds in UTC.
+--
+-- Sums are NUMERIC from row to total, so their order does not matter (I-5). Each is divided once,
+-- at the end, with 40 decimals: the double stored is then the one nearest to the exact quotient.
+WITH pair AS (
+    SELECT event_type, region, COUNT(*) AS windows,
+           SUM(COALESCE(event_count, 0))    AS events,
+           SUM(COALESCE(total_duration, 0)) AS seconds,
+           SUM(CASE WHEN own THEN exact_data_mb ELSE COALESCE(total_data_mb, 0)::numeric END) AS data_mb,
+           SUM(CASE WHEN own THEN exact_amount  ELSE COALESCE(total_amount, 0)::numeric END)  AS amount
+    FROM real_time_metrics
+    WHERE window_start >= $2 AND window_start < $3
+    GROUP BY event_type, region
+),
+-- The few pairs once more by type and by region; one more pass over the windows would cost far more.
+total AS (
+    SELECT event_type, region,
+           GROUPING(event_type) = 1 AS all_types, GROUPING(region) = 1 AS all_regions,
+           SUM(events) AS events, SUM(seconds) AS seconds, SUM(data_mb) AS data_mb, SUM(amount) AS amount
+    FROM pair
+    GROUP BY GROUPING SETS ((event_type, region), (event_type), (region))
+),
+day_row AS (
+    SELECT event_type, CASE WHEN all_regions THEN 'ALL' ELSE region END AS region,
+           events, seconds, data_mb, amount
+    FROM total WHERE NOT all_types
+    UNION ALL
+    -- "C" orders UTF-8 text by code point, whatever the database's own collation.
+    (SELECT 'most_active', region, events, seconds, data_mb, amount
+     FROM total WHERE all_types
+     ORDER BY events DESC, region COLLATE "C" LIMIT 1)
+),
+written AS (
+    INSERT INTO daily_stats (date, event_type, region, total_events, total_duration_hours,
+                             total_data_tb, total_amount, avg_duration_seconds, avg_data_per_user_mb)
+    SELECT $1, event_type, region, events::bigint,
+           (seconds::numeric(1000, 40) / 3600)::double precision,
+           (data_mb::numeric(1000, 40) / 1048576)::double precision,
+           amount::double precision,
+           (seconds::numeric(1000, 40) / NULLIF(events, 0))::double precision,
+           NULL -- distinct subscribers are not counted yet, and a made-up figure would be worse than none
+    FROM day_row
+    RETURNING 1
+)
+SELECT (SELECT COUNT(*) FROM written) AS rows, (SELECT COALESCE(SUM(windows), 0)::bigint FROM pair) AS windows

@@ -1,0 +1,499 @@
+//! One worker's partitions, and what to do about each thing that happens to them.
+//!
+//! ```text
+//!   Assigned ─► Loading ──Loaded, position inside the log──► Reading ──Revoked──► (forgotten)
+//!                 ▲  └────Loaded, outside ─► Halted            │ │
+//!                 └──────── flush found another position ──────┘ └─ overtaken, stuck, refused ─► Halted
+//! ```
+//!
+//! At most one flush is under way. What is read meanwhile is held, up to [`Bounds`]; beyond them
+//! the partitions are paused until the flush ends (I-6).
+
+use event_model::EventTime;
+
+use crate::partition::Growth;
+use crate::{
+    FlushBatch, FlushPart, FlushReport, LogEnds, PartOutcome, PartitionState, Position, Progress,
+    Record, Rules,
+};
+
+/// A partition from which nothing comes for this long, although its log goes on, is read anew.
+pub const STALL_AFTER_MICROS: i64 = 10_000_000;
+/// … and the third time at one offset it halts.
+const STALLS_UNTIL_HALT: u32 = 3;
+
+/// How much may be held in memory between two flushes. Reaching one flushes early, or pauses
+/// reading while a flush is under way. Twice this much can be held in all.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Bounds {
+    /// Groups of all partitions together.
+    pub groups: usize,
+    /// Dead letters of all partitions together.
+    pub dead_letters: usize,
+    /// Their bytes.
+    pub dead_letter_bytes: usize,
+}
+
+impl Default for Bounds {
+    fn default() -> Self {
+        Bounds { groups: 50_000, dead_letters: 10_000, dead_letter_bytes: 8 << 20 }
+    }
+}
+
+/// Something that happened.
+pub enum Input<'a> {
+    /// A record came. `now` is the clock, for topics without LogAppendTime.
+    Record {
+        /// Its partition.
+        partition: i32,
+        /// The record.
+        record: Record<'a>,
+        /// The clock.
+        now: EventTime,
+    },
+    /// The reader has come to the end of the log: whatever it was not shown before `end` never
+    /// held a record for us.
+    EndOfLog {
+        /// The partition.
+        partition: i32,
+        /// Its end.
+        end: Position,
+    },
+    /// These partitions are ours now.
+    Assigned(&'a [i32]),
+    /// The answer to [`Effect::Load`] for one partition.
+    Loaded {
+        /// The partition.
+        partition: i32,
+        /// Its stored row.
+        progress: Progress,
+        /// The rules, read together with it.
+        rules: Rules,
+        /// The ends of its log.
+        ends: LogEnds,
+    },
+    /// These partitions are not ours any more; what is not stored of them is dropped, and read
+    /// again by their next owner.
+    Revoked(&'a [i32]),
+    /// The flush has ended.
+    Flushed {
+        /// How.
+        report: FlushReport,
+        /// The clock.
+        now: EventTime,
+    },
+    /// Time to store what there is, and to look at the log's ends.
+    FlushDue,
+    /// About to lose partitions, or to stop: store what there is.
+    FlushNow,
+    /// The reader was refused some position, without saying of which partition.
+    ResetRefused,
+}
+
+/// Something to do.
+#[derive(Debug)]
+pub enum Effect {
+    /// Read these partitions' stored rows, the rules and the log's ends; answer
+    /// [`Input::Loaded`] for each. What comes of them meanwhile is ignored.
+    Load(Vec<i32>),
+    /// Read this partition from this position on.
+    Read {
+        /// The partition.
+        partition: i32,
+        /// Where.
+        from: Position,
+    },
+    /// Stop reading this partition until it is assigned again.
+    Halt {
+        /// The partition.
+        partition: i32,
+        /// Why, for the operator.
+        reason: String,
+    },
+    /// Stop reading all partitions for a while.
+    Pause,
+    /// Go on where reading was paused.
+    Resume,
+    /// Store this; answer [`Input::Flushed`].
+    Flush(FlushBatch),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Status {
+    Loading,
+    Reading,
+    Halted,
+}
+
+/// One assigned partition.
+#[derive(Debug)]
+struct Slot {
+    incarnation: u64,
+    status: Status,
+    /// `None` while loading.
+    state: Option<PartitionState>,
+    /// The row as it is in the database, should the flush under way succeed.
+    stored: Progress,
+    stall: Stall,
+}
+
+/// What is known of a partition from which nothing comes.
+#[derive(Clone, Copy, Debug, Default)]
+struct Stall {
+    /// Position at the last flush's report.
+    position: Option<Position>,
+    /// Since when it has not moved although the log goes on.
+    since: Option<EventTime>,
+    /// How often it was read anew at this position.
+    restarts: u32,
+}
+
+/// The state of one worker.
+#[derive(Debug, Default)]
+pub struct Engine {
+    bounds: Bounds,
+    /// By partition number.
+    slots: Vec<Option<Slot>>,
+    incarnations: u64,
+    held: Held,
+    is_flushing: bool,
+    is_paused: bool,
+    flush_wanted: bool,
+    reset_refused: bool,
+}
+
+/// What is held between two flushes.
+#[derive(Clone, Copy, Debug, Default)]
+struct Held {
+    groups: usize,
+    dead_letters: usize,
+    dead_letter_bytes: usize,
+}
+
+impl Engine {
+    /// A worker without partitions.
+    pub fn new(bounds: Bounds) -> Self {
+        Engine { bounds, ..Engine::default() }
+    }
+
+    /// Takes one input in; appends what is to be done, in order, to `effects`.
+    pub fn apply(&mut self, input: Input<'_>, effects: &mut Vec<Effect>) {
+        match input {
+            Input::Record { partition, record, now } => {
+                self.read(partition, &record, now, effects);
+            }
+            Input::EndOfLog { partition, end } => {
+                if let Some(state) = self.reading(partition) {
+                    state.skip_to(end);
+                }
+            }
+            Input::Assigned(partitions) => self.assign(partitions, effects),
+            Input::Loaded { partition, progress, rules, ends } => {
+                self.load(partition, progress, rules, ends, effects);
+            }
+            Input::Revoked(partitions) => {
+                for &partition in partitions {
+                    if let Some(slot) = self.slot_entry(partition) {
+                        *slot = None;
+                    }
+                }
+            }
+            Input::Flushed { report, now } => self.finish_flush(report, now, effects),
+            Input::FlushDue => self.cut_flush(effects),
+            Input::FlushNow => {
+                if self.has_unstored() {
+                    self.cut_flush(effects);
+                }
+            }
+            Input::ResetRefused => {
+                self.reset_refused = true;
+                self.cut_flush(effects);
+            }
+        }
+    }
+
+    /// Whether a flush is under way.
+    pub fn is_flushing(&self) -> bool {
+        self.is_flushing
+    }
+
+    /// Whether reading is paused because of [`Bounds`].
+    pub fn is_paused(&self) -> bool {
+        self.is_paused
+    }
+
+    /// Whether anything that was read has not been handed over to a flush.
+    pub fn has_unstored(&self) -> bool {
+        self.slots.iter().flatten().any(|slot| {
+            slot.state.as_ref().is_some_and(|state| state.progress().next != slot.stored.next)
+        })
+    }
+
+    /// Partitions being read, with the position after what was read so far.
+    pub fn positions(&self) -> impl Iterator<Item = (i32, Position)> {
+        (0..).zip(&self.slots).filter_map(|(partition, slot)| {
+            let slot = slot.as_ref()?;
+            let state = slot.state.as_ref().filter(|_| slot.status == Status::Reading)?;
+            Some((partition, state.progress().next))
+        })
+    }
+
+    fn read(
+        &mut self,
+        partition: i32,
+        record: &Record<'_>,
+        now: EventTime,
+        effects: &mut Vec<Effect>,
+    ) {
+        let Some(state) = self.reading(partition) else { return };
+        let Growth { groups, dead_letters, dead_letter_bytes } = state.read(record, now);
+        if groups + dead_letters == 0 {
+            return;
+        }
+        self.held.groups += groups;
+        self.held.dead_letters += dead_letters;
+        self.held.dead_letter_bytes += dead_letter_bytes;
+        if self.is_full() {
+            self.flush_or_pause(effects);
+        }
+    }
+
+    fn is_full(&self) -> bool {
+        self.held.groups >= self.bounds.groups
+            || self.held.dead_letters >= self.bounds.dead_letters
+            || self.held.dead_letter_bytes >= self.bounds.dead_letter_bytes
+    }
+
+    fn flush_or_pause(&mut self, effects: &mut Vec<Effect>) {
+        if !self.is_flushing {
+            self.cut_flush(effects);
+        } else if !self.is_paused {
+            self.is_paused = true;
+            effects.push(Effect::Pause);
+        }
+    }
+
+    fn assign(&mut self, partitions: &[i32], effects: &mut Vec<Effect>) {
+        for &partition in partitions {
+            self.incarnations += 1;
+            let slot = Slot {
+                incarnation: self.incarnations,
+                status: Status::Loading,
+                state: None,
+                stored: Progress::starting_at(Position::at(0)),
+                stall: Stall::default(),
+            };
+            if let Some(entry) = self.slot_entry(partition) {
+                *entry = Some(slot);
+            }
+        }
+        effects.push(Effect::Load(partitions.to_vec()));
+    }
+
+    fn load(
+        &mut self,
+        partition: i32,
+        progress: Progress,
+        rules: Rules,
+        ends: LogEnds,
+        effects: &mut Vec<Effect>,
+    ) {
+        let Some(slot) = self.slot_mut(partition).filter(|slot| slot.status == Status::Loading)
+        else {
+            return;
+        };
+        let from = progress.next;
+        slot.stored = progress.clone();
+        let mut state = PartitionState::new(progress, rules);
+        let reason = reason_to_halt(state.progress(), &ends);
+        state.progress_mut().halted_reason.clone_from(&reason);
+        slot.state = Some(state);
+        slot.stall = Stall::default();
+        match reason {
+            None => {
+                slot.status = Status::Reading;
+                effects.push(Effect::Read { partition, from });
+            }
+            Some(reason) => {
+                slot.status = Status::Halted;
+                effects.push(Effect::Halt { partition, reason });
+                self.cut_flush(effects);
+            }
+        }
+    }
+
+    /// Hands everything that was read over to a flush, unless one is under way.
+    fn cut_flush(&mut self, effects: &mut Vec<Effect>) {
+        if self.is_flushing {
+            self.flush_wanted = true;
+            return;
+        }
+        let mut parts = Vec::new();
+        for (partition, slot) in (0..).zip(&mut self.slots) {
+            let Some(Slot { state: Some(state), stored, incarnation, .. }) = slot else { continue };
+            let new = state.progress().clone();
+            let stored = std::mem::replace(stored, new.clone());
+            let delta = state.take_delta();
+            parts.push(FlushPart { partition, incarnation: *incarnation, stored, new, delta });
+        }
+        if parts.is_empty() {
+            return;
+        }
+        self.held = Held::default();
+        self.flush_wanted = false;
+        self.is_flushing = true;
+        effects.push(Effect::Flush(FlushBatch { parts }));
+    }
+
+    fn finish_flush(&mut self, report: FlushReport, now: EventTime, effects: &mut Vec<Effect>) {
+        self.is_flushing = false;
+        let mut reload = Vec::new();
+        for (partition, incarnation, as_stored, outcome) in report.parts {
+            // A part of a former assignment says nothing about this one.
+            let Some(slot) =
+                self.slot_mut(partition).filter(|slot| slot.incarnation == incarnation)
+            else {
+                continue;
+            };
+            match outcome {
+                PartOutcome::Unneeded => {}
+                PartOutcome::Committed => slot.keep_committed(as_stored),
+                PartOutcome::Fenced => {
+                    slot.status = Status::Loading;
+                    slot.state = None;
+                    reload.push(partition);
+                }
+                // The reason is stored already, beside the position from before the refused part.
+                PartOutcome::Refused(reason) => {
+                    slot.status = Status::Halted;
+                    slot.state = None;
+                    effects.push(Effect::Halt { partition, reason });
+                }
+            }
+        }
+        if !reload.is_empty() {
+            effects.push(Effect::Load(reload));
+        }
+        for (partition, ends) in report.log_ends {
+            self.judge_log_ends(partition, &ends, now, effects);
+        }
+        self.reset_refused = false;
+        // What a dropped delta held is still counted here: that only flushes a little early.
+        if self.flush_wanted || self.is_full() {
+            self.cut_flush(effects);
+        }
+        if self.is_paused && !self.is_full() {
+            self.is_paused = false;
+            effects.push(Effect::Resume);
+        }
+    }
+
+    /// Halts a partition that was overtaken by deletion, and reads one anew from which nothing
+    /// comes although its log goes on.
+    fn judge_log_ends(
+        &mut self,
+        partition: i32,
+        ends: &LogEnds,
+        now: EventTime,
+        effects: &mut Vec<Effect>,
+    ) {
+        let (reset_refused, is_paused) = (self.reset_refused, self.is_paused);
+        let Some(slot) = self.slot_mut(partition).filter(|slot| slot.status == Status::Reading)
+        else {
+            return;
+        };
+        let Some(state) = &mut slot.state else { return };
+        let next = state.progress().next;
+        let came_since = slot.stall.position.replace(next) != Some(next);
+        if next >= ends.high || (came_since && !reset_refused) || is_paused {
+            slot.stall = Stall { position: Some(next), ..Stall::default() };
+            return;
+        }
+        // Judged only when nothing comes: records that the reader already holds are not lost.
+        if let Some(reason) = reason_to_halt(state.progress(), ends) {
+            slot.halt(partition, reason, effects);
+            self.flush_wanted = true;
+            return;
+        }
+        let since = *slot.stall.since.get_or_insert(now);
+        if now.micros() - since.micros() < STALL_AFTER_MICROS && !reset_refused {
+            return;
+        }
+        slot.stall.since = None;
+        slot.stall.restarts += 1;
+        if slot.stall.restarts < STALLS_UNTIL_HALT {
+            effects.push(Effect::Read { partition, from: next });
+            return;
+        }
+        let reason = format!(
+            "no record comes at offset {next} although the log goes on to {}; \
+             reading was restarted {} times",
+            ends.high,
+            STALLS_UNTIL_HALT - 1
+        );
+        slot.halt(partition, reason, effects);
+        self.flush_wanted = true;
+    }
+
+    fn reading(&mut self, partition: i32) -> Option<&mut PartitionState> {
+        let slot = self.slot_mut(partition)?;
+        if slot.status == Status::Reading { slot.state.as_mut() } else { None }
+    }
+
+    fn slot_mut(&mut self, partition: i32) -> Option<&mut Slot> {
+        self.slots.get_mut(usize::try_from(partition).ok()?)?.as_mut()
+    }
+
+    /// The place of a partition, made when it is new. Kafka numbers partitions from 0 without gaps.
+    fn slot_entry(&mut self, partition: i32) -> Option<&mut Option<Slot>> {
+        let index = usize::try_from(partition).ok()?;
+        if self.slots.len() <= index {
+            self.slots.resize_with(index + 1, || None);
+        }
+        self.slots.get_mut(index)
+    }
+}
+
+impl Slot {
+    /// The flush added to its row what the broker said of the log's ends: keep it for the next one.
+    fn keep_committed(&mut self, as_stored: Progress) {
+        if let Some(state) = &mut self.state {
+            let live = state.progress_mut();
+            live.log_end_seen = live.log_end_seen.max(as_stored.log_end_seen);
+            live.caught_up_at = live.caught_up_at.max(as_stored.caught_up_at);
+        }
+        self.stored = as_stored;
+    }
+
+    /// Stops reading. What was read before is still good, and is stored with the reason.
+    fn halt(&mut self, partition: i32, reason: String, effects: &mut Vec<Effect>) {
+        self.status = Status::Halted;
+        if let Some(state) = &mut self.state {
+            state.progress_mut().halted_reason = Some(reason.clone());
+        }
+        effects.push(Effect::Halt { partition, reason });
+    }
+}
+
+/// Why a partition at this position can't be read from a log with these ends.
+fn reason_to_halt(progress: &Progress, ends: &LogEnds) -> Option<String> {
+    let next = progress.next;
+    if !progress.is_accounted() {
+        return Some(format!(
+            "the stored counters do not add up to the position {next}: run `streamer verify`"
+        ));
+    }
+    if next < ends.low {
+        return Some(format!(
+            "offsets {next} to {} were deleted from the log before they were read",
+            ends.low.offset() - 1
+        ));
+    }
+    if next > ends.high {
+        return Some(format!(
+            "position {next} is beyond the end of the log, {}: it was truncated or recreated",
+            ends.high
+        ));
+    }
+    None
+}

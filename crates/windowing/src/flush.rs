@@ -1,0 +1,329 @@
+//! The flush protocol: how deltas and positions get into the database in one transaction, exactly
+//! once, whatever happens to the connection.
+//!
+//! ```text
+//!                    ┌────────────────────── Failed (any error, COMMIT's answer lost) ─┐
+//!                    ▼                                                                 │
+//!   start ──► LockPositions ──Locked──► compare ──some as expected──► StoreAndCommit ──┤
+//!                                          │                              │            │
+//!                                          └─ none ─► Done                └─Committed─► Done
+//! ```
+//!
+//! There is no state "in doubt": after any failure the positions are locked and compared again. The
+//! lock waits for an old backend that may still be committing. Position and epoch as expected →
+//! nothing was stored, store again. Anything else → it was stored, or somebody else owns the
+//! partition: [`PartOutcome::Fenced`], drop what was read since and go on from the stored row. That
+//! is right in both cases, so nobody has to know which one it was.
+//!
+//! Keeps I-1, I-2; I-5 by merging integers.
+
+use std::collections::BTreeMap;
+
+use event_model::EventTime;
+use hashbrown::HashMap;
+
+use crate::{Delta, GroupKey, LogEnds, Progress, Totals, quarter_of};
+
+/// A newer `caught_up_at` alone is worth a write only this much later: an idle partition with a
+/// short flush interval would otherwise write all the time.
+const CAUGHT_UP_STEP_MICROS: i64 = 5_000_000;
+
+/// One partition's share of a flush.
+#[derive(Clone, Debug)]
+pub struct FlushPart {
+    /// Which partition of the topic.
+    pub partition: i32,
+    /// Which of the partition's assignments to this worker the deltas belong to.
+    pub incarnation: u64,
+    /// The row that the deltas started from: position and epoch must still be these.
+    pub stored: Progress,
+    /// The row that replaces it.
+    pub new: Progress,
+    /// What to add.
+    pub delta: Delta,
+}
+
+impl FlushPart {
+    /// Whether the position moves. Only then may results be stored (I-2), and only then can the
+    /// comparison tell whether an earlier attempt was committed.
+    pub fn moves(&self) -> bool {
+        self.new.next != self.stored.next
+    }
+
+    /// Whether there is anything to write. What is written when the position does not move is the
+    /// same however often it is written.
+    fn is_needed(&self) -> bool {
+        let caught_up_micros = |progress: &Progress| progress.caught_up_at.map(EventTime::micros);
+        let is_newer = match (caught_up_micros(&self.stored), caught_up_micros(&self.new)) {
+            (Some(before), Some(now)) => now - before >= CAUGHT_UP_STEP_MICROS,
+            (before, now) => before != now,
+        };
+        self.moves() || is_newer || self.stored.halted_reason != self.new.halted_reason
+    }
+
+    fn is_as_expected(&self, row: &LockedRow) -> bool {
+        row.partition == self.partition
+            && row.generation == self.stored.generation
+            && row.position == self.stored.next.offset()
+            && row.epoch == self.stored.epoch
+    }
+}
+
+/// What a worker wants stored: its partitions, ascending.
+#[derive(Clone, Debug, Default)]
+pub struct FlushBatch {
+    /// One part per partition that the worker reads, changed or not.
+    pub parts: Vec<FlushPart>,
+}
+
+/// One locked row of `stream_progress`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LockedRow {
+    /// The partition.
+    pub partition: i32,
+    /// The generation.
+    pub generation: i32,
+    /// The stored next offset.
+    pub position: i64,
+    /// The stored epoch.
+    pub epoch: i64,
+}
+
+/// What became of one part.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PartOutcome {
+    /// There was nothing to write.
+    Unneeded,
+    /// Stored.
+    Committed,
+    /// The stored row was not the expected one: drop and read it again.
+    Fenced,
+    /// The database refuses a value of this part, for this reason. The reason has been stored, the
+    /// position has not moved, and the partition must halt.
+    Refused(String),
+}
+
+/// The end of a flush. Parts stand in the batch's order.
+#[derive(Clone, Debug, Default)]
+pub struct FlushReport {
+    /// Partition, incarnation, the row as it was to be stored, and what became of it.
+    pub parts: Vec<(i32, u64, Progress, PartOutcome)>,
+    /// What the broker said of the log's ends, where it answered.
+    pub log_ends: Vec<(i32, LogEnds)>,
+}
+
+/// What the database has to do next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FlushAction {
+    /// Begin a transaction on a connection in a known state and lock the rows of
+    /// [`FlushProtocol::pending`]; answer [`FlushAnswer::Locked`].
+    LockPositions,
+    /// In that transaction store [`FlushProtocol::matching`], and commit.
+    StoreAndCommit,
+    /// Nothing any more; take [`FlushProtocol::into_report`].
+    Done,
+}
+
+/// What the database did.
+#[derive(Clone, Debug)]
+pub enum FlushAnswer {
+    /// The locked rows; a row that does not exist is missing.
+    Locked(Vec<LockedRow>),
+    /// COMMIT was confirmed.
+    Committed,
+    /// Anything went wrong, before or after COMMIT was sent.
+    Failed,
+    /// Storing was refused for a value of these parts (indices), and nothing was committed.
+    Refused(Vec<(usize, String)>),
+}
+
+/// The state of one flush.
+#[derive(Clone, Debug)]
+pub struct FlushProtocol {
+    batch: FlushBatch,
+    log_ends: Vec<(i32, LogEnds)>,
+    /// `None`: not decided yet.
+    outcomes: Vec<Option<PartOutcome>>,
+    /// Parts whose locked row was as expected.
+    matching: Vec<usize>,
+    /// Parts of which only the reason to halt is stored.
+    refusals: Vec<Option<String>>,
+}
+
+impl FlushProtocol {
+    /// Begins a flush. `log_ends` are what the broker said after the batch was cut.
+    pub fn new(mut batch: FlushBatch, log_ends: Vec<(i32, LogEnds)>) -> Self {
+        for part in &mut batch.parts {
+            if let Some((_, ends)) = log_ends.iter().find(|(id, _)| *id == part.partition) {
+                part.new.note_log_ends(ends);
+            }
+            debug_assert!(
+                part.new.is_accounted() || part.new.halted_reason.is_some(),
+                "I-1: {:?}",
+                part.new
+            );
+            debug_assert!(part.new.watermark >= part.stored.watermark, "I-4: {:?}", part.new);
+        }
+        let outcomes = batch
+            .parts
+            .iter()
+            .map(|part| if part.is_needed() { None } else { Some(PartOutcome::Unneeded) })
+            .collect();
+        let refusals = vec![None; batch.parts.len()];
+        FlushProtocol { batch, log_ends, outcomes, matching: Vec::new(), refusals }
+    }
+
+    /// What to do first.
+    pub fn start(&self) -> FlushAction {
+        self.lock_or_finish()
+    }
+
+    /// What to do after the last action's answer.
+    pub fn next(&mut self, answer: FlushAnswer) -> FlushAction {
+        match answer {
+            FlushAnswer::Locked(rows) => self.compare(&rows),
+            FlushAnswer::Committed => {
+                for &index in &self.matching {
+                    self.outcomes[index] = Some(match self.refusals[index].take() {
+                        None => PartOutcome::Committed,
+                        Some(reason) => PartOutcome::Refused(reason),
+                    });
+                }
+                self.lock_or_finish()
+            }
+            FlushAnswer::Failed => self.lock_or_finish(),
+            FlushAnswer::Refused(parts) => {
+                for (index, reason) in parts {
+                    self.refuse(index, reason);
+                }
+                self.lock_or_finish()
+            }
+        }
+    }
+
+    /// Parts that are not decided yet, by partition.
+    pub fn pending(&self) -> impl Iterator<Item = &FlushPart> {
+        self.batch.parts.iter().zip(&self.outcomes).filter(|(_, o)| o.is_none()).map(|(p, _)| p)
+    }
+
+    /// Index and part of those whose locked row was as expected.
+    pub fn matching(&self) -> impl Iterator<Item = (usize, &FlushPart)> {
+        self.matching.iter().map(|&index| (index, &self.batch.parts[index]))
+    }
+
+    /// The rows to store for the matching parts.
+    pub fn merged_rows(&self) -> MergedRows<'_> {
+        MergedRows::of(self.matching().map(|(_, part)| part))
+    }
+
+    /// The end. A part that was never decided, because the flush was given up, counts as fenced:
+    /// whether it was stored is not known, so the stored row must be read again.
+    pub fn into_report(self) -> FlushReport {
+        let parts = self
+            .batch
+            .parts
+            .into_iter()
+            .zip(self.outcomes)
+            .map(|(part, outcome)| {
+                let outcome = outcome.unwrap_or(PartOutcome::Fenced);
+                (part.partition, part.incarnation, part.new, outcome)
+            })
+            .collect();
+        FlushReport { parts, log_ends: self.log_ends }
+    }
+
+    /// Leaves a part's results out: only the reason is stored, beside the unmoved position. If even
+    /// that is refused, the part is done with.
+    fn refuse(&mut self, index: usize, reason: String) {
+        if self.refusals[index].is_some() {
+            self.outcomes[index] = Some(PartOutcome::Refused(reason));
+            return;
+        }
+        let part = &mut self.batch.parts[index];
+        part.new = Progress { halted_reason: Some(reason.clone()), ..part.stored.clone() };
+        part.delta = Delta::default();
+        self.refusals[index] = Some(reason);
+    }
+
+    fn lock_or_finish(&self) -> FlushAction {
+        if self.outcomes.iter().all(Option::is_some) {
+            FlushAction::Done
+        } else {
+            FlushAction::LockPositions
+        }
+    }
+
+    fn compare(&mut self, rows: &[LockedRow]) -> FlushAction {
+        self.matching.clear();
+        for (index, part) in self.batch.parts.iter().enumerate() {
+            if self.outcomes[index].is_some() {
+                continue;
+            }
+            if rows.iter().any(|row| part.is_as_expected(row)) {
+                self.matching.push(index);
+            } else {
+                self.outcomes[index] = Some(PartOutcome::Fenced);
+            }
+        }
+        if self.matching.is_empty() { FlushAction::Done } else { FlushAction::StoreAndCommit }
+    }
+}
+
+/// A partition's quarter of an hour, for `day_ledger`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct LedgerKey {
+    generation: i32,
+    partition: i32,
+    quarter_start: EventTime,
+}
+
+/// The rows of one flush, each key once, in the order in which every writer stores them.
+#[derive(Clone, Debug, Default)]
+pub struct MergedRows<'a> {
+    /// For `real_time_metrics`.
+    pub on_time: Vec<(&'a GroupKey, Totals)>,
+    /// For `late_metrics`.
+    pub late: Vec<(&'a GroupKey, Totals)>,
+    /// For `day_ledger`: generation, partition, quarter, on time, late.
+    pub ledger: Vec<(i32, i32, EventTime, i64, i64)>,
+}
+
+impl<'a> MergedRows<'a> {
+    /// Sums the parts' deltas.
+    pub fn of(parts: impl Iterator<Item = &'a FlushPart>) -> Self {
+        let mut on_time: HashMap<&GroupKey, Totals> = HashMap::new();
+        let mut late: HashMap<&GroupKey, Totals> = HashMap::new();
+        let mut ledger: BTreeMap<LedgerKey, (i64, i64)> = BTreeMap::new();
+        for part in parts {
+            let quarter = |key: &GroupKey| LedgerKey {
+                generation: part.new.generation,
+                partition: part.partition,
+                quarter_start: quarter_of(key.window.start()),
+            };
+            for (key, totals) in part.delta.on_time.iter() {
+                on_time.entry(key).or_default().add(totals);
+                ledger.entry(quarter(key)).or_default().0 += totals.events;
+            }
+            for (key, totals) in part.delta.late.iter() {
+                late.entry(key).or_default().add(totals);
+                ledger.entry(quarter(key)).or_default().1 += totals.events;
+            }
+        }
+        MergedRows {
+            on_time: sorted(on_time),
+            late: sorted(late),
+            ledger: ledger
+                .into_iter()
+                .map(|(key, (on_time, late))| {
+                    (key.generation, key.partition, key.quarter_start, on_time, late)
+                })
+                .collect(),
+        }
+    }
+}
+
+fn sorted<'a>(groups: HashMap<&'a GroupKey, Totals>) -> Vec<(&'a GroupKey, Totals)> {
+    let mut rows: Vec<_> = groups.into_iter().collect();
+    rows.sort_unstable_by_key(|(key, _)| *key);
+    rows
+}

@@ -1,0 +1,158 @@
+//! Totals by (window, event type, region).
+//!
+//! Keeps I-5: integers only, so that no sum depends on the order of addition.
+
+use event_model::EventView;
+use hashbrown::{Equivalent, HashMap};
+
+use crate::Window;
+
+/// What one group's events add up to.
+///
+/// No field can overflow: 2⁶³ / 31,622,400 s is 2.9·10¹¹ events of the longest duration, in one
+/// group and between two flushes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Totals {
+    /// Number of events.
+    pub events: i64,
+    /// Seconds.
+    pub duration_seconds: i64,
+    /// 10⁻⁶ MB.
+    pub data_micro_mb: i128,
+    /// 10⁻⁶ tenge.
+    pub amount_micro_tenge: i128,
+}
+
+impl Totals {
+    /// Adds one event.
+    pub fn add_event(&mut self, event: &EventView<'_>) {
+        self.events += 1;
+        self.duration_seconds += event.duration_seconds;
+        self.data_micro_mb += i128::from(event.data_micro_mb);
+        self.amount_micro_tenge += i128::from(event.amount_micro_tenge);
+    }
+
+    /// Adds another part of the same group.
+    pub fn add(&mut self, other: &Totals) {
+        self.events += other.events;
+        self.duration_seconds += other.duration_seconds;
+        self.data_micro_mb += other.data_micro_mb;
+        self.amount_micro_tenge += other.amount_micro_tenge;
+    }
+}
+
+/// The key of a row of `real_time_metrics`. The order is the order in which rows are stored: all
+/// writers use the same one, or their upserts deadlock.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct GroupKey {
+    /// The minute.
+    pub window: Window,
+    /// 1–50 characters.
+    pub event_type: Box<str>,
+    /// 1–100 characters.
+    pub region: Box<str>,
+}
+
+/// A key that borrows its names: looking a group up allocates nothing.
+#[derive(Hash)]
+struct BorrowedKey<'a> {
+    window: Window,
+    event_type: &'a str,
+    region: &'a str,
+}
+
+impl Equivalent<GroupKey> for BorrowedKey<'_> {
+    fn equivalent(&self, key: &GroupKey) -> bool {
+        self.window == key.window
+            && *self.region == *key.region
+            && *self.event_type == *key.event_type
+    }
+}
+
+impl BorrowedKey<'_> {
+    fn to_group_key(&self) -> GroupKey {
+        GroupKey {
+            window: self.window,
+            event_type: self.event_type.into(),
+            region: self.region.into(),
+        }
+    }
+}
+
+/// Totals of many groups.
+#[derive(Clone, Debug, Default)]
+pub struct Groups(HashMap<GroupKey, Totals>);
+
+impl Groups {
+    /// Adds one event to its group. Returns whether the group is new here.
+    pub fn add_event(&mut self, event: &EventView<'_>) -> bool {
+        let key = BorrowedKey {
+            window: Window::containing(event.event_time),
+            event_type: &event.event_type,
+            region: &event.region,
+        };
+        if let Some(totals) = self.0.get_mut(&key) {
+            totals.add_event(event);
+            return false;
+        }
+        self.0.entry(key.to_group_key()).or_default().add_event(event);
+        true
+    }
+
+    /// Number of groups.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether there is no group.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The groups, in no particular order.
+    pub fn iter(&self) -> impl Iterator<Item = (&GroupKey, &Totals)> {
+        self.0.iter()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use event_model::EventTime;
+
+    use super::*;
+
+    fn event(event_type: &str, region: &str, micros: i64) -> EventView<'static> {
+        EventView {
+            event_type: event_type.to_owned().into(),
+            region: region.to_owned().into(),
+            event_time: EventTime::from_micros(micros),
+            duration_seconds: 7,
+            data_micro_mb: 1_500_000,
+            amount_micro_tenge: 0,
+            subscriber_id: None,
+            msisdn: None,
+        }
+    }
+
+    #[test]
+    fn events_of_one_minute_type_and_region_share_a_group() {
+        let mut groups = Groups::default();
+        assert!(groups.add_event(&event("call", "Almaty", 0)));
+        assert!(!groups.add_event(&event("call", "Almaty", 59_999_999)));
+        assert!(groups.add_event(&event("call", "Almaty", 60_000_000)));
+        assert!(groups.add_event(&event("call", "Astana", 0)));
+        assert!(groups.add_event(&event("sms", "Almaty", 0)));
+        // The same letters split otherwise are another group.
+        assert!(groups.add_event(&event("callA", "lmaty", 0)));
+        assert_eq!(groups.len(), 5);
+        let most = groups.iter().map(|(_, totals)| totals.events).max();
+        assert_eq!(most, Some(2));
+    }
+
+    #[test]
+    fn totals_beyond_64_bits_stay_exact() {
+        let mut totals = Totals { data_micro_mb: i128::from(i64::MAX), ..Totals::default() };
+        totals.add(&Totals { data_micro_mb: 1, ..Totals::default() });
+        assert_eq!(totals.data_micro_mb, i128::from(i64::MAX) + 1);
+    }
+}

@@ -1,0 +1,150 @@
+//! How far a partition is read, and what became of its records: the part of a `stream_progress`
+//! row that the core needs.
+
+use std::fmt;
+
+use event_model::EventTime;
+
+/// The next offset to read of one partition. Never the last one read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Position(i64);
+
+impl Position {
+    /// Reading goes on at `offset`.
+    pub const fn at(offset: i64) -> Self {
+        Position(offset)
+    }
+
+    /// Reading goes on after the record at `offset`.
+    pub const fn after(offset: i64) -> Self {
+        Position(offset + 1)
+    }
+
+    /// The offset that is read next.
+    pub const fn offset(self) -> i64 {
+        self.0
+    }
+}
+
+impl fmt::Display for Position {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// What became of the offsets between the first one and the position (I-1).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counters {
+    /// Counted in `real_time_metrics`.
+    pub on_time: i64,
+    /// Counted in `late_metrics`.
+    pub late: i64,
+    /// Kept in `dead_letters`.
+    pub dead: i64,
+    /// Accepted as lost by an operator.
+    pub gap: i64,
+    /// Never held a record for us.
+    pub skipped: i64,
+}
+
+impl Counters {
+    /// All offsets accounted for.
+    pub const fn sum(&self) -> i64 {
+        self.on_time + self.late + self.dead + self.gap + self.skipped
+    }
+}
+
+/// What we remember of one record, to recognise the log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Witness {
+    /// Its offset.
+    pub offset: i64,
+    /// Its record timestamp in milliseconds since 1970, where it has one.
+    pub timestamp_ms: Option<i64>,
+    /// CRC-32 (IEEE) of its key, then its payload.
+    pub crc: u32,
+}
+
+/// The two ends of a partition's log, as a broker told them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LogEnds {
+    /// Offset of the oldest record kept.
+    pub low: Position,
+    /// Offset that the next record will get.
+    pub high: Position,
+    /// The clock before the broker was asked.
+    pub asked_at: EventTime,
+}
+
+/// What decides whether a record is on time, late or dead; the same for every worker, because it is
+/// read from the database together with the position (I-3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rules {
+    /// How far the watermark stays behind the highest event time.
+    pub watermark_delay_micros: i64,
+    /// How far an event may be ahead of its record.
+    pub max_future_skew_micros: i64,
+}
+
+/// One partition's stored state.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Progress {
+    /// Which life of the topic.
+    pub generation: i32,
+    /// Where we began.
+    pub first: Position,
+    /// Where reading goes on.
+    pub next: Position,
+    /// Rises when deltas made before must not be stored any more.
+    pub epoch: i64,
+    /// Never goes back (I-4).
+    pub watermark: Option<EventTime>,
+    /// Highest event time accepted.
+    pub max_event_time: Option<EventTime>,
+    /// What became of the records.
+    pub counters: Counters,
+    /// The last record read.
+    pub witness: Option<Witness>,
+    /// The first record read.
+    pub origin: Option<Witness>,
+    /// Highest end of the log ever seen.
+    pub log_end_seen: Option<Position>,
+    /// At this time the broker had nothing left after `next`.
+    pub caught_up_at: Option<EventTime>,
+    /// Why the partition waits for an operator.
+    pub halted_reason: Option<String>,
+}
+
+impl Progress {
+    /// A partition that is read from `first` on.
+    pub fn starting_at(first: Position) -> Self {
+        Progress {
+            generation: 0,
+            first,
+            next: first,
+            epoch: 0,
+            watermark: None,
+            max_event_time: None,
+            counters: Counters::default(),
+            witness: None,
+            origin: None,
+            log_end_seen: None,
+            caught_up_at: None,
+            halted_reason: None,
+        }
+    }
+
+    /// Whether every offset before the position is accounted for (I-1).
+    pub fn is_accounted(&self) -> bool {
+        self.next.offset() - self.first.offset() == self.counters.sum()
+    }
+
+    /// Takes in what the broker said of the log's ends.
+    pub(crate) fn note_log_ends(&mut self, ends: &LogEnds) {
+        self.log_end_seen = self.log_end_seen.max(Some(ends.high));
+        // Everything that the log held when the broker was asked has been read.
+        if ends.high == self.next {
+            self.caught_up_at = self.caught_up_at.max(Some(ends.asked_at));
+        }
+    }
+}

@@ -1,0 +1,91 @@
+//! One record as it comes from the log, and what is kept of it when it can't be used.
+
+use event_model::EventTime;
+
+/// When a record was written, and by whose clock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RecordTime {
+    /// By the broker's: the topic has LogAppendTime.
+    LogAppend(EventTime),
+    /// By the producer's: the topic has CreateTime.
+    Create(EventTime),
+    /// The record carries no time.
+    Unknown,
+}
+
+impl RecordTime {
+    /// The time itself, whoever set it.
+    pub fn instant(self) -> Option<EventTime> {
+        match self {
+            RecordTime::LogAppend(at) | RecordTime::Create(at) => Some(at),
+            RecordTime::Unknown => None,
+        }
+    }
+
+    /// What an event time is compared with by the future guard.
+    ///
+    /// | topic | reference | why |
+    /// |---|---|---|
+    /// | LogAppendTime | the record's time | repeatable: the same after a restart |
+    /// | CreateTime | the lesser of it and the clock | a producer two days ahead stamps both |
+    /// | none | the clock | there is nothing else |
+    pub fn future_reference(self, now: EventTime) -> EventTime {
+        match self {
+            RecordTime::LogAppend(at) => at,
+            RecordTime::Create(at) => at.min(now),
+            RecordTime::Unknown => now,
+        }
+    }
+}
+
+/// A record header: its name and, unless null, its value.
+pub type Header = (String, Option<Vec<u8>>);
+
+/// One record of one partition.
+#[derive(Clone, Copy)]
+pub struct Record<'a> {
+    /// Its offset.
+    pub offset: i64,
+    /// When it was written.
+    pub time: RecordTime,
+    /// Its key.
+    pub key: Option<&'a [u8]>,
+    /// Its payload; `None` for a null payload (a tombstone).
+    pub payload: Option<&'a [u8]>,
+    /// Reads its headers; called only when the record is dead.
+    pub headers: &'a dyn Fn() -> Vec<Header>,
+}
+
+/// A record that can't be used, whole, with the reason (I-7).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DeadLetter {
+    /// Its offset.
+    pub offset: i64,
+    /// Code of the rule that it breaks.
+    pub reason: &'static str,
+    /// A sentence for the operator.
+    pub detail: String,
+    /// When it was written.
+    pub record_time: Option<EventTime>,
+    /// Its key.
+    pub key: Option<Vec<u8>>,
+    /// Its payload.
+    pub payload: Option<Vec<u8>>,
+    /// Its headers.
+    pub headers: Vec<Header>,
+}
+
+impl DeadLetter {
+    /// Memory that it holds, roughly: the parts that a sender controls.
+    pub fn bytes(&self) -> usize {
+        let headers: usize = self
+            .headers
+            .iter()
+            .map(|(name, value)| name.len() + value.as_ref().map_or(0, Vec::len))
+            .sum();
+        self.key.as_ref().map_or(0, Vec::len)
+            + self.payload.as_ref().map_or(0, Vec::len)
+            + self.detail.len()
+            + headers
+    }
+}
