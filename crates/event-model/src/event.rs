@@ -6,6 +6,8 @@
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 
+use crate::EventTime;
+
 /// What happened. Readers accept any other name too; this is the list that we write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -87,7 +89,7 @@ fn utc_micros<S: serde::Serializer>(
     instant: &DateTime<Utc>,
     serializer: S,
 ) -> Result<S::Ok, S::Error> {
-    serializer.collect_str(&instant.format("%Y-%m-%dT%H:%M:%S%.6fZ"))
+    serializer.collect_str(&EventTime::from(*instant))
 }
 
 #[cfg(test)]

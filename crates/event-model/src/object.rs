@@ -59,18 +59,21 @@ impl<'a> Members<'a> {
     /// `NotJson`, `NotAnObject`; else the first in the text of `DuplicateField`, `WrongType` and
     /// `LoneSurrogate`. The whole text is read before any of these is reported.
     pub(crate) fn read(payload: &'a str) -> Result<Self, Dead> {
+        let mut members = Members::default();
         let mut deserializer = serde_json::Deserializer::from_str(payload);
         let is_object = payload.trim_start_matches([' ', '\t', '\n', '\r']).starts_with('{');
         let read = if is_object {
-            deserializer.deserialize_map(MembersVisitor)
+            deserializer.deserialize_map(MembersVisitor { members: &mut members })
         } else {
             deserializer.deserialize_ignored_any(IgnoredAny).map(|_| {
                 let (reason, name) = (DeadReason::NotAnObject, "payload");
                 Err(Dead::unexpected(reason, name, payload, "a JSON object"))
             })
         };
-        let members = read.and_then(|members| deserializer.end().map(|()| members));
-        members.unwrap_or_else(|error| Err(Dead::not_json(payload, &error)))
+        match read.and_then(|judged| deserializer.end().map(|()| judged)) {
+            Ok(judged) => judged.map(|()| members),
+            Err(error) => Err(Dead::not_json(payload, &error)),
+        }
     }
 
     /// Takes the unescaped string out.
@@ -143,13 +146,12 @@ impl NumberField {
 impl Field {
     /// The field that a key names, given as it stands in the record, with its quotes.
     fn of_key(key: &str) -> Option<Field> {
-        let quoted = key.as_bytes();
-        if quoted.contains(&b'\\') {
+        // No name of ours needs an escape, so that one found without unescaping is the right one.
+        Field::named(without_quotes(key)).or_else(|| {
+            let is_escaped = key.as_bytes().contains(&b'\\');
             // A key that is no string (it holds a lone surrogate) is none of ours.
-            Field::named(&unescaped(key)?)
-        } else {
-            Field::named(without_quotes(key))
-        }
+            if is_escaped { Field::named(&unescaped(key)?) } else { None }
+        })
     }
 
     fn named(name: &str) -> Option<Field> {
@@ -199,30 +201,31 @@ fn without_quotes(json_string: &str) -> &str {
     &json_string[1..json_string.len() - 1]
 }
 
-/// Collects the members; a fault of the structure is its value, an error is invalid JSON.
-struct MembersVisitor;
+/// Fills the members in; a fault of the structure is its value, an error is invalid JSON.
+struct MembersVisitor<'m, 'a> {
+    members: &'m mut Members<'a>,
+}
 
-impl<'de> Visitor<'de> for MembersVisitor {
-    type Value = Result<Members<'de>, Dead>;
+impl<'a> Visitor<'a> for MembersVisitor<'_, 'a> {
+    type Value = Result<(), Dead>;
 
     fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str("a JSON object")
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut object: A) -> Result<Self::Value, A::Error> {
-        let mut members = Members::default();
+    fn visit_map<A: MapAccess<'a>>(self, mut object: A) -> Result<Self::Value, A::Error> {
         while let Some(key) = object.next_key::<&RawValue>()? {
             let Some(field) = Field::of_key(key.get()) else {
                 object.next_value::<IgnoredAny>()?;
                 continue;
             };
             let value: &RawValue = object.next_value()?;
-            if let Err(fault) = members.insert(field, value.get()) {
-                // Only JSON has reasons: read on to the end of the object.
+            if let Err(fault) = self.members.insert(field, value.get()) {
+                // Not being JSON comes first, and the rest of the text may still not be JSON.
                 while object.next_entry::<&RawValue, IgnoredAny>()?.is_some() {}
                 return Ok(Err(fault));
             }
         }
-        Ok(Ok(members))
+        Ok(Ok(()))
     }
 }

@@ -5,7 +5,7 @@
 
 use std::fmt;
 
-use chrono::{DateTime, NaiveDate, NaiveDateTime, Utc};
+use chrono::{DateTime, NaiveDate, NaiveDateTime, Timelike, Utc};
 
 /// Microseconds in one second.
 pub const MICROS_PER_SECOND: i64 = 1_000_000;
@@ -67,10 +67,13 @@ impl From<DateTime<Utc>> for EventTime {
 impl fmt::Display for EventTime {
     /// `YYYY-MM-DDTHH:MM:SS.ffffffZ`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.to_datetime() {
-            Some(utc) => write!(f, "{}", utc.format("%Y-%m-%dT%H:%M:%S%.6fZ")),
-            None => write!(f, "{} µs since 1970", self.0),
-        }
+        let Some(utc) = self.to_datetime() else {
+            return write!(f, "{} µs since 1970", self.0);
+        };
+        // Every event that is written passes here: chrono would parse a format string each time.
+        let (hour, minute, second) = (utc.hour(), utc.minute(), utc.second());
+        let micros = utc.nanosecond() / 1_000;
+        write!(f, "{}T{hour:02}:{minute:02}:{second:02}.{micros:06}Z", utc.date())
     }
 }
 
