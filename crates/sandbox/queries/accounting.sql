@@ -1,0 +1,3 @@
+SELECT *
+FROM accounting
+ORDER BY topic, generation, partition
