@@ -15,11 +15,8 @@ use anyhow::{Context, Result};
 
 use crate::cache::{self, Goal};
 use crate::random;
-use crate::server::{Server, Signal, wait_until};
+use crate::server::{Server, Signal, start_on_free_ports, wait_until};
 
-/// Starts of a fresh broker, each on new ports: between choosing a port and binding it, somebody
-/// else may take it.
-const FIRST_START_ATTEMPTS: usize = 3;
 /// How long ZooKeeper keeps the node of a broker that was killed. Longer than any pause of a busy
 /// test machine, short enough to wait for after a kill.
 const SESSION_TIMEOUT_MS: u32 = 6_000;
@@ -69,15 +66,8 @@ impl Kafka {
         let java = cache::java_program("java")?;
         let pom = include_str!("../maven/kafka.xml");
         let jars = cache::fetched("kafka-3.5.1", pom, Goal::Copy, |_| Ok(()))?;
-        let mut attempts = 0;
-        loop {
-            attempts += 1;
-            match start_pair(&java.clone().into(), &jars.join("*").into(), options) {
-                Err(error) if attempts == FIRST_START_ATTEMPTS => return Err(error),
-                Err(_) => continue,
-                Ok(kafka) => return Ok(kafka),
-            }
-        }
+        let (java, class_path) = (java.into(), jars.join("*").into());
+        start_on_free_ports(|| start_pair(&java, &class_path, options))
     }
 
     /// HOST:PORT for `bootstrap.servers`.

@@ -15,7 +15,7 @@ use std::process::{Command, Stdio};
 use anyhow::{Context, Result, bail};
 
 use crate::random;
-use crate::server::{Server, Signal, tail};
+use crate::server::{Server, Signal, start_on_free_ports, tail};
 use crate::sql;
 use binaries::Binaries;
 
@@ -25,8 +25,6 @@ const PASSWORD: &str = "telecom_pass";
 pub(crate) const DATABASE: &str = "telecom_db";
 /// PostgreSQL refuses to run as root: then it runs as nobody.
 const NOBODY: u32 = 65_534;
-/// Starts of a fresh server, each on a new port (see `kafka`).
-const FIRST_START_ATTEMPTS: usize = 3;
 
 /// Settings of a [`Postgres`].
 #[derive(Clone, Debug, Default)]
@@ -62,15 +60,7 @@ impl Postgres {
     /// As [`Postgres::start`].
     pub fn start_with(options: &PostgresOptions) -> Result<Postgres> {
         let binaries = Binaries::find()?;
-        let mut attempts = 0;
-        loop {
-            attempts += 1;
-            match start_once(&binaries, options) {
-                Err(error) if attempts == FIRST_START_ATTEMPTS => return Err(error),
-                Err(_) => continue,
-                Ok(postgres) => return Ok(postgres),
-            }
-        }
+        start_on_free_ports(|| start_once(&binaries, options))
     }
 
     /// The address of a database, for `DATABASE_URL`.

@@ -25,6 +25,9 @@ const START_TIMEOUT: Duration = Duration::from_secs(120);
 const STOP_TIMEOUT: Duration = Duration::from_secs(60);
 /// How often a condition that nobody announces is looked at again.
 const POLL_INTERVAL: Duration = Duration::from_millis(20);
+/// Starts of a fresh server, each on new ports: between choosing a port and binding it, somebody
+/// else may take it.
+const FIRST_START_ATTEMPTS: usize = 3;
 /// Lines of a server's log that an error message shows.
 const LOG_TAIL_LINES: usize = 20;
 
@@ -162,6 +165,16 @@ impl fmt::Debug for Server {
     }
 }
 
+/// Starts a fresh server; `start` chooses its ports anew in each attempt.
+pub(crate) fn start_on_free_ports<T>(mut start: impl FnMut() -> Result<T>) -> Result<T> {
+    for _ in 1..FIRST_START_ATTEMPTS {
+        if let Ok(started) = start() {
+            return Ok(started);
+        }
+    }
+    start()
+}
+
 /// The last lines of a program's output, for an error message.
 pub(crate) fn tail(text: &str) -> String {
     let lines: Vec<&str> = text.lines().collect();
@@ -203,10 +216,10 @@ impl Process {
         log: &Path,
         command: &[OsString],
     ) -> Result<Process> {
+        let script = folder.join("watchdog.sh");
+        fs::write(&script, include_str!("watchdog.sh")).context("cannot write the watchdog")?;
         let mut watchdog = Command::new("sh")
-            .arg("-c")
-            .arg(include_str!("watchdog.sh"))
-            .arg("watchdog")
+            .arg(script)
             .arg(last_signal.name())
             .args([folder, log])
             .args(command)
