@@ -174,10 +174,12 @@ async fn partitions_of(
 ) -> Result<Vec<i32>, TopicError> {
     loop {
         let client = Arc::clone(admin);
+        let time_left = deadline.saturating_duration_since(Instant::now());
+        let patience = time_left.clamp(METADATA_RETRY_PAUSE, REQUEST_TIMEOUT);
         // Asking for all topics, not for ours, does not auto-create it with the broker's defaults.
         // The request blocks, so it runs on a thread of its own.
         let asked = tokio::task::spawn_blocking(move || {
-            client.inner().fetch_metadata(None, REQUEST_TIMEOUT)
+            client.inner().fetch_metadata(None, patience)
         })
         .await
         .expect("a metadata request does not panic");
