@@ -1,1 +1,156 @@
-//! producer
+//! The producer: draws realistic telecom events and sends them to Kafka or to standard output.
+//!
+//! ```text
+//!   seed ─► dice ─► generator ─► pump ─► sink: Kafka, or lines on standard output
+//!                     ▲            ▲
+//!         scenario, curve,        pace: when each event is sent
+//!         population: which
+//!         events there are
+//! ```
+//!
+//! Reading order: [`scenario`] (the figures), [`curve`] and `arrivals` (when events happen),
+//! `population` and [`pseudonym`] (to whom), [`generator`] (what happens), [`pace`] and `pump` (when it
+//! is sent), `kafka` (how it is delivered), [`config`] (what can be chosen).
+//!
+//! Everything up to the generator is a pure function of the seed and the [`generator::Draft`]; the
+//! clock is read by the pump alone, and it can change only *when* events are sent, never *which*.
+
+mod arrivals;
+pub mod config;
+pub mod curve;
+mod dice;
+pub mod generator;
+mod kafka;
+mod lines;
+pub mod pace;
+mod population;
+pub mod pseudonym;
+mod pump;
+pub mod scenario;
+mod sink;
+mod stop;
+
+use std::fmt;
+use std::pin::pin;
+use std::time::{Duration, Instant};
+
+use anyhow::Context;
+use chrono::Utc;
+use event_model::EventTime;
+use runtime::ensure_topic;
+
+pub use crate::config::Config;
+use crate::config::Plan;
+use crate::generator::Generator;
+use crate::kafka::KafkaSink;
+use crate::lines::Lines;
+use crate::pump::{Ended, pump};
+use crate::sink::{Sink, SinkError};
+use crate::stop::Stop;
+
+/// What became of a run's events.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Summary {
+    /// Events handed to Kafka or to standard output.
+    pub sent: u64,
+    /// Of these, the ones that arrived.
+    pub delivered: u64,
+    /// Of these, the ones that did not.
+    pub failed: u64,
+    /// From the first event's turn to the last delivery report.
+    pub elapsed: Duration,
+}
+
+impl fmt::Display for Summary {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Summary { sent, delivered, failed, elapsed } = self;
+        let seconds = elapsed.as_secs_f64();
+        let per_second = if seconds > 0.0 { *delivered as f64 / seconds } else { 0.0 };
+        write!(
+            f,
+            "sent {sent}, delivered {delivered}, failed {failed} in {seconds:.2} s ({per_second:.0}/s)"
+        )
+    }
+}
+
+/// Sends events until all are sent or `shutdown` completes; then waits, with a bound, for those
+/// under way.
+///
+/// # Errors
+/// No broker, a topic that can't be made, settings that don't fit; or at least one event that was
+/// not delivered.
+pub async fn run(config: Config, shutdown: impl Future) -> anyhow::Result<Summary> {
+    let mut shutdown = pin!(shutdown);
+    let mut sink = tokio::select! {
+        // First, so that signals are caught before anything is under way.
+        biased;
+        _ = &mut shutdown => return Ok(Summary::default()),
+        sink = open_sink(&config) => sink?,
+    };
+    let plan =
+        config.plan(EventTime::from(Utc::now()), rand::random()).map_err(anyhow::Error::msg)?;
+    announce(&config, &plan);
+    let (stopper, stop) = Stop::pair();
+    // Drawing and sending never await, so they have a thread of their own.
+    let mut work = tokio::task::spawn_blocking(move || send_all(&plan, sink.as_mut(), &stop));
+    let finished = tokio::select! {
+        finished = &mut work => finished,
+        _ = &mut shutdown => {
+            drop(stopper);
+            work.await
+        }
+    };
+    finished.context("the sending thread panicked")?
+}
+
+async fn open_sink(config: &Config) -> anyhow::Result<Box<dyn Sink>> {
+    if config.stdout {
+        return Ok(Box::new(Lines::to(std::io::stdout())));
+    }
+    ensure_topic(&config.kafka, config.wait).await?;
+    Ok(Box::new(KafkaSink::new(&config.kafka)?))
+}
+
+fn announce(config: &Config, plan: &Plan) {
+    let draft = &plan.draft;
+    if config.uses_demo_key() {
+        tracing::warn!(
+            "SUBSCRIBER_KEY is not set: pseudonyms are made with a key that everybody knows, \
+             which is right for generated people only"
+        );
+    }
+    let now = EventTime::from(Utc::now());
+    if config.to.is_some_and(|to| to > now) {
+        tracing::warn!(to = %draft.to, "events after now are sent at once; a streamer takes those too far ahead for dead letters");
+    }
+    tracing::info!(seed = draft.seed, from = %draft.from, "the same seed, --from and density draw the same events");
+}
+
+fn send_all(plan: &Plan, sink: &mut dyn Sink, stop: &Stop) -> anyhow::Result<Summary> {
+    let count = usize::try_from(plan.count).unwrap_or(usize::MAX);
+    let events = Generator::new(&plan.draft).take(count);
+    let started = Instant::now();
+    let (sent, ended) = pump(events, plan.pace, sink, stop);
+    let tally = match sink.finish(stop) {
+        Ok(tally) => tally,
+        Err(SinkError::ReaderGone) => {
+            // Who reads decides how much: `producer --stdout | head` is no failure.
+            return Ok(Summary { sent, delivered: sent, failed: 0, elapsed: started.elapsed() });
+        }
+        Err(error) => return Err(error.into()),
+    };
+    let summary = Summary {
+        sent,
+        delivered: tally.delivered,
+        failed: tally.failed,
+        elapsed: started.elapsed(),
+    };
+    tracing::info!("{summary}");
+    let lost = summary.sent - summary.delivered;
+    let verdict = format!("{lost} of {sent} events were not delivered");
+    match ended {
+        Ended::Refused(error) => Err(anyhow::Error::from(error).context(verdict)),
+        Ended::Complete | Ended::Stopped if lost > 0 => Err(anyhow::Error::msg(verdict)),
+        Ended::Complete | Ended::Stopped => Ok(summary),
+    }
+}

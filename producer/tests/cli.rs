@@ -1,0 +1,207 @@
+//! The program from outside: its output, its errors, its exit codes. Needs no Kafka.
+
+#![allow(clippy::unwrap_used, reason = "a helper that fails fails its test")]
+
+use std::io::{BufRead, BufReader, Read};
+use std::process::{Command, Output, Stdio};
+
+use chrono::{DateTime, Utc};
+
+/// The program with these arguments, deaf to the environment of whoever runs the tests.
+fn producer(line: &str) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_producer"));
+    command.args(line.split_whitespace()).env_clear().stdin(Stdio::null());
+    command
+}
+
+fn output(line: &str) -> Output {
+    producer(line).output().unwrap()
+}
+
+fn stdout(line: &str) -> String {
+    let output = output(line);
+    assert!(output.status.success(), "{line}: {}", text(&output.stderr));
+    text(&output.stdout)
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8(bytes.to_vec()).unwrap()
+}
+
+fn timestamps(lines: &str) -> Vec<DateTime<Utc>> {
+    lines
+        .lines()
+        .map(|line| {
+            let event: serde_json::Value = serde_json::from_str(line).unwrap();
+            event["timestamp"].as_str().unwrap().parse().unwrap()
+        })
+        .collect()
+}
+
+#[test]
+fn which_events_come_depends_on_the_seed_and_never_on_the_rate() {
+    let range = "--stdout --from 2025-11-09 --to 2025-11-10 --count 200";
+    let whole = stdout(&format!("{range} --seed 7"));
+    assert_eq!(whole.lines().count(), 200);
+    assert_eq!(stdout(&format!("{range} --seed 7 --rate max")), whole);
+    assert_eq!(stdout(&format!("{range} --seed 7 --rate 2000")), whole);
+    assert_ne!(stdout(&format!("{range} --seed 8")), whole);
+    let start = stdout("--stdout --from 2025-11-09 --to 2025-11-10 --seed 7 --count 20");
+    assert_eq!(start, whole.split_inclusive('\n').take(20).collect::<String>());
+}
+
+#[test]
+fn live_events_are_those_of_a_backfill_from_the_same_moment() {
+    let before = Utc::now();
+    let live = stdout("--stdout --seed 7 --base-rate 500 --count 20");
+    let after = Utc::now();
+    let times = timestamps(&live);
+    assert!(times.iter().all(|time| (before..=after).contains(time)), "{times:?}");
+    let from = times[0].to_rfc3339_opts(chrono::SecondsFormat::Micros, true);
+    assert_eq!(
+        stdout(&format!("--stdout --seed 7 --base-rate 500 --count 20 --from {from}")),
+        live
+    );
+}
+
+#[test]
+fn a_live_rate_comes_with_timestamps_about_now() {
+    for rate in ["2000", "max"] {
+        let before = Utc::now();
+        let live = stdout(&format!("--stdout --rate {rate} --count 100"));
+        let after = Utc::now();
+        let times = timestamps(&live);
+        assert_eq!(times.len(), 100);
+        assert!(times.iter().all(|time| (before..=after).contains(time)), "{times:?}");
+    }
+}
+
+#[test]
+fn a_run_can_be_repeated_with_the_seed_that_it_logs() {
+    let range = "--stdout --from 2025-11-09 --to 2025-11-10 --count 5";
+    let first = output(range);
+    let log = text(&first.stderr);
+    let seed: String =
+        log.split_once("seed=").unwrap().1.chars().take_while(char::is_ascii_digit).collect();
+    assert_eq!(stdout(&format!("{range} --seed {seed}")), text(&first.stdout));
+}
+
+#[test]
+fn the_closing_summary_says_how_many() {
+    let output = output("--stdout --from 2025-11-09 --to 2025-11-10 --count 5");
+    let log = text(&output.stderr);
+    assert!(log.contains("sent 5, delivered 5, failed 0 in "), "{log}");
+}
+
+#[test]
+fn bad_input_is_named_with_a_way_out() {
+    for (line, parts) in [
+        (
+            "--from 2025-11-10 --to 2025-11-10",
+            &["--from 2025-11-10", "not before", "--to 2025-11-10"] as &[_],
+        ),
+        ("--from 2025-11-11 --to 2025-11-10", &["--from 2025-11-11", "not before"]),
+        ("--from yesterday", &["yesterday", "--from", "2025-11-09"]),
+        ("--from 2025-13-01", &["2025-13-01", "--from", "2025-11-09"]),
+        ("--from 2025-11-09T12:00:00", &["2025-11-09T12:00:00", "--from", "+05:00"]),
+        ("--from 1999-12-31", &["1999-12-31", "--from", "2000-01-01"]),
+        ("--to 2025-11-10", &["--from"]),
+        ("--rate 0", &["'0'", "--rate", "above 0", "max"]),
+        ("--rate fast", &["fast", "--rate", "max"]),
+        ("--rate -5", &["'-5'", "--rate", "above 0"]),
+        ("--rate NaN", &["NaN", "--rate"]),
+        ("--rate 1000001", &["1000001", "--rate", "1000000"]),
+        ("--base-rate inf", &["inf", "--base-rate"]),
+        ("--rate 5 --base-rate 2", &["--rate", "--base-rate", "--from"]),
+        ("--count 0", &["'0'", "--count", "1 or more"]),
+        ("--seed -1", &["'-1'", "--seed"]),
+        ("--wait 5", &["'5'", "--wait", "30s"]),
+        ("--speed 60x", &["--speed"]),
+    ] {
+        let output = output(&format!("--stdout {line}"));
+        let error = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{line}: {error}");
+        assert!(output.stdout.is_empty(), "{line}");
+        for part in parts {
+            assert!(error.contains(part), "{line}: no {part:?} in {error}");
+        }
+    }
+}
+
+#[test]
+fn a_bad_key_is_refused_without_showing_it_and_a_good_one_is_never_shown() {
+    let range = "--stdout --from 2025-11-09 --to 2025-11-10 --count 3";
+    let secret = "c0ffee5ecretc0ffee5ecretc0ffee5ecret";
+    let refused = producer(range).env("SUBSCRIBER_KEY", secret).output().unwrap();
+    let error = text(&refused.stderr);
+    assert_eq!(refused.status.code(), Some(2), "{error}");
+    assert!(error.contains("SUBSCRIBER_KEY") && error.contains("32 hex digits"), "{error}");
+    assert!(!error.contains("ffee5"), "{error}");
+
+    let key = "c0ffee5ec0de".repeat(4);
+    let keyed =
+        producer(range).env("SUBSCRIBER_KEY", &key).env("RUST_LOG", "trace").output().unwrap();
+    let log = text(&keyed.stderr);
+    assert!(keyed.status.success() && !log.contains("ffee5") && !log.contains("WARN"), "{log}");
+    let help = producer("--help").env("SUBSCRIBER_KEY", &key).output().unwrap();
+    assert!(!text(&help.stdout).contains("ffee5"));
+}
+
+#[test]
+fn without_a_key_it_warns() {
+    let unset = output("--stdout --from 2025-11-09 --to 2025-11-10 --count 3");
+    assert!(text(&unset.stderr).contains("WARN SUBSCRIBER_KEY is not set"));
+    let empty = producer("--stdout --from 2025-11-09 --to 2025-11-10 --count 3")
+        .env("SUBSCRIBER_KEY", "")
+        .output()
+        .unwrap();
+    assert!(text(&empty.stderr).contains("WARN SUBSCRIBER_KEY is not set"));
+}
+
+#[test]
+fn a_broker_that_does_not_answer_is_named() {
+    // Port 1 of the loopback is reserved and nobody listens there.
+    let output = output("--kafka-bootstrap-servers 127.0.0.1:1 --wait 100ms");
+    let error = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{error}");
+    for part in ["ERROR", "127.0.0.1:1", "100ms", "KAFKA_BOOTSTRAP_SERVERS"] {
+        assert!(error.contains(part), "no {part:?} in {error}");
+    }
+}
+
+#[test]
+fn a_reader_that_has_read_enough_is_no_failure() {
+    let mut child = producer("--stdout --from 2025-11-09 --to 2025-11-10")
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut first_line = String::new();
+    BufReader::new(child.stdout.take().unwrap()).read_line(&mut first_line).unwrap();
+    let output = child.wait_with_output().unwrap();
+    let log = text(&output.stderr);
+    assert!(output.status.success() && !log.contains("ERROR"), "{log}");
+}
+
+#[test]
+fn a_signal_ends_a_live_run_in_good_order() {
+    for signal in ["-TERM", "-INT"] {
+        let mut child = producer("--stdout --rate 1000")
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut lines = BufReader::new(child.stdout.take().unwrap());
+        let mut read = String::new();
+        lines.read_line(&mut read).unwrap();
+        let killed = Command::new("kill").args([signal, &child.id().to_string()]).status().unwrap();
+        assert!(killed.success());
+        lines.read_to_string(&mut read).unwrap();
+        let output = child.wait_with_output().unwrap();
+        let log = text(&output.stderr);
+        assert!(output.status.success(), "{log}");
+        assert!(read.ends_with("}\n"), "the last line is cut: {read}");
+        let sent = read.lines().count();
+        assert!(log.contains(&format!("sent {sent}, delivered {sent}, failed 0")), "{log}");
+    }
+}

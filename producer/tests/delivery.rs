@@ -1,0 +1,126 @@
+//! Delivery, against the mock broker of librdkafka: what is sent arrives, under its key, and what
+//! does not arrive is an error. The end-to-end tests use a real broker.
+
+#![allow(clippy::unwrap_used, reason = "a helper that fails fails its test")]
+
+use std::future::pending;
+use std::time::{Duration, SystemTime};
+
+use producer::generator::Generator;
+use producer::{Config, run};
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::mocking::MockCluster;
+use rdkafka::producer::DefaultProducerContext;
+use rdkafka::types::{RDKafkaApiKey, RDKafkaRespErr};
+use rdkafka::{ClientConfig, Message, Offset, TopicPartitionList};
+
+const TOPIC: &str = "events";
+const PARTITIONS: i32 = 3;
+const COUNT: usize = 5_000;
+
+fn broker() -> MockCluster<'static, DefaultProducerContext> {
+    let broker = MockCluster::new(1).unwrap();
+    broker.create_topic(TOPIC, PARTITIONS, 1).unwrap();
+    broker
+}
+
+fn config(broker: &MockCluster<'_, DefaultProducerContext>, more: &[&str]) -> Config {
+    let servers = broker.bootstrap_servers();
+    let count = COUNT.to_string();
+    let arguments = ["producer", "--kafka-bootstrap-servers", &servers, "--kafka-topic", TOPIC]
+        .into_iter()
+        .chain(["--from", "2025-11-09", "--to", "2025-11-10", "--seed", "1", "--count", &count])
+        .chain(more.iter().copied());
+    Config::from_args(arguments).unwrap()
+}
+
+/// Key, payload and record timestamp of every record in the topic.
+fn records(broker: &MockCluster<'_, DefaultProducerContext>) -> Vec<(String, Vec<u8>, i64)> {
+    let consumer: BaseConsumer = ClientConfig::new()
+        .set("bootstrap.servers", broker.bootstrap_servers())
+        .set("group.id", "reader")
+        .create()
+        .unwrap();
+    let mut positions = TopicPartitionList::new();
+    for partition in 0..PARTITIONS {
+        positions.add_partition_offset(TOPIC, partition, Offset::Beginning).unwrap();
+    }
+    consumer.assign(&positions).unwrap();
+    let total: i64 = (0..PARTITIONS)
+        .map(|partition| {
+            consumer.fetch_watermarks(TOPIC, partition, Duration::from_secs(10)).unwrap().1
+        })
+        .sum();
+    (0..total)
+        .map(|_| {
+            let record = consumer.poll(Duration::from_secs(10)).expect("a record").unwrap();
+            (
+                String::from_utf8(record.key().unwrap().to_vec()).unwrap(),
+                record.payload().unwrap().to_vec(),
+                record.timestamp().to_millis().unwrap(),
+            )
+        })
+        .collect()
+}
+
+#[tokio::test]
+async fn every_event_arrives_once_under_its_subscriber_s_key_stamped_when_it_was_sent() {
+    let broker = broker();
+    // A queue this short is full all the time.
+    let config = config(&broker, &["--kafka-properties", "queue.buffering.max.messages=100"]);
+    let plan = config.plan(event_model::EventTime::MIN_ACCEPTED, 0).unwrap();
+    let millis_now = || SystemTime::UNIX_EPOCH.elapsed().unwrap().as_millis() as i64;
+
+    let before = millis_now();
+    let summary = run(config, pending::<()>()).await.unwrap();
+    let after = millis_now();
+
+    let count = COUNT as u64;
+    assert_eq!((summary.sent, summary.delivered, summary.failed), (count, count, 0));
+    let mut expected: Vec<(String, Vec<u8>)> = Generator::new(&plan.draft)
+        .take(COUNT)
+        .map(|event| {
+            let mut payload = Vec::new();
+            event.encode(&mut payload);
+            (event.subscriber_id, payload)
+        })
+        .collect();
+    let records = records(&broker);
+    assert!(records.iter().all(|(_, _, stamp)| (before..=after).contains(stamp)));
+    let mut arrived: Vec<_> = records.into_iter().map(|(key, value, _)| (key, value)).collect();
+    arrived.sort();
+    expected.sort();
+    assert!(arrived == expected, "{} records of {} events", arrived.len(), expected.len());
+}
+
+#[tokio::test]
+async fn an_event_that_is_not_delivered_is_a_failure() {
+    let broker = broker();
+    broker.request_errors(
+        RDKafkaApiKey::Produce,
+        &[RDKafkaRespErr::RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED; 1],
+    );
+    let error = run(config(&broker, &[]), pending::<()>()).await.unwrap_err().to_string();
+    assert!(error.contains("were not delivered"), "{error}");
+}
+
+#[tokio::test]
+async fn guarantees_can_t_be_switched_off() {
+    let broker = broker();
+    for (property, named) in [
+        ("enable.idempotence=false", "enable.idempotence"),
+        ("acks=1", "acks"),
+        ("no.such.setting=1", "no.such.setting"),
+    ] {
+        let config = config(&broker, &["--kafka-properties", property]);
+        let error = format!("{:#}", run(config, pending::<()>()).await.unwrap_err());
+        assert!(error.contains(named), "{property}: {error}");
+    }
+}
+
+#[tokio::test]
+async fn a_shutdown_before_the_first_event_is_no_failure() {
+    let broker = broker();
+    let summary = run(config(&broker, &[]), async {}).await.unwrap();
+    assert_eq!(summary.sent, 0);
+}
