@@ -1,0 +1,103 @@
+//! What the batcher says about a day. Pure: values in, text out.
+
+use std::fmt::Write;
+
+use store::{BusinessDay, ComputedDay, DayState, Differences};
+
+/// After a run.
+pub(crate) fn computed(day: &BusinessDay, computed: &ComputedDay) -> String {
+    let finality = if computed.state.is_complete() { "final" } else { "provisional" };
+    format!(
+        "{}: {} rows from {} windows, {finality} ({})\n",
+        day.date(),
+        computed.rows,
+        computed.windows,
+        bounds(day)
+    )
+}
+
+/// After a run that found nothing.
+pub(crate) fn no_data(day: &BusinessDay) -> String {
+    format!(
+        "{}: real_time_metrics has no window of that day ({}); daily_stats is as it was\n",
+        day.date(),
+        bounds(day)
+    )
+}
+
+/// The answer of `check`.
+pub(crate) fn completeness(day: &BusinessDay, state: &DayState) -> String {
+    if state.is_complete() {
+        format!("{}: complete ({})\n", day.date(), bounds(day))
+    } else {
+        format!("{}: not complete: {}\n", day.date(), why_open(day, state))
+    }
+}
+
+/// Why a day can still change.
+pub(crate) fn why_open(day: &BusinessDay, state: &DayState) -> String {
+    if state.partitions == 0 {
+        return "no partition has been read yet; has the streamer been started?".to_owned();
+    }
+    let mut text = format!(
+        "{} of {} partitions can still bring events of that day, which ends at {} UTC",
+        state.holding_back.len(),
+        state.partitions,
+        day.end()
+    );
+    for partition in &state.holding_back {
+        write!(text, "\n  {partition}").expect("a String takes any text");
+    }
+    text
+}
+
+/// `validate` on a day that was never computed.
+pub(crate) fn nothing_to_validate(day: &BusinessDay) -> String {
+    format!("{0}: daily_stats has no row of that date; compute it with `batcher {0}`\n", day.date())
+}
+
+/// The answer of `validate`.
+pub(crate) fn validation(day: &BusinessDay, differences: &Differences) -> String {
+    match differences.total() {
+        0 => format!("{}: valid ({})\n", day.date(), bounds(day)),
+        total => format!(
+            "{0}: not valid, differences: {total}; if windows changed since the day was computed, \
+             run `batcher {0}` again\n{differences}",
+            day.date()
+        ),
+    }
+}
+
+fn bounds(day: &BusinessDay) -> String {
+    format!("{} to {} UTC, a day in {}", day.start(), day.end(), day.zone())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_open_day_says_which_partitions_hold_it_back_and_why() {
+        let day = BusinessDay::new("2025-11-09".parse().unwrap(), "Asia/Almaty".parse().unwrap());
+        let nothing = DayState { partitions: 0, holding_back: vec![] };
+        assert_eq!(
+            completeness(&day, &nothing),
+            "2025-11-09: not complete: no partition has been read yet; has the streamer been started?\n"
+        );
+        let partition = store::PartitionState {
+            topic: "telecom_events".to_owned(),
+            generation: 1,
+            partition: 2,
+            watermark: Some("2025-11-09T18:58:00".parse().unwrap()),
+            caught_up_at: None,
+            halted_reason: Some("offset 7 is gone".to_owned()),
+        };
+        let one = DayState { partitions: 3, holding_back: vec![partition] };
+        assert_eq!(
+            completeness(&day, &one),
+            "2025-11-09: not complete: 1 of 3 partitions can still bring events of that day, \
+             which ends at 2025-11-09 19:00:00 UTC\n  telecom_events partition 2 (generation 1): \
+             watermark 2025-11-09 18:58:00 UTC, last caught up not known yet; halted: offset 7 is gone\n"
+        );
+    }
+}

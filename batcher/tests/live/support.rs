@@ -1,0 +1,245 @@
+//! What the batcher's live tests share: a database of their own on a real PostgreSQL, windows to
+//! put there, and a plain recomputation of a day in whole numbers.
+
+use std::collections::BTreeMap;
+
+use chrono::{NaiveDateTime, TimeDelta, TimeZone};
+use chrono_tz::Tz;
+use sqlx::Row;
+use store::{BusinessDay, DayRun, PgConnection, Session};
+
+/// One million millionths: amounts and megabytes are counted in 10⁻⁶ here.
+pub(crate) const MILLION: i128 = 1_000_000;
+
+/// A database with the pipeline's tables, and a connection to it.
+pub(crate) struct Database {
+    pub(crate) url: String,
+    pub(crate) connection: PgConnection,
+}
+
+impl Database {
+    pub(crate) async fn new() -> Self {
+        let url = sandbox::fresh_database().unwrap();
+        let mut connection = store::connect(&url, Session::Batch).await.unwrap();
+        store::migrate(&mut connection).await.unwrap();
+        Database { url, connection }
+    }
+
+    pub(crate) async fn connect(&self) -> PgConnection {
+        store::connect(&self.url, Session::Batch).await.unwrap()
+    }
+
+    /// Runs statements that a test writes itself.
+    pub(crate) async fn execute(&mut self, statements: &'static str) {
+        sqlx::raw_sql(statements).execute(&mut self.connection).await.unwrap();
+    }
+
+    /// The same for statements that a test puts together.
+    pub(crate) async fn execute_text(&mut self, statements: String) {
+        // The parts come from the test's own table.
+        let statements = sqlx::AssertSqlSafe(statements);
+        sqlx::raw_sql(statements).execute(&mut self.connection).await.unwrap();
+    }
+
+    /// Inserts windows as the streamer does.
+    pub(crate) async fn insert_windows(&mut self, windows: &[Window]) {
+        let decimals = |value: fn(&Window) -> i128| -> Vec<String> {
+            windows.iter().map(|window| format!("{}e-6", value(window))).collect()
+        };
+        sqlx::query(
+            "INSERT INTO real_time_metrics
+                 (window_start, window_end, event_type, region, event_count, total_duration,
+                  total_data_mb, total_amount, exact_data_mb, exact_amount, own)
+             SELECT t, t + INTERVAL '1 minute', e, r, c, s, m::float8, a::float8, m, a, true
+             FROM unnest($1::timestamp[], $2::text[], $3::text[], $4::bigint[], $5::bigint[],
+                         $6::text[]::numeric[], $7::text[]::numeric[]) AS w(t, e, r, c, s, m, a)",
+        )
+        .bind(windows.iter().map(|window| window.start).collect::<Vec<_>>())
+        .bind(windows.iter().map(|window| window.event_type).collect::<Vec<_>>())
+        .bind(windows.iter().map(|window| window.region).collect::<Vec<_>>())
+        .bind(windows.iter().map(|window| window.events).collect::<Vec<_>>())
+        .bind(windows.iter().map(|window| window.seconds).collect::<Vec<_>>())
+        .bind(decimals(|window| window.data_mb_millionths))
+        .bind(decimals(|window| window.amount_millionths))
+        .execute(&mut self.connection)
+        .await
+        .unwrap();
+    }
+
+    /// Computes the day and says how many rows were written.
+    pub(crate) async fn compute(&mut self, day: &BusinessDay) -> i64 {
+        match compute(&mut self.connection, day).await.unwrap() {
+            DayRun::Computed(computed) => computed.rows,
+            DayRun::NoData => panic!("{} has no data", day.date()),
+        }
+    }
+
+    /// The stored rows of a date, NULLs as NaN.
+    pub(crate) async fn daily_rows(&mut self, date: &str) -> DailyRows {
+        let rows = sqlx::query(
+            "SELECT event_type, region, total_events, total_duration_hours, total_data_tb,
+                    total_amount, COALESCE(avg_duration_seconds, 'NaN'), avg_data_per_user_mb
+             FROM daily_stats WHERE date = $1::text::date",
+        )
+        .bind(date)
+        .fetch_all(&mut self.connection)
+        .await
+        .unwrap();
+        let row = |row: sqlx::postgres::PgRow| {
+            assert_eq!(row.get::<Option<f64>, _>(7), None, "avg_data_per_user_mb is not known yet");
+            let figures = Figures {
+                events: row.get(2),
+                hours: row.get(3),
+                data_tb: row.get(4),
+                amount: row.get(5),
+                avg_seconds: row.get(6),
+            };
+            ((row.get(0), row.get(1)), figures)
+        };
+        rows.into_iter().map(row).collect()
+    }
+}
+
+/// Computes a day with a wait that no test reaches.
+pub(crate) async fn compute(
+    connection: &mut PgConnection,
+    day: &BusinessDay,
+) -> Result<DayRun, store::DailyError> {
+    store::compute_day(connection, day, std::time::Duration::from_secs(60)).await
+}
+
+pub(crate) fn day(date: &str, zone: &str) -> BusinessDay {
+    BusinessDay::new(date.parse().unwrap(), zone.parse().unwrap())
+}
+
+/// One minute of one type in one region.
+#[derive(Clone, Debug)]
+pub(crate) struct Window {
+    pub(crate) start: NaiveDateTime,
+    pub(crate) event_type: &'static str,
+    pub(crate) region: &'static str,
+    pub(crate) events: i64,
+    pub(crate) seconds: i64,
+    pub(crate) data_mb_millionths: i128,
+    pub(crate) amount_millionths: i128,
+}
+
+pub(crate) const EVENT_TYPES: [&str; 3] = ["call", "data_session", "звонок"];
+pub(crate) const REGIONS: [&str; 4] = ["Almaty", "Astana", "aktau", "Алматы"];
+
+/// Windows of every type and region, one each `step` over [from, to), with figures that look
+/// random and never change.
+pub(crate) fn windows(from: NaiveDateTime, to: NaiveDateTime, step: TimeDelta) -> Vec<Window> {
+    let mut windows = Vec::new();
+    let mut start = from;
+    let mut seed = 1_u64;
+    let mut figure = |below: u64| {
+        // The multiplier and addend of Knuth's MMIX; the high bits are the good ones.
+        seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (seed >> 33) % below
+    };
+    while start < to {
+        for event_type in EVENT_TYPES {
+            for region in REGIONS {
+                windows.push(Window {
+                    start,
+                    event_type,
+                    region,
+                    events: 1 + figure(500) as i64,
+                    seconds: figure(100_000) as i64,
+                    data_mb_millionths: i128::from(figure(5_000_000_000)),
+                    amount_millionths: i128::from(figure(5_000_000_000)),
+                });
+            }
+        }
+        start += step;
+    }
+    windows
+}
+
+/// (event_type, region) → figures.
+pub(crate) type DailyRows = BTreeMap<(String, String), Figures>;
+
+/// One row of `daily_stats`.
+#[derive(Clone, Debug)]
+pub(crate) struct Figures {
+    pub(crate) events: i64,
+    pub(crate) hours: f64,
+    pub(crate) data_tb: f64,
+    pub(crate) amount: f64,
+    /// NaN: NULL.
+    pub(crate) avg_seconds: f64,
+}
+
+impl PartialEq for Figures {
+    /// Bit by bit, so that the NaN that stands for NULL equals itself.
+    fn eq(&self, other: &Self) -> bool {
+        let bits = |figures: &Figures| {
+            let Figures { events, hours, data_tb, amount, avg_seconds } = *figures;
+            (events, [hours, data_tb, amount, avg_seconds].map(f64::to_bits))
+        };
+        bits(self) == bits(other)
+    }
+}
+
+/// The day's rows, by adding up whole numbers and dividing once. A window's day is found here by
+/// converting its own start, not by the day's bounds.
+pub(crate) fn recompute(windows: &[Window], date: &str, zone: Tz) -> DailyRows {
+    let date = date.parse().unwrap();
+    let mut sums: BTreeMap<(String, String), Sums> = BTreeMap::new();
+    let mut by_region: BTreeMap<&str, Sums> = BTreeMap::new();
+    for window in windows {
+        if zone.from_utc_datetime(&window.start).date_naive() != date {
+            continue;
+        }
+        for region in [window.region, "ALL"] {
+            let key = (window.event_type.to_owned(), region.to_owned());
+            sums.entry(key).or_default().add(window);
+        }
+        by_region.entry(window.region).or_default().add(window);
+    }
+    // Sorted by code point; the last of equals wins in max_by_key, hence the reversal.
+    let busiest = by_region.iter().rev().max_by_key(|(_, sums)| sums.events);
+    if let Some((region, most)) = busiest {
+        sums.insert(("most_active".to_owned(), (*region).to_owned()), *most);
+    }
+    sums.into_iter().map(|(key, sums)| (key, sums.figures())).collect()
+}
+
+#[derive(Clone, Copy, Default)]
+struct Sums {
+    events: i64,
+    seconds: i64,
+    data_mb_millionths: i128,
+    amount_millionths: i128,
+}
+
+impl Sums {
+    fn add(&mut self, window: &Window) {
+        self.events += window.events;
+        self.seconds += window.seconds;
+        self.data_mb_millionths += window.data_mb_millionths;
+        self.amount_millionths += window.amount_millionths;
+    }
+
+    fn figures(&self) -> Figures {
+        Figures {
+            events: self.events,
+            hours: quotient(self.seconds.into(), 3600),
+            data_tb: quotient(self.data_mb_millionths, MILLION * 1024 * 1024),
+            amount: quotient(self.amount_millionths, MILLION),
+            avg_seconds: match self.events {
+                0 => f64::NAN,
+                events => quotient(self.seconds.into(), events.into()),
+            },
+        }
+    }
+}
+
+/// The double nearest to the quotient: both numbers are doubles without rounding, and a division
+/// of doubles rounds once.
+fn quotient(numerator: i128, denominator: i128) -> f64 {
+    const EXACT: i128 = 1 << 53;
+    assert!(numerator.abs() <= EXACT && denominator <= EXACT);
+    numerator as f64 / denominator as f64
+}
