@@ -263,7 +263,10 @@ async fn compute_with_retries(
     loop {
         match compute_once(connection, day).await {
             Err(DailyError::Store(error)) if attempt < ATTEMPTS_MAX && is_conflict(&error) => {
-                tracing::warn!(attempt, "another session changed the same rows; once more: {error}");
+                tracing::warn!(
+                    attempt,
+                    "another session changed the same rows; once more: {error}"
+                );
                 attempt += 1;
             }
             other => return other,

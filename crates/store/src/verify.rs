@@ -101,10 +101,9 @@ impl VerifyReport {
         connection: &mut PgConnection,
         span: Span,
     ) -> Result<(), StoreError> {
-        for check in [
-            include_str!("queries/verify_quarters.sql"),
-            include_str!("queries/verify_sums.sql"),
-        ] {
+        for check in
+            [include_str!("queries/verify_quarters.sql"), include_str!("queries/verify_sums.sql")]
+        {
             self.check(connection, check, Some(span)).await?;
         }
         Ok(())
