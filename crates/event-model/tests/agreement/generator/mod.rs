@@ -1,0 +1,156 @@
+//! Payloads that are nearly valid: built by the grammar from values that are mostly usable, with a
+//! hostile one here and there. Only such inputs get past the first rules to the later ones.
+
+mod values;
+
+use proptest::collection::vec;
+use proptest::prelude::*;
+use proptest::sample::{Index, select};
+
+use values::{escapes, json_string, json_value, name, number, plain_text, timestamp};
+
+/// `(key, value)`, both JSON.
+type Member = (String, String);
+
+/// Bytes that are most often one event.
+pub(crate) fn payload() -> impl Strategy<Value = Vec<u8>> {
+    (members(), vec(whitespace(), 1..8), damage()).prop_map(|(members, gaps, damage)| {
+        let payload = render(&members, &gaps);
+        damage.apply(payload)
+    })
+}
+
+/// The members of an object in any order: known fields, unknown ones, now and then one twice.
+fn members() -> impl Strategy<Value = Vec<Member>> {
+    let needed = (
+        known("event_type", name(50, "most_active"), 0.01),
+        known("region", name(100, "ALL"), 0.01),
+        known("timestamp", timestamp(), 0.01),
+    );
+    let texts = (
+        known("event_id", plain_text(), 0.2),
+        known("msisdn", plain_text(), 0.2),
+        known("event_subtype", plain_text(), 0.2),
+        known("subscriber_id", plain_text(), 0.2),
+        known("counterparty_id", plain_text(), 0.2),
+    );
+    let numbers = (
+        known("duration_seconds", number(31_622_400), 0.2),
+        known("data_mb", number(100_000_000), 0.2),
+        known("amount", number(1_000_000_000), 0.2),
+        known("cell_tower_id", number(2_147_483_647), 0.2),
+    );
+    let duplicate = prop::option::weighted(0.06, (any::<Index>(), prop::bool::ANY));
+    (needed, texts, numbers, vec(unknown(), 0..3), duplicate)
+        .prop_map(|(needed, texts, numbers, unknown, duplicate)| {
+            let needed = [needed.0, needed.1, needed.2];
+            let texts = [texts.0, texts.1, texts.2, texts.3, texts.4];
+            let numbers = [numbers.0, numbers.1, numbers.2, numbers.3];
+            let known = needed.into_iter().chain(texts).chain(numbers);
+            let mut members: Vec<Member> = known.flatten().chain(unknown).collect();
+            if let Some((which, as_null)) = duplicate
+                && !members.is_empty()
+            {
+                let (key, value) = which.get(&members).clone();
+                members.push((key, if as_null { "null".to_owned() } else { value }));
+            }
+            members
+        })
+        .prop_shuffle()
+}
+
+/// A known field: most often with a value of its own kind, seldom with any other JSON value.
+fn known(
+    name: &'static str,
+    value: impl Strategy<Value = String> + 'static,
+    absent: f64,
+) -> impl Strategy<Value = Option<Member>> {
+    let value = prop_oneof![
+        160 => value.boxed(),
+        4 => Just("null".to_owned()),
+        1 => json_value().boxed(),
+    ];
+    let key = escapes().prop_map(move |escapes| json_string(name, escapes));
+    prop::option::weighted(1.0 - absent, (key, value))
+}
+
+fn unknown() -> impl Strategy<Value = Member> {
+    const NAMES: &[&str] = &["", "new", "Region", "regions", "amount ", "region\0", "é"];
+    let key = (select(NAMES), escapes()).prop_map(|(name, escapes)| json_string(name, escapes));
+    let odd_key = Just(r#""\ud800egion""#.to_owned());
+    (prop_oneof![9 => key, 1 => odd_key], json_value())
+}
+
+fn whitespace() -> impl Strategy<Value = &'static str> {
+    prop_oneof![
+        600 => Just(""),
+        200 => select([" ", "\n\t", "\r\n  "].as_slice()),
+        1 => select(["\u{a0}", "\u{c}", "\0", "\u{feff}"].as_slice()),
+    ]
+}
+
+fn render(members: &[Member], gaps: &[&str]) -> Vec<u8> {
+    let mut gaps = gaps.iter().cycle();
+    let mut payload = String::new();
+    let mut push = |token: &str| {
+        payload.push_str(token);
+        payload.extend(gaps.next().copied());
+    };
+    push("");
+    push("{");
+    for (index, (key, value)) in members.iter().enumerate() {
+        if index > 0 {
+            push(",");
+        }
+        push(key);
+        push(":");
+        push(value);
+    }
+    push("}");
+    payload.into_bytes()
+}
+
+/// What happens to a payload on its way.
+#[derive(Clone, Debug)]
+enum Damage {
+    None,
+    Wrapped(&'static str, &'static str),
+    Replaced(String),
+    Truncated(Index),
+    ByteInserted(Index, u8),
+    ByteReplaced(Index, u8),
+    ByteRemoved(Index),
+}
+
+fn damage() -> impl Strategy<Value = Damage> {
+    const WRAPPINGS: &[(&str, &str)] =
+        &[("[", "]"), ("", "x"), ("", "{}"), ("", ","), ("\u{feff}", ""), ("[", "")];
+    let byte = || prop_oneof![any::<u8>(), select(b"\"\\{}[],:0-.eE \x00u".as_slice())];
+    prop_oneof![
+        90 => Just(Damage::None),
+        2 => select(WRAPPINGS).prop_map(|(before, after)| Damage::Wrapped(before, after)),
+        1 => json_value().prop_map(Damage::Replaced),
+        1 => any::<Index>().prop_map(Damage::Truncated),
+        2 => (any::<Index>(), byte()).prop_map(|(at, byte)| Damage::ByteInserted(at, byte)),
+        2 => (any::<Index>(), byte()).prop_map(|(at, byte)| Damage::ByteReplaced(at, byte)),
+        2 => any::<Index>().prop_map(Damage::ByteRemoved),
+    ]
+}
+
+impl Damage {
+    fn apply(self, mut payload: Vec<u8>) -> Vec<u8> {
+        let length = payload.len();
+        match self {
+            Damage::None => {}
+            Damage::Wrapped(before, after) => {
+                payload = [before.as_bytes(), &payload, after.as_bytes()].concat();
+            }
+            Damage::Replaced(json) => payload = json.into_bytes(),
+            Damage::Truncated(at) => payload.truncate(at.index(length)),
+            Damage::ByteInserted(at, byte) => payload.insert(at.index(length), byte),
+            Damage::ByteReplaced(at, byte) => payload[at.index(length)] = byte,
+            Damage::ByteRemoved(at) => drop(payload.remove(at.index(length))),
+        }
+        payload
+    }
+}

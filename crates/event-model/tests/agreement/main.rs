@@ -1,0 +1,77 @@
+//! `decode` always agrees with a naive second decoder, in its values and in its reasons.
+
+mod generator;
+mod naive;
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+use event_model::{DeadReason, decode};
+use proptest::prelude::*;
+use proptest::strategy::ValueTree;
+use proptest::test_runner::TestRunner;
+
+use naive::NaiveView;
+
+/// What `decode` says, in the naive decoder's types.
+fn answer_of_decode(payload: &[u8]) -> Result<NaiveView, DeadReason> {
+    let view = decode(payload).map_err(|dead| dead.reason)?;
+    Ok(NaiveView {
+        event_type: view.event_type.into_owned(),
+        region: view.region.into_owned(),
+        event_time_micros: view.event_time.micros(),
+        duration_seconds: view.duration_seconds,
+        data_micro_mb: view.data_micro_mb,
+        amount_micro_tenge: view.amount_micro_tenge,
+        subscriber_id: view.subscriber_id.map(Cow::into_owned),
+        msisdn: view.msisdn.map(Cow::into_owned),
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(30_000))]
+
+    #[test]
+    fn both_decoders_give_the_same_answer(payload in generator::payload()) {
+        let shown = String::from_utf8_lossy(&payload);
+        prop_assert_eq!(answer_of_decode(&payload), naive::decode(&payload), "{}", shown);
+    }
+}
+
+/// Agreement means little if the inputs are all refused for the same reason.
+#[test]
+fn the_generator_reaches_every_reason_and_acceptance() {
+    const PAYLOADS: u32 = 10_000;
+    let mut runner = TestRunner::deterministic();
+    let payloads = generator::payload();
+    let mut counts: BTreeMap<&str, u32> = BTreeMap::new();
+    for _ in 0..PAYLOADS {
+        let payload = payloads.new_tree(&mut runner).unwrap().current();
+        let answer = naive::decode(&payload);
+        *counts.entry(answer.err().map_or("accepted", DeadReason::code)).or_default() += 1;
+    }
+
+    let reasons_of_decode = [
+        DeadReason::NotUtf8,
+        DeadReason::NotJson,
+        DeadReason::NotAnObject,
+        DeadReason::DuplicateField,
+        DeadReason::WrongType,
+        DeadReason::LoneSurrogate,
+        DeadReason::Missing,
+        DeadReason::Empty,
+        DeadReason::TooLong,
+        DeadReason::ContainsNul,
+        DeadReason::ReservedName,
+        DeadReason::TimestampUnparsable,
+        DeadReason::TimestampOutOfRange,
+        DeadReason::NegativeNumber,
+        DeadReason::NumberTooLarge,
+        DeadReason::NotWhole,
+    ];
+    for reason in reasons_of_decode {
+        let count = counts.get(reason.code()).copied().unwrap_or(0);
+        assert!(count >= PAYLOADS / 500, "{reason}: {counts:?}");
+    }
+    assert!(counts["accepted"] >= PAYLOADS / 4, "{counts:?}");
+}
