@@ -1,1 +1,92 @@
-//! streamer
+//! Counts telecom events in 1-minute event-time windows, exactly once.
+//!
+//! In: the records of a Kafka topic. Out: rows of `real_time_metrics`, `late_metrics`,
+//! `dead_letters` and `day_ledger`, and the positions that belong to them.
+//!
+//! Reading order: [`run`] starts a crew of workers → `worker` is the loop between Kafka and the core in crate
+//! `windowing` → `writer` carries out flushes → `consumer` is what we ask of librdkafka.
+
+mod assignment;
+mod config;
+mod consumer;
+mod crew;
+mod drain;
+mod loader;
+mod start;
+mod verify;
+mod worker;
+mod writer;
+
+use std::future::Future;
+
+use anyhow::Context;
+use runtime::report_failure;
+
+pub use config::{Cli, Command, RunArgs};
+
+/// How the program ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exit {
+    /// What was asked for is done.
+    Done,
+    /// It failed, or `verify` found broken accounting.
+    Failed,
+    /// Drained, but a partition is halted and waits for an operator.
+    DrainedButHalted,
+}
+
+impl Exit {
+    /// The process's exit code.
+    pub const fn code(self) -> u8 {
+        match self {
+            Exit::Done => 0,
+            Exit::Failed => 1,
+            Exit::DrainedButHalted => 3,
+        }
+    }
+}
+
+/// Runs the command until it is done or `shutdown` completes.
+///
+/// # Errors
+/// What made going on impossible, with what was tried and the way out.
+pub async fn run(cli: Cli, shutdown: impl Future<Output = ()>) -> anyhow::Result<Exit> {
+    match cli.command {
+        None => stream(cli.run, shutdown).await,
+        Some(Command::Run(args)) => stream(*args, shutdown).await,
+        Some(Command::Migrate(args)) => {
+            let mut connection = start::connect_within(&args.database, args.wait).await?;
+            store::migrate(&mut connection).await?;
+            tracing::info!("the database is ready");
+            Ok(Exit::Done)
+        }
+        Some(Command::Verify(args)) => verify::verify(&args).await,
+    }
+}
+
+async fn stream(args: RunArgs, shutdown: impl Future<Output = ()>) -> anyhow::Result<Exit> {
+    tokio::pin!(shutdown);
+    let started = tokio::select! {
+        started = start::start(&args) => started?,
+        () = &mut shutdown => return Ok(Exit::Done),
+    };
+    let mut crew = crew::Crew::spawn(&args, &started)?;
+    let ended = tokio::select! {
+        failure = crew.first_failure() => Err(failure),
+        drained = drain::drained(&args, &started) => Ok(drained),
+        () = &mut shutdown => Ok(if args.drain { Exit::Failed } else { Exit::Done }),
+    };
+    let stopped = crew.stop().await;
+    match ended {
+        Ok(exit) => {
+            stopped.context("stopping")?;
+            Ok(exit)
+        }
+        Err(failure) => {
+            if let Err(error) = stopped {
+                report_failure(&error);
+            }
+            Err(failure)
+        }
+    }
+}

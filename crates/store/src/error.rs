@@ -21,7 +21,9 @@ pub enum StoreError {
         source: sqlx::Error,
     },
     /// The database can't hold every event's text.
-    #[error("database {target} has encoding {found}; the pipeline needs one created with ENCODING 'UTF8'")]
+    #[error(
+        "database {target} has encoding {found}; the pipeline needs one created with ENCODING 'UTF8'"
+    )]
     Encoding {
         /// Where.
         target: Target,
@@ -35,10 +37,14 @@ pub enum StoreError {
     )]
     ForeignTables(String),
     /// The schema is older than this program, and it may not be changed from here.
-    #[error("the database schema is not up to date and could not be migrated; run `streamer migrate` as the owner of the database")]
+    #[error(
+        "the database schema is not up to date and could not be migrated; run `streamer migrate` as the owner of the database"
+    )]
     NeedsMigration(#[source] Option<Box<sqlx::migrate::MigrateError>>),
     /// The schema is newer than this program.
-    #[error("the database schema has migration {0}, which this program does not know; install a newer version of it")]
+    #[error(
+        "the database schema has migration {0}, which this program does not know; install a newer version of it"
+    )]
     SchemaTooNew(i64),
     /// No program has stored the settings yet.
     #[error("the database has no settings yet; start the streamer once, or run `streamer migrate`")]
@@ -59,6 +65,9 @@ pub enum StoreError {
     /// A stored value that no program of ours wrote.
     #[error("the database holds a value that can't be used: {0}")]
     BadValue(String),
+    /// The server did not answer at all.
+    #[error("the database has not answered for {0:?}")]
+    NoAnswer(std::time::Duration),
     /// Any other statement that failed.
     #[error("{doing} failed")]
     Sql {
@@ -102,6 +111,7 @@ impl StoreError {
                     "08" | "40" | "53" | "55" | "57" | "58" | "25"
                 ),
             },
+            StoreError::NoAnswer(_) => true,
             _ => false,
         }
     }

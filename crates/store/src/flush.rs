@@ -1,0 +1,219 @@
+//! The flush: carries out what [`FlushProtocol`] asks for, on a connection of its own, for as long
+//! as it takes.
+//!
+//! ```text
+//!   BEGIN → SELECT … FOR UPDATE → compare → positions → metrics → late → ledger → dead letters → COMMIT
+//! ```
+//!
+//! Keeps I-2: results and positions are in one transaction, and nothing after the lock is sent
+//! before its answer was compared. A connection on which anything failed is dropped: what it was
+//! doing is found out by comparing again on a new one.
+
+use std::time::Duration;
+
+use event_model::EventTime;
+use sqlx::Connection;
+use sqlx::postgres::PgConnection;
+use windowing::{
+    FlushAction, FlushAnswer, FlushBatch, FlushPart, FlushProtocol, FlushReport, LockedRow,
+    LogEnds, MergedRows, Position, Witness,
+};
+
+use crate::flush_rows::{insert_dead_letters, upsert_groups, upsert_ledger};
+use crate::refusal::find_refused;
+use crate::{Session, StoreError, connect};
+
+/// First and longest wait between two attempts at a flush.
+const RETRY_FIRST: Duration = Duration::from_millis(100);
+const RETRY_CAP: Duration = Duration::from_secs(5);
+/// One attempt may take this long. The server's own timeouts end it much earlier; this is for a
+/// server that does not answer at all. The connection is dropped then, and with it the doubt: the
+/// next attempt compares again.
+const ATTEMPT_DEADLINE: Duration = Duration::from_secs(60);
+
+/// Who writes: stored beside each position.
+#[derive(Clone, Debug)]
+pub struct WriterIdentity {
+    /// The topic read.
+    pub topic: String,
+    /// The consumer group.
+    pub group_id: String,
+    /// The process and worker.
+    pub owner: String,
+}
+
+/// Stores one worker's flushes, one after another.
+#[derive(Debug)]
+pub struct Flusher {
+    database_url: String,
+    identity: WriterIdentity,
+    connection: Option<PgConnection>,
+}
+
+impl Flusher {
+    /// A writer without a connection yet; it opens one when it needs it.
+    pub fn new(database_url: String, identity: WriterIdentity) -> Self {
+        Flusher { database_url, identity, connection: None }
+    }
+
+    /// Stores a batch: tries again after every failure until all of it is decided, or until
+    /// `give_up` says that nobody waits any more.
+    pub async fn flush(
+        &mut self,
+        batch: FlushBatch,
+        log_ends: Vec<(i32, LogEnds)>,
+        give_up: impl Fn() -> bool,
+    ) -> FlushReport {
+        let mut protocol = FlushProtocol::new(batch, log_ends);
+        let mut action = protocol.start();
+        let mut wait = RETRY_FIRST;
+        while action != FlushAction::Done && !give_up() {
+            let error =
+                match tokio::time::timeout(ATTEMPT_DEADLINE, self.attempt(&mut protocol)).await {
+                    Ok(Ok(next)) => {
+                        if wait > RETRY_FIRST {
+                            tracing::info!("the database stores flushes again");
+                        }
+                        (action, wait) = (next, RETRY_FIRST);
+                        continue;
+                    }
+                    Ok(Err(error)) => error,
+                    Err(_) => StoreError::NoAnswer(ATTEMPT_DEADLINE),
+                };
+            self.connection = None;
+            action = protocol.next(FlushAnswer::Failed);
+            report_failed_attempt(&error, wait);
+            tokio::time::sleep(wait).await;
+            wait = (wait * 2).min(RETRY_CAP);
+        }
+        protocol.into_report()
+    }
+
+    /// One transaction. An error says nothing about whether it was committed.
+    async fn attempt(&mut self, protocol: &mut FlushProtocol) -> Result<FlushAction, StoreError> {
+        let topic = &self.identity.topic;
+        let connection = match &mut self.connection {
+            Some(connection) => connection,
+            none => none.insert(connect(&self.database_url, Session::Flush).await?),
+        };
+        let mut transaction =
+            connection.begin().await.map_err(StoreError::sql("beginning a flush"))?;
+        let rows = lock_positions(&mut transaction, topic, protocol).await?;
+        if protocol.next(FlushAnswer::Locked(rows)) == FlushAction::Done {
+            transaction.rollback().await.map_err(StoreError::sql("ending a fenced flush"))?;
+            return Ok(FlushAction::Done);
+        }
+        let parts: Vec<&FlushPart> = protocol.matching().map(|(_, part)| part).collect();
+        let stored = match store_parts(&mut transaction, &self.identity, &parts).await {
+            Ok(()) => transaction.commit().await.map_err(StoreError::sql("committing a flush")),
+            Err(error) => {
+                transaction.rollback().await.map_err(StoreError::sql("rolling a flush back"))?;
+                Err(error)
+            }
+        };
+        match stored {
+            Ok(()) => Ok(protocol.next(FlushAnswer::Committed)),
+            Err(error) if error.is_refused_value() => {
+                let refused = find_refused(connection, &self.identity, protocol, &error).await?;
+                Ok(protocol.next(FlushAnswer::Refused(refused)))
+            }
+            Err(error) => Err(error),
+        }
+    }
+}
+
+fn report_failed_attempt(error: &StoreError, wait: Duration) {
+    let cause = std::error::Error::source(error).map(ToString::to_string).unwrap_or_default();
+    if error.is_retryable() {
+        tracing::warn!("flush not stored, trying again in {wait:?}: {error}: {cause}");
+    } else {
+        // Nothing is lost: reading pauses until somebody mends it.
+        tracing::error!(
+            "flush not stored, and it needs mending; trying again in {wait:?}: {error}: {cause}"
+        );
+    }
+}
+
+/// Locks the rows of all undecided parts in key order, which waits for any backend that is still
+/// committing an earlier attempt, and reads them as they are then.
+async fn lock_positions(
+    connection: &mut PgConnection,
+    topic: &str,
+    protocol: &FlushProtocol,
+) -> Result<Vec<LockedRow>, StoreError> {
+    let (generations, partitions): (Vec<i32>, Vec<i32>) =
+        protocol.pending().map(|part| (part.stored.generation, part.partition)).unzip();
+    let rows: Vec<(i32, i32, i64, i64)> = sqlx::query_as(include_str!("queries/lock_progress.sql"))
+        .bind(topic)
+        .bind(generations)
+        .bind(partitions)
+        .fetch_all(connection)
+        .await
+        .map_err(StoreError::sql("locking the positions"))?;
+    Ok(rows
+        .into_iter()
+        .map(|(generation, partition, position, epoch)| LockedRow {
+            partition,
+            generation,
+            position,
+            epoch,
+        })
+        .collect())
+}
+
+/// Everything between the comparison and COMMIT, in the order in which every writer does it.
+pub(crate) async fn store_parts(
+    connection: &mut PgConnection,
+    identity: &WriterIdentity,
+    parts: &[&FlushPart],
+) -> Result<(), StoreError> {
+    update_progress(connection, identity, parts).await?;
+    let rows = MergedRows::of(parts.iter().copied());
+    upsert_groups(connection, crate::flush_rows::GroupTable::OnTime, &rows.on_time).await?;
+    upsert_groups(connection, crate::flush_rows::GroupTable::Late, &rows.late).await?;
+    upsert_ledger(connection, &identity.topic, &rows).await?;
+    insert_dead_letters(connection, &identity.topic, parts).await
+}
+
+async fn update_progress(
+    connection: &mut PgConnection,
+    identity: &WriterIdentity,
+    parts: &[&FlushPart],
+) -> Result<(), StoreError> {
+    fn column<T>(parts: &[&FlushPart], value: impl Fn(&windowing::Progress) -> T) -> Vec<T> {
+        parts.iter().map(|part| value(&part.new)).collect()
+    }
+    let instant = |at: Option<EventTime>| at.and_then(EventTime::to_datetime);
+    let offset = |position: Option<Position>| position.map(Position::offset);
+    let crc = |witness: Option<Witness>| witness.map(|w| i64::from(w.crc));
+    let at = |witness: Option<Witness>| witness.map(|w| w.offset);
+    let stamp = |witness: Option<Witness>| witness.and_then(|w| w.timestamp_ms);
+    sqlx::query(include_str!("queries/update_progress.sql"))
+        .bind(&identity.topic)
+        .bind(&identity.group_id)
+        .bind(&identity.owner)
+        .bind(column(parts, |p| p.generation))
+        .bind(parts.iter().map(|part| part.partition).collect::<Vec<_>>())
+        .bind(column(parts, |p| p.next.offset()))
+        .bind(column(parts, |p| instant(p.watermark)))
+        .bind(column(parts, |p| instant(p.max_event_time)))
+        .bind(column(parts, |p| p.counters.on_time))
+        .bind(column(parts, |p| p.counters.late))
+        .bind(column(parts, |p| p.counters.dead))
+        .bind(column(parts, |p| p.counters.skipped))
+        .bind(column(parts, |p| at(p.witness)))
+        .bind(column(parts, |p| stamp(p.witness)))
+        .bind(column(parts, |p| crc(p.witness)))
+        .bind(column(parts, |p| at(p.origin)))
+        .bind(column(parts, |p| stamp(p.origin)))
+        .bind(column(parts, |p| crc(p.origin)))
+        .bind(column(parts, |p| offset(p.log_end_seen)))
+        .bind(column(parts, |p| instant(p.caught_up_at)))
+        .bind(column(parts, |p| {
+            p.halted_reason.as_ref().map(|reason| reason.replace('\0', "\u{fffd}"))
+        }))
+        .execute(connection)
+        .await
+        .map_err(StoreError::sql("storing the positions"))?;
+    Ok(())
+}

@@ -4,24 +4,36 @@
 //! In: values of `windowing`. Out: committed rows, or a [`StoreError`] that says whether trying
 //! again can help. Keeps I-1 and I-2 (a flush is one transaction) and I-5 (NUMERIC sums).
 
-mod connect;
-mod error;
-mod migrate;
-mod settings;
-mod progress;
-mod flush;
 mod business_day;
+mod connect;
 mod daily;
 mod difference;
+mod error;
+mod flush;
+mod flush_rows;
+mod migrate;
+mod progress;
+mod refusal;
+mod settings;
 mod validate;
 mod verify;
 
 pub use business_day::BusinessDay;
 pub use connect::{Session, Target, connect};
-pub use daily::{ComputedDay, DailyError, DayRun, DayState, PartitionState, UnusableRow, compute_day, day_state};
+pub use daily::{
+    ComputedDay, DailyError, DayRun, DayState, PartitionState, UnusableRow, compute_day, day_state,
+};
 pub use difference::{DIFFERENCES_LISTED_MAX, Difference, Differences};
 pub use error::StoreError;
+pub use flush::{Flusher, WriterIdentity};
 pub use migrate::{SchemaState, ensure_schema, migrate, schema_state};
+pub use progress::{
+    Start, StoredPartition, StoredPosition, database_now, ensure_partitions, load_progress,
+    stored_positions,
+};
 pub use settings::{ExplicitSettings, Settings, agree_settings, load_settings};
 pub use validate::validate_day;
 pub use verify::{VerifyReport, verify};
+
+/// What [`connect`] gives and the functions here take.
+pub use sqlx::postgres::PgConnection;

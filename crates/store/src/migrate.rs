@@ -35,10 +35,11 @@ pub enum SchemaState {
 /// [`StoreError::SchemaTooNew`], or a failed statement.
 pub async fn schema_state(connection: &mut PgConnection) -> Result<SchemaState, StoreError> {
     let reading = "reading the schema's version";
-    let has_history: bool = sqlx::query_scalar("SELECT to_regclass('_sqlx_migrations') IS NOT NULL")
-        .fetch_one(&mut *connection)
-        .await
-        .map_err(StoreError::sql(reading))?;
+    let has_history: bool =
+        sqlx::query_scalar("SELECT to_regclass('_sqlx_migrations') IS NOT NULL")
+            .fetch_one(&mut *connection)
+            .await
+            .map_err(StoreError::sql(reading))?;
     if !has_history {
         let foreign: Vec<String> = sqlx::query_scalar(
             "SELECT name FROM unnest($1::text[]) AS name WHERE to_regclass(name) IS NOT NULL",

@@ -1,0 +1,208 @@
+//! Reading positions, and making the rows of partitions met for the first time.
+
+use chrono::NaiveDateTime;
+use event_model::EventTime;
+use sqlx::postgres::{PgConnection, PgRow};
+use sqlx::{Connection, Row};
+use windowing::{Counters, Position, Progress, Rules, Witness};
+
+use crate::StoreError;
+
+/// Held while rows are made for new partitions, so that two first starts agree. Any constant does.
+const FIRST_CONTACT_LOCK: i64 = 0x7465_6c65_636f_6d31;
+
+/// Where to begin on a topic that this database has never met.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Start {
+    /// At the oldest record kept.
+    Earliest,
+    /// At the end: only what comes from now on.
+    Latest,
+}
+
+/// One partition's stored row, and the rules read together with it.
+#[derive(Clone, Debug)]
+pub struct StoredPartition {
+    /// The partition.
+    pub partition: i32,
+    /// Its row.
+    pub progress: Progress,
+    /// The rules.
+    pub rules: Rules,
+}
+
+/// Reads the current generation's rows of these partitions together with the settings, in one
+/// SELECT. A partition without a row is missing from the answer.
+///
+/// # Errors
+/// A failed statement, or a stored value that can't be used.
+pub async fn load_progress(
+    connection: &mut PgConnection,
+    topic: &str,
+    partitions: &[i32],
+) -> Result<Vec<StoredPartition>, StoreError> {
+    let rows = sqlx::query(include_str!("queries/load_progress.sql"))
+        .bind(topic)
+        .bind(partitions)
+        .fetch_all(connection)
+        .await
+        .map_err(StoreError::sql("reading the positions"))?;
+    rows.iter()
+        .map(stored_partition)
+        .collect::<Result<_, sqlx::Error>>()
+        .map_err(StoreError::sql("reading the positions"))
+}
+
+/// Makes rows for partitions that have none. On first contact with a topic every partition begins
+/// at `start`; a partition that is added to a known topic begins at its low end, so that nothing
+/// written to it before it was noticed is missed.
+///
+/// `ends` are (partition, low, high) of all partitions of the topic.
+///
+/// # Errors
+/// A failed statement; nothing was stored then.
+pub async fn ensure_partitions(
+    connection: &mut PgConnection,
+    topic: &str,
+    ends: &[(i32, Position, Position)],
+    start: Start,
+) -> Result<(), StoreError> {
+    let doing = "making the rows of new partitions";
+    let mut transaction = connection.begin().await.map_err(StoreError::sql(doing))?;
+    sqlx::query("SELECT pg_advisory_xact_lock($1)")
+        .bind(FIRST_CONTACT_LOCK)
+        .execute(&mut *transaction)
+        .await
+        .map_err(StoreError::sql(doing))?;
+    let is_known: bool =
+        sqlx::query_scalar("SELECT EXISTS (SELECT FROM stream_progress WHERE topic = $1)")
+            .bind(topic)
+            .fetch_one(&mut *transaction)
+            .await
+            .map_err(StoreError::sql(doing))?;
+    let begins_at_high = start == Start::Latest && !is_known;
+    let (ids, firsts): (Vec<i32>, Vec<i64>) = ends
+        .iter()
+        .map(|(id, low, high)| (*id, if begins_at_high { high.offset() } else { low.offset() }))
+        .unzip();
+    sqlx::query(
+        "INSERT INTO stream_progress (topic, generation, partition, first_offset, next_offset)
+         SELECT $1, 0, n.partition, n.first_offset, n.first_offset
+         FROM unnest($2::int[], $3::bigint[]) AS n (partition, first_offset)
+         WHERE NOT EXISTS (SELECT FROM stream_progress p
+                           WHERE p.topic = $1 AND p.partition = n.partition)",
+    )
+    .bind(topic)
+    .bind(ids)
+    .bind(firsts)
+    .execute(&mut *transaction)
+    .await
+    .map_err(StoreError::sql(doing))?;
+    transaction.commit().await.map_err(StoreError::sql(doing))
+}
+
+/// Where one partition stands, for those who only look.
+#[derive(Clone, Debug)]
+pub struct StoredPosition {
+    /// The partition.
+    pub partition: i32,
+    /// Its position.
+    pub next: Position,
+    /// Why it waits for an operator, if it does.
+    pub halted_reason: Option<String>,
+    /// When the row was last written, by the database's clock, UTC.
+    pub updated_at: NaiveDateTime,
+}
+
+impl StoredPosition {
+    /// Whether it is halted, and has been judged so after `since`.
+    pub fn halted_since(&self, since: NaiveDateTime) -> bool {
+        self.halted_reason.is_some() && self.updated_at > since
+    }
+}
+
+/// Where every partition of a topic stands that is not retired.
+///
+/// # Errors
+/// A failed statement.
+pub async fn stored_positions(
+    connection: &mut PgConnection,
+    topic: &str,
+) -> Result<Vec<StoredPosition>, StoreError> {
+    let rows: Vec<(i32, i64, Option<String>, NaiveDateTime)> = sqlx::query_as(
+        "SELECT DISTINCT ON (partition) partition, next_offset, halted_reason, updated_at
+         FROM stream_progress WHERE topic = $1 AND retired_at IS NULL
+         ORDER BY partition, generation DESC",
+    )
+    .bind(topic)
+    .fetch_all(connection)
+    .await
+    .map_err(StoreError::sql("reading the positions"))?;
+    Ok(rows
+        .into_iter()
+        .map(|(partition, next, halted_reason, updated_at)| StoredPosition {
+            partition,
+            next: Position::at(next),
+            halted_reason,
+            updated_at,
+        })
+        .collect())
+}
+
+/// The database's clock, UTC.
+///
+/// # Errors
+/// A failed statement.
+pub async fn database_now(connection: &mut PgConnection) -> Result<NaiveDateTime, StoreError> {
+    sqlx::query_scalar("SELECT clock_timestamp()::timestamp")
+        .fetch_one(connection)
+        .await
+        .map_err(StoreError::sql("reading the database's clock"))
+}
+
+fn stored_partition(row: &PgRow) -> Result<StoredPartition, sqlx::Error> {
+    let instant = |column: &str| -> Result<Option<EventTime>, sqlx::Error> {
+        Ok(row.try_get::<Option<NaiveDateTime>, _>(column)?.map(EventTime::from))
+    };
+    let rules = Rules {
+        watermark_delay_micros: row.try_get::<i64, _>("watermark_delay_ms")?.saturating_mul(1_000),
+        max_future_skew_micros: row.try_get::<i64, _>("max_future_skew_ms")?.saturating_mul(1_000),
+    };
+    let progress = Progress {
+        generation: row.try_get("generation")?,
+        first: Position::at(row.try_get("first_offset")?),
+        next: Position::at(row.try_get("next_offset")?),
+        epoch: row.try_get("epoch")?,
+        watermark: instant("watermark")?,
+        max_event_time: instant("max_event_time")?,
+        counters: Counters {
+            on_time: row.try_get("on_time")?,
+            late: row.try_get("late")?,
+            dead: row.try_get("dead")?,
+            gap: row.try_get("gap")?,
+            skipped: row.try_get("skipped")?,
+        },
+        witness: witness(row, "witness_offset", "witness_timestamp_ms", "witness_crc")?,
+        origin: witness(row, "origin_offset", "origin_timestamp_ms", "origin_crc")?,
+        log_end_seen: row.try_get::<Option<i64>, _>("log_end_seen")?.map(Position::at),
+        caught_up_at: instant("caught_up_at")?,
+        halted_reason: row.try_get("halted_reason")?,
+    };
+    Ok(StoredPartition { partition: row.try_get("partition")?, progress, rules })
+}
+
+fn witness(
+    row: &PgRow,
+    offset: &str,
+    timestamp_ms: &str,
+    crc: &str,
+) -> Result<Option<Witness>, sqlx::Error> {
+    let (Some(offset), Some(crc)) =
+        (row.try_get::<Option<i64>, _>(offset)?, row.try_get::<Option<i64>, _>(crc)?)
+    else {
+        return Ok(None);
+    };
+    // The column is BIGINT because PostgreSQL has no unsigned 32-bit type.
+    let crc = u32::try_from(crc).unwrap_or_default();
+    Ok(Some(Witness { offset, timestamp_ms: row.try_get(timestamp_ms)?, crc }))
+}

@@ -65,9 +65,9 @@ impl Settings {
         Ok(Settings {
             watermark_delay: millis("watermark_delay_ms", delay_ms)?,
             max_future_skew: millis("max_future_skew_ms", skew_ms)?,
-            business_timezone: zone
-                .parse()
-                .map_err(|_| StoreError::BadValue(format!("settings.business_timezone = {zone}")))?,
+            business_timezone: zone.parse().map_err(|_| {
+                StoreError::BadValue(format!("settings.business_timezone = {zone}"))
+            })?,
         })
     }
 }

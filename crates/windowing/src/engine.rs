@@ -306,6 +306,11 @@ impl Engine {
         slot.stored = progress.clone();
         let mut state = PartitionState::new(progress, rules);
         let reason = reason_to_halt(state.progress(), &ends);
+        if reason.is_some() {
+            // Store it even if it is the reason stored already: the row then says that this
+            // assignment has judged, too.
+            slot.stored.halted_reason = None;
+        }
         state.progress_mut().halted_reason.clone_from(&reason);
         slot.state = Some(state);
         slot.stall = Stall::default();

@@ -1,0 +1,33 @@
+-- The rows are locked already, in key order, so the order of this update does not matter.
+-- $1 topic, $2 group, $3 owner; then one array per column.
+UPDATE stream_progress p
+SET next_offset = n.next_offset,
+    watermark = n.watermark,
+    max_event_time = n.max_event_time,
+    on_time = n.on_time, late = n.late, dead = n.dead, skipped = n.skipped,
+    witness_offset = n.witness_offset,
+    witness_timestamp_ms = n.witness_timestamp_ms,
+    witness_crc = n.witness_crc,
+    origin_offset = n.origin_offset,
+    origin_timestamp_ms = n.origin_timestamp_ms,
+    origin_crc = n.origin_crc,
+    log_end_seen = n.log_end_seen,
+    caught_up_at = n.caught_up_at,
+    halted_reason = n.halted_reason,
+    group_id = $2,
+    owner = $3,
+    updated_at = now()
+FROM unnest(
+    $4::int[], $5::int[], $6::bigint[], $7::timestamp[], $8::timestamp[],
+    $9::bigint[], $10::bigint[], $11::bigint[], $12::bigint[],
+    $13::bigint[], $14::bigint[], $15::bigint[],
+    $16::bigint[], $17::bigint[], $18::bigint[],
+    $19::bigint[], $20::timestamp[], $21::text[]
+) AS n (
+    generation, partition, next_offset, watermark, max_event_time,
+    on_time, late, dead, skipped,
+    witness_offset, witness_timestamp_ms, witness_crc,
+    origin_offset, origin_timestamp_ms, origin_crc,
+    log_end_seen, caught_up_at, halted_reason
+)
+WHERE p.topic = $1 AND p.generation = n.generation AND p.partition = n.partition

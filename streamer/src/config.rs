@@ -1,0 +1,187 @@
+//! Command line of the streamer. Each field is also an environment variable.
+
+use std::time::Duration;
+
+use chrono_tz::Tz;
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use runtime::{DatabaseArgs, KafkaArgs, LogArgs, parse_duration};
+use store::{ExplicitSettings, Start};
+
+/// Counts telecom events in 1-minute event-time windows, exactly once, from Kafka to PostgreSQL
+#[derive(Parser, Clone, Debug)]
+#[command(version, args_conflicts_with_subcommands = true)]
+pub struct Cli {
+    /// What to do; without one, `run`.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+    /// The flags of `run`.
+    #[command(flatten)]
+    pub run: RunArgs,
+}
+
+impl Cli {
+    /// How to log, whatever the command.
+    pub fn log(&self) -> &LogArgs {
+        match &self.command {
+            None => &self.run.log,
+            Some(Command::Run(args)) => &args.log,
+            Some(Command::Migrate(args) | Command::Verify(args)) => &args.log,
+        }
+    }
+}
+
+/// What the streamer can do.
+#[derive(Subcommand, Clone, Debug)]
+pub enum Command {
+    /// Read the topic and keep the tables up to date (the default)
+    Run(Box<RunArgs>),
+    /// Bring the database schema up to date, then exit
+    Migrate(DatabaseCommandArgs),
+    /// Check that every record is accounted for; exit 1 and list the differences if not
+    Verify(DatabaseCommandArgs),
+}
+
+/// Arguments of a command that needs the database alone.
+#[derive(Args, Clone, Debug)]
+pub struct DatabaseCommandArgs {
+    /// Where PostgreSQL is.
+    #[command(flatten)]
+    pub database: DatabaseArgs,
+    /// How long to wait for PostgreSQL at start
+    #[arg(long, env = "WAIT", default_value = "30s", value_parser = parse_duration)]
+    pub wait: Duration,
+    /// How to log.
+    #[command(flatten)]
+    pub log: LogArgs,
+}
+
+/// Arguments of `run`.
+#[derive(Args, Clone, Debug)]
+pub struct RunArgs {
+    /// Where Kafka is.
+    #[command(flatten)]
+    pub kafka: KafkaArgs,
+    /// Consumer group; its members share the partitions
+    #[arg(long, env = "KAFKA_GROUP_ID", default_value = "telecom-streamer")]
+    pub kafka_group_id: String,
+    /// Where PostgreSQL is.
+    #[command(flatten)]
+    pub database: DatabaseArgs,
+    /// How often results are written (shortened at random by up to 20 %)
+    #[arg(long, env = "FLUSH_INTERVAL", default_value = "30s", value_parser = parse_flush_interval)]
+    pub flush_interval: Duration,
+    /// How long a window waits for stragglers after its end [stored at first start: 2m]
+    #[arg(long, env = "WATERMARK_DELAY", value_parser = parse_setting)]
+    pub watermark_delay: Option<Duration>,
+    /// How far an event may be ahead of its record [stored at first start: 5m]
+    #[arg(long, env = "MAX_FUTURE_SKEW", value_parser = parse_setting)]
+    pub max_future_skew: Option<Duration>,
+    /// Time zone whose midnights bound a business day [stored at first start: UTC]
+    #[arg(long, env = "BUSINESS_TIMEZONE")]
+    pub business_timezone: Option<Tz>,
+    /// Where to begin on a topic that this database has never met
+    #[arg(long, env = "START", value_enum, default_value_t = StartAt::Earliest)]
+    pub start: StartAt,
+    /// Members of the consumer group in this process, each with a thread of its own
+    #[arg(long, env = "WORKERS", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=256))]
+    pub workers: u16,
+    /// Read to the ends that the log has now, store, and exit (3 when a partition is halted)
+    #[arg(long)]
+    pub drain: bool,
+    /// How long to wait for Kafka and PostgreSQL at start
+    #[arg(long, env = "WAIT", default_value = "30s", value_parser = parse_duration)]
+    pub wait: Duration,
+    /// How to log.
+    #[command(flatten)]
+    pub log: LogArgs,
+}
+
+impl RunArgs {
+    /// The settings that this start was given explicitly.
+    pub fn explicit_settings(&self) -> ExplicitSettings {
+        ExplicitSettings {
+            watermark_delay: self.watermark_delay,
+            max_future_skew: self.max_future_skew,
+            business_timezone: self.business_timezone,
+        }
+    }
+}
+
+/// Where to begin.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum StartAt {
+    /// At the oldest record kept.
+    Earliest,
+    /// At the end.
+    Latest,
+}
+
+impl From<StartAt> for Start {
+    fn from(start: StartAt) -> Self {
+        match start {
+            StartAt::Earliest => Start::Earliest,
+            StartAt::Latest => Start::Latest,
+        }
+    }
+}
+
+/// The shortest and longest flush interval that make sense.
+const FLUSH_INTERVAL_MIN: Duration = Duration::from_millis(10);
+const FLUSH_INTERVAL_MAX: Duration = Duration::from_secs(3600);
+/// The longest watermark delay and future skew: a year.
+const SETTING_MAX: Duration = Duration::from_secs(366 * 24 * 3600);
+
+fn parse_flush_interval(text: &str) -> Result<Duration, String> {
+    let interval = parse_duration(text)?;
+    if (FLUSH_INTERVAL_MIN..=FLUSH_INTERVAL_MAX).contains(&interval) {
+        return Ok(interval);
+    }
+    Err(format!("must lie between {FLUSH_INTERVAL_MIN:?} and {FLUSH_INTERVAL_MAX:?}"))
+}
+
+/// Settings are stored in whole milliseconds.
+fn parse_setting(text: &str) -> Result<Duration, String> {
+    let duration = parse_duration(text)?;
+    if duration > SETTING_MAX {
+        return Err(format!("must not exceed {} days", SETTING_MAX.as_secs() / 86_400));
+    }
+    if duration.subsec_nanos() % 1_000_000 != 0 {
+        return Err("must be a whole number of milliseconds".to_owned());
+    }
+    Ok(duration)
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn run_is_the_default_and_takes_the_same_flags() {
+        let bare = Cli::try_parse_from(["streamer", "--workers", "2", "--drain"]).unwrap();
+        let named = Cli::try_parse_from(["streamer", "run", "--workers", "2", "--drain"]).unwrap();
+        let Some(Command::Run(named)) = named.command else { panic!("not run") };
+        assert_eq!((bare.run.workers, bare.run.drain), (named.workers, named.drain));
+    }
+
+    #[test]
+    fn durations_out_of_bounds_are_refused() {
+        for flags in [
+            ["--flush-interval", "1ms"],
+            ["--flush-interval", "2h"],
+            ["--watermark-delay", "1us"],
+            ["--max-future-skew", "10000days"],
+            ["--workers", "0"],
+            ["--business-timezone", "Mars/Olympus"],
+        ] {
+            let parsed = Cli::try_parse_from(["streamer", flags[0], flags[1]]);
+            assert!(parsed.is_err(), "{flags:?}");
+        }
+    }
+}

@@ -1,0 +1,195 @@
+//! What we ask of librdkafka: the settings on which invariants rest, rebalances as values, and the
+//! ends of the log.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use chrono::Utc;
+use event_model::EventTime;
+use rdkafka::client::ClientContext;
+use rdkafka::config::RDKafkaLogLevel;
+use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext, DefaultConsumerContext};
+use rdkafka::error::{KafkaError, KafkaResult};
+use rdkafka::types::RDKafkaRespErr;
+use rdkafka::{ClientConfig, TopicPartitionList};
+use windowing::{LogEnds, Position};
+
+/// Memory for records fetched ahead, before decompression, for all partitions of a worker.
+const FETCH_AHEAD_KBYTES: usize = 16 * 1024;
+/// … of which each partition gets at least this much.
+const FETCH_AHEAD_KBYTES_MIN: usize = 512;
+/// One question to a broker waits at most this long.
+const QUERY_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// Settings on which an invariant rests. KAFKA_PROPERTIES can't change these.
+const FIXED: [(&str, &str); 6] = [
+    // Positions come from the database alone; nothing else may move them.
+    ("enable.auto.commit", "false"),
+    ("enable.auto.offset.store", "false"),
+    // `earliest` would count twice, `latest` would lose: an unreadable position must be an error.
+    ("auto.offset.reset", "error"),
+    ("partition.assignment.strategy", "cooperative-sticky"),
+    // Being caught up includes control records, which are never shown.
+    ("enable.partition.eof", "true"),
+    // Its JSON is sometimes malformed, and nothing here reads it.
+    ("statistics.interval.ms", "0"),
+];
+
+/// Settings that KAFKA_PROPERTIES may change.
+const DEFAULTS: [(&str, &str); 9] = [
+    ("session.timeout.ms", "6000"),
+    ("heartbeat.interval.ms", "2000"),
+    ("max.poll.interval.ms", "300000"),
+    ("topic.metadata.refresh.interval.ms", "5000"),
+    ("check.crcs", "true"),
+    ("queued.min.messages", "20000"),
+    ("fetch.queue.backoff.ms", "50"),
+    ("fetch.max.bytes", "8388608"),
+    ("receive.message.max.bytes", "8389120"),
+];
+
+/// A member of the consumer group.
+pub(crate) type GroupConsumer = BaseConsumer<RebalanceMailbox>;
+
+/// A consumer in no group, which only asks questions.
+pub(crate) fn query_consumer(
+    config: &ClientConfig,
+) -> KafkaResult<BaseConsumer<DefaultConsumerContext>> {
+    config.create_with_context(DefaultConsumerContext)
+}
+
+/// A change of the group's assignment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Rebalance {
+    /// These partitions are ours now, besides those that we have.
+    Assigned(Vec<i32>),
+    /// These are to be given up.
+    Revoked(Vec<i32>),
+}
+
+/// Receives rebalances during `poll` and keeps them until the loop has time for them, right after.
+///
+/// librdkafka waits for the answer (assign or unassign), which may come later from the same thread;
+/// so the loop handles a rebalance like any other input, and no state is shared with a callback.
+#[derive(Debug, Default)]
+pub(crate) struct RebalanceMailbox {
+    events: Mutex<Vec<Rebalance>>,
+    is_closing: AtomicBool,
+}
+
+impl RebalanceMailbox {
+    /// What came since the last call, in order.
+    pub(crate) fn take(&self) -> Vec<Rebalance> {
+        std::mem::take(&mut *self.events.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// From now on nobody takes: rebalances are answered at once.
+    pub(crate) fn start_closing(&self) {
+        self.is_closing.store(true, Ordering::Relaxed);
+    }
+}
+
+impl ClientContext for RebalanceMailbox {
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
+        // librdkafka repeats broken connections endlessly at ERROR, and heals them itself.
+        match level {
+            RDKafkaLogLevel::Emerg | RDKafkaLogLevel::Alert | RDKafkaLogLevel::Critical => {
+                tracing::error!("librdkafka: {facility}: {message}");
+            }
+            RDKafkaLogLevel::Error | RDKafkaLogLevel::Warning => {
+                tracing::warn!("librdkafka: {facility}: {message}");
+            }
+            _ => tracing::debug!("librdkafka: {facility}: {message}"),
+        }
+    }
+
+    fn error(&self, error: KafkaError, reason: &str) {
+        tracing::warn!("Kafka: {error}: {reason}");
+    }
+}
+
+impl ConsumerContext for RebalanceMailbox {
+    fn rebalance(
+        &self,
+        consumer: &BaseConsumer<Self>,
+        code: RDKafkaRespErr,
+        partitions: &mut TopicPartitionList,
+    ) {
+        let is_assignment = code == RDKafkaRespErr::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS;
+        if self.is_closing.load(Ordering::Relaxed) {
+            let answered = if is_assignment {
+                consumer.incremental_assign(&TopicPartitionList::new())
+            } else {
+                consumer.incremental_unassign(partitions)
+            };
+            if let Err(error) = answered {
+                tracing::debug!("giving partitions up while closing: {error}");
+            }
+            return;
+        }
+        let ids = partitions.elements().iter().map(|element| element.partition()).collect();
+        let event = if is_assignment { Rebalance::Assigned(ids) } else { Rebalance::Revoked(ids) };
+        self.events.lock().unwrap_or_else(PoisonError::into_inner).push(event);
+    }
+}
+
+/// Makes a member of the group. `partitions` is how many it may have to read at most.
+pub(crate) fn group_consumer(
+    mut config: ClientConfig,
+    group_id: &str,
+    partitions: usize,
+) -> KafkaResult<GroupConsumer> {
+    let fetch_ahead = (FETCH_AHEAD_KBYTES / partitions.max(1)).max(FETCH_AHEAD_KBYTES_MIN);
+    for (key, value) in DEFAULTS {
+        if config.get(key).is_none() {
+            config.set(key, value);
+        }
+    }
+    if config.get("queued.max.messages.kbytes").is_none() {
+        config.set("queued.max.messages.kbytes", fetch_ahead.to_string());
+    }
+    for (key, value) in FIXED {
+        config.set(key, value);
+    }
+    config.set("group.id", group_id).set_log_level(RDKafkaLogLevel::Warning);
+    config.create_with_context(RebalanceMailbox::default())
+}
+
+/// Asks a broker for the ends of one partition's log. Blocks for at most [`QUERY_TIMEOUT`].
+pub(crate) fn log_ends<C: ConsumerContext>(
+    consumer: &BaseConsumer<C>,
+    topic: &str,
+    partition: i32,
+) -> KafkaResult<LogEnds> {
+    let asked_at = clock();
+    let (low, high) = consumer.fetch_watermarks(topic, partition, QUERY_TIMEOUT)?;
+    Ok(LogEnds { low: Position::at(low), high: Position::at(high), asked_at })
+}
+
+/// (partition, low, high) of each of these partitions. Blocks.
+pub(crate) fn all_log_ends<C: ConsumerContext>(
+    consumer: &BaseConsumer<C>,
+    topic: &str,
+    partitions: &[i32],
+) -> KafkaResult<Vec<(i32, Position, Position)>> {
+    partitions
+        .iter()
+        .map(|&id| log_ends(consumer, topic, id).map(|ends| (id, ends.low, ends.high)))
+        .collect()
+}
+
+/// All partitions that the topic has now. Blocks for at most [`QUERY_TIMEOUT`].
+pub(crate) fn topic_partitions<C: ConsumerContext>(
+    consumer: &BaseConsumer<C>,
+    topic: &str,
+) -> KafkaResult<Vec<i32>> {
+    let metadata = consumer.fetch_metadata(Some(topic), QUERY_TIMEOUT)?;
+    let of_topic = metadata.topics().iter().filter(|found| found.name() == topic);
+    Ok(of_topic.flat_map(|found| found.partitions().iter().map(|p| p.id())).collect())
+}
+
+/// The wall clock.
+pub(crate) fn clock() -> EventTime {
+    EventTime::from(Utc::now())
+}

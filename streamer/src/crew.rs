@@ -1,0 +1,126 @@
+//! The workers of one process: started together, watched, stopped together.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use anyhow::Context;
+use store::{Flusher, WriterIdentity};
+use tokio::sync::mpsc;
+
+use crate::config::RunArgs;
+use crate::loader::Loader;
+use crate::start::Started;
+use crate::worker::{Worker, WorkerOptions};
+
+/// A worker that was asked to stop gets this long for its last flush and for leaving the group.
+/// Then the process exits all the same: what was not stored is read again.
+const STOP_DEADLINE: Duration = Duration::from_secs(15);
+
+/// Running workers.
+pub(crate) struct Crew {
+    stop: Arc<AtomicBool>,
+    ends: mpsc::Receiver<anyhow::Result<()>>,
+    running: usize,
+}
+
+impl Crew {
+    /// Starts `--workers` members of the group.
+    pub(crate) fn spawn(args: &RunArgs, started: &Started) -> anyhow::Result<Self> {
+        let stop = Arc::new(AtomicBool::new(false));
+        let running = usize::from(args.workers);
+        let (outbox, ends) = mpsc::channel(running);
+        for index in 0..args.workers {
+            let worker = new_worker(args, started, index, Arc::clone(&stop))?;
+            let outbox = outbox.clone();
+            std::thread::Builder::new()
+                .name(format!("worker-{index}"))
+                .spawn(move || {
+                    let end = worker.run();
+                    // Nobody listens any more when the process is already on its way out.
+                    outbox.blocking_send(end).ok();
+                })
+                .context("starting a worker thread")?;
+        }
+        Ok(Crew { stop, ends, running })
+    }
+
+    /// Completes when a worker fails.
+    pub(crate) async fn first_failure(&mut self) -> anyhow::Error {
+        loop {
+            match self.ends.recv().await {
+                Some(Err(failure)) => {
+                    self.running -= 1;
+                    return failure;
+                }
+                Some(Ok(())) => self.running -= 1,
+                None => return anyhow::anyhow!("a worker's thread has ended without a word"),
+            }
+        }
+    }
+
+    /// Asks every worker to store what it has and to leave, and waits for them.
+    pub(crate) async fn stop(&mut self) -> anyhow::Result<()> {
+        self.stop.store(true, Ordering::Relaxed);
+        let all_ended = async {
+            let mut result = Ok(());
+            while self.running > 0 {
+                match self.ends.recv().await {
+                    Some(end) => result = result.and(end),
+                    None => break,
+                }
+                self.running -= 1;
+            }
+            result
+        };
+        match tokio::time::timeout(STOP_DEADLINE, all_ended).await {
+            Ok(result) => result,
+            Err(_) => {
+                tracing::warn!(
+                    "workers did not stop within {STOP_DEADLINE:?}; \
+                     what they had not stored will be read again"
+                );
+                Ok(())
+            }
+        }
+    }
+}
+
+fn new_worker(
+    args: &RunArgs,
+    started: &Started,
+    index: u16,
+    stop: Arc<AtomicBool>,
+) -> anyhow::Result<Worker> {
+    let topic = args.kafka.kafka_topic.clone();
+    let identity = WriterIdentity {
+        topic: topic.clone(),
+        group_id: args.kafka_group_id.clone(),
+        owner: format!("{}:{}:{index}", host_name(), std::process::id()),
+    };
+    let database_url = args.database.database_url.clone();
+    let loader = Loader {
+        database_url: database_url.clone(),
+        topic,
+        start: args.start.into(),
+        executor: tokio::runtime::Builder::new_current_thread().enable_all().build()?,
+    };
+    let partitions_each = started.partition_count.div_ceil(usize::from(args.workers));
+    Worker::new(WorkerOptions {
+        kafka: args.kafka.client_config()?,
+        group_id: args.kafka_group_id.clone(),
+        partitions_each,
+        flusher: Flusher::new(database_url.expose().to_owned(), identity),
+        loader,
+        flush_interval: args.flush_interval,
+        drain_to: if args.drain { started.log_ends.clone() } else { Vec::new() },
+        stop,
+    })
+}
+
+/// The host's name, for `stream_progress.owner`.
+fn host_name() -> String {
+    std::fs::read_to_string("/proc/sys/kernel/hostname")
+        .map(|name| name.trim().to_owned())
+        .unwrap_or_else(|_| "localhost".to_owned())
+}

@@ -1,0 +1,62 @@
+//! `--drain`: when is everything stored that the log held at start?
+
+use std::time::Duration;
+
+use store::{PgConnection, Session, StoreError, connect};
+
+use crate::Exit;
+use crate::config::RunArgs;
+use crate::start::Started;
+
+/// Pause between two looks at the stored positions.
+const LOOK_EVERY: Duration = Duration::from_millis(50);
+
+/// Completes when each stored position has reached the end that its log had at start, whoever
+/// advanced it, or when those that have not are halted. Never completes without `--drain`.
+pub(crate) async fn drained(args: &RunArgs, started: &Started) -> Exit {
+    if !args.drain {
+        return std::future::pending().await;
+    }
+    let mut connection = None;
+    loop {
+        match look(&mut connection, args, started).await {
+            Ok(Some(exit)) => return exit,
+            Ok(None) => {}
+            Err(error) => {
+                tracing::debug!("cannot look at the positions: {error}");
+                connection = None;
+            }
+        }
+        tokio::time::sleep(LOOK_EVERY).await;
+    }
+}
+
+async fn look(
+    connection: &mut Option<PgConnection>,
+    args: &RunArgs,
+    started: &Started,
+) -> Result<Option<Exit>, StoreError> {
+    let connection = match connection {
+        Some(connection) => connection,
+        none => none.insert(connect(args.database.database_url.expose(), Session::Control).await?),
+    };
+    let stored = store::stored_positions(connection, &args.kafka.kafka_topic).await?;
+    let mut halted = 0;
+    for (partition, end) in &started.log_ends {
+        let row = stored.iter().find(|row| row.partition == *partition);
+        match row {
+            Some(row) if row.next >= *end => {}
+            // A reason from before our start has not been judged afresh yet.
+            Some(row) if row.halted_since(started.database_now) => halted += 1,
+            _ => return Ok(None),
+        }
+    }
+    if halted == 0 {
+        tracing::info!("drained: every record that the log held at start is stored");
+        return Ok(Some(Exit::Done));
+    }
+    tracing::error!(
+        "drained, but {halted} partitions are halted; see stream_progress.halted_reason"
+    );
+    Ok(Some(Exit::DrainedButHalted))
+}

@@ -1,0 +1,76 @@
+//! What must be in place before a worker starts: the schema, the settings, the topic, and a row for
+//! each of its partitions.
+
+use std::time::{Duration, Instant};
+
+use anyhow::Context;
+use runtime::{Backoff, DatabaseArgs, ensure_topic};
+use store::{PgConnection, Session, connect};
+use windowing::Position;
+
+use crate::config::RunArgs;
+use crate::consumer::{all_log_ends, query_consumer};
+
+/// First and longest pause between two attempts to connect.
+const CONNECT_RETRY_FIRST: Duration = Duration::from_millis(100);
+const CONNECT_RETRY_CAP: Duration = Duration::from_secs(2);
+
+/// What start-up found.
+#[derive(Clone, Debug)]
+pub(crate) struct Started {
+    /// Number of the topic's partitions.
+    pub(crate) partition_count: usize,
+    /// The end of each partition's log at start.
+    pub(crate) log_ends: Vec<(i32, Position)>,
+    /// The database's clock at start.
+    pub(crate) database_now: chrono::NaiveDateTime,
+}
+
+/// Prepares database and topic, waiting for both up to `--wait`.
+pub(crate) async fn start(args: &RunArgs) -> anyhow::Result<Started> {
+    let mut connection = connect_within(&args.database, args.wait).await?;
+    store::migrate(&mut connection).await?;
+    let settings = store::agree_settings(&mut connection, args.explicit_settings()).await?;
+    tracing::info!(
+        watermark_delay = ?settings.watermark_delay,
+        max_future_skew = ?settings.max_future_skew,
+        business_timezone = settings.business_timezone.name(),
+        "settings of this database"
+    );
+    let partitions = ensure_topic(&args.kafka, args.wait).await?;
+    let topic = args.kafka.kafka_topic.clone();
+    let config = args.kafka.client_config()?;
+    let ends = tokio::task::spawn_blocking(move || {
+        let consumer = query_consumer(&config)?;
+        all_log_ends(&consumer, &topic, &partitions)
+    })
+    .await
+    .context("asking for the log's ends")?
+    .with_context(|| format!("topic {} can't be read", args.kafka.kafka_topic))?;
+    let topic = &args.kafka.kafka_topic;
+    store::ensure_partitions(&mut connection, topic, &ends, args.start.into()).await?;
+    let database_now = store::database_now(&mut connection).await?;
+    Ok(Started {
+        partition_count: ends.len(),
+        log_ends: ends.into_iter().map(|(id, _, high)| (id, high)).collect(),
+        database_now,
+    })
+}
+
+/// Connects, trying again for up to `wait` while that can help.
+pub(crate) async fn connect_within(
+    database: &DatabaseArgs,
+    wait: Duration,
+) -> anyhow::Result<PgConnection> {
+    let deadline = Instant::now() + wait;
+    let mut backoff = Backoff::new(CONNECT_RETRY_FIRST, CONNECT_RETRY_CAP);
+    loop {
+        match connect(database.database_url.expose(), Session::Batch).await {
+            Err(error) if error.is_retryable() && Instant::now() < deadline => {
+                tracing::debug!("no database yet: {error}");
+                tokio::time::sleep(backoff.next_wait()).await;
+            }
+            result => return Ok(result?),
+        }
+    }
+}

@@ -1,0 +1,443 @@
+//! One worker: the loop between Kafka, the core and the writer. It owns everything it touches; only
+//! batches and reports cross to the writer's thread.
+//!
+//! ```text
+//!   Kafka ──poll──► Input ─► Engine ─► Effect ──► assignment (where to read)
+//!                     ▲                       ├─► loader     (stored rows)
+//!                     └──── reports ◄─ writer ◄┘  (flushes, on a thread of its own)
+//! ```
+//!
+//! Keeps I-6: polling never waits for a flush, except for a bounded time when partitions are lost
+//! or the program stops.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::RecvTimeoutError;
+use std::time::{Duration, Instant};
+
+use anyhow::Context;
+use rdkafka::ClientConfig;
+use rdkafka::consumer::Consumer;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::message::{BorrowedHeaders, BorrowedMessage, Headers, Message};
+use runtime::Backoff;
+use store::Flusher;
+use windowing::{Bounds, Effect, Engine, Header, Input, Position, Record, RecordTime};
+
+use crate::assignment::Assignment;
+use crate::consumer::{GroupConsumer, Rebalance, clock, group_consumer};
+use crate::loader::Loader;
+use crate::writer::Writer;
+
+/// How long one poll waits for a record; timers and reports are looked at in between.
+const POLL_WAIT: Duration = Duration::from_millis(50);
+/// Records taken in a row before timers and reports are looked at.
+const POLL_BATCH: usize = 512;
+/// A flush before partitions are lost may take this long; then they are dropped, and read again by
+/// their next owner.
+const FLUSH_BEFORE_REVOKE: Duration = Duration::from_secs(5);
+/// The last flush before stopping may take this long.
+const FLUSH_BEFORE_STOP: Duration = Duration::from_secs(8);
+/// Closing the client can hang after a broker bounce; it is left behind then.
+const CLOSE_DEADLINE: Duration = Duration::from_secs(5);
+/// First and longest pause between two attempts to load positions.
+const LOAD_RETRY_FIRST: Duration = Duration::from_millis(200);
+const LOAD_RETRY_CAP: Duration = Duration::from_secs(5);
+/// The flush interval is shortened at random by up to this share, so that workers that started
+/// together do not flush together.
+const FLUSH_JITTER: f64 = 0.2;
+
+/// What a worker is made of.
+pub(crate) struct WorkerOptions {
+    pub(crate) kafka: ClientConfig,
+    pub(crate) group_id: String,
+    /// How many partitions it may have to read.
+    pub(crate) partitions_each: usize,
+    pub(crate) flusher: Flusher,
+    pub(crate) loader: Loader,
+    pub(crate) flush_interval: Duration,
+    /// With `--drain`: the end of each partition's log. Empty: never drained.
+    pub(crate) drain_to: Vec<(i32, Position)>,
+    pub(crate) stop: Arc<AtomicBool>,
+}
+
+/// One member of the group.
+pub(crate) struct Worker {
+    consumer: Arc<GroupConsumer>,
+    engine: Engine,
+    assignment: Assignment,
+    writer: Writer,
+    loader: Loader,
+    effects: Vec<Effect>,
+    /// Waiting for their stored row.
+    to_load: BTreeSet<i32>,
+    load_backoff: Backoff,
+    load_at: Instant,
+    /// Rows were loaded for these; the client has yet to be told.
+    to_read: Vec<(i32, Position)>,
+    /// The reader has come to their end, and nothing came since.
+    at_end: BTreeSet<i32>,
+    flush_interval: Duration,
+    flush_at: Instant,
+    drain_to: Vec<(i32, Position)>,
+    stop: Arc<AtomicBool>,
+}
+
+impl Worker {
+    /// A worker that has not joined yet.
+    pub(crate) fn new(options: WorkerOptions) -> anyhow::Result<Self> {
+        let consumer = group_consumer(options.kafka, &options.group_id, options.partitions_each)
+            .context("the Kafka client refuses its settings; check KAFKA_PROPERTIES")?;
+        let consumer = Arc::new(consumer);
+        let topic = options.loader.topic.clone();
+        let writer = Writer::spawn(
+            "writer".to_owned(),
+            topic.clone(),
+            options.flusher,
+            Arc::clone(&consumer),
+        )?;
+        Ok(Worker {
+            consumer,
+            engine: Engine::new(Bounds::default()),
+            assignment: Assignment::of_topic(topic),
+            writer,
+            loader: options.loader,
+            effects: Vec::new(),
+            to_load: BTreeSet::new(),
+            load_backoff: Backoff::new(LOAD_RETRY_FIRST, LOAD_RETRY_CAP),
+            load_at: Instant::now(),
+            to_read: Vec::new(),
+            at_end: BTreeSet::new(),
+            flush_interval: options.flush_interval,
+            flush_at: Instant::now() + jittered(options.flush_interval),
+            drain_to: options.drain_to,
+            stop: options.stop,
+        })
+    }
+
+    /// Joins the group and works until asked to stop.
+    pub(crate) fn run(mut self) -> anyhow::Result<()> {
+        let topic = self.loader.topic.clone();
+        self.consumer.subscribe(&[&topic]).with_context(|| format!("subscribing to {topic}"))?;
+        let worked = self.work();
+        if worked.is_ok() {
+            self.flush_and_wait(Input::FlushDue, FLUSH_BEFORE_STOP);
+        }
+        self.close();
+        worked
+    }
+
+    fn work(&mut self) -> anyhow::Result<()> {
+        while !self.stop.load(Ordering::Relaxed) {
+            self.serve_reports();
+            self.serve_timers();
+            self.carry_out_effects()?;
+            self.poll()?;
+            for rebalance in self.consumer.client().context().take() {
+                self.serve_rebalance(rebalance)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes what the client has ready; waits only for the first record. A rebalance ends it, so
+    /// that no record of a new partition comes before its assignment.
+    fn poll(&mut self) -> anyhow::Result<()> {
+        let now = clock();
+        let mut wait = POLL_WAIT;
+        for _ in 0..POLL_BATCH {
+            let Some(polled) = self.consumer.poll(wait) else { break };
+            wait = Duration::ZERO;
+            match polled {
+                Ok(message) => {
+                    if !self.at_end.is_empty() {
+                        self.at_end.remove(&message.partition());
+                    }
+                    let headers = || headers_of(&message);
+                    let record = record_of(&message, &headers);
+                    let partition = message.partition();
+                    self.engine.apply(Input::Record { partition, record, now }, &mut self.effects);
+                }
+                Err(KafkaError::PartitionEOF(partition)) => {
+                    self.at_end.insert(partition);
+                }
+                Err(error) => serve_error(error, &mut self.engine, &mut self.effects)?,
+            }
+            if !self.effects.is_empty() {
+                break;
+            }
+        }
+        self.carry_out_effects()
+    }
+
+    fn serve_reports(&mut self) {
+        if let Ok(report) = self.writer.reports.try_recv() {
+            self.engine.apply(Input::Flushed { report, now: clock() }, &mut self.effects);
+        }
+    }
+
+    fn serve_timers(&mut self) {
+        let now = Instant::now();
+        let is_due = now >= self.flush_at;
+        if is_due || !self.drain_to.is_empty() {
+            self.skip_to_ends();
+        }
+        if is_due {
+            self.flush_at = now + jittered(self.flush_interval);
+            self.engine.apply(Input::FlushDue, &mut self.effects);
+        } else if self.has_drained_its_share() && !self.engine.is_flushing() {
+            self.engine.apply(Input::FlushNow, &mut self.effects);
+        }
+        if !self.to_load.is_empty() && now >= self.load_at {
+            self.load();
+        }
+    }
+
+    /// Whether every partition read here has come to where `--drain` wants it.
+    fn has_drained_its_share(&self) -> bool {
+        !self.drain_to.is_empty()
+            && self.engine.positions().all(|(partition, next)| {
+                let target = self.drain_to.iter().find(|(id, _)| *id == partition);
+                target.is_none_or(|(_, end)| next >= *end)
+            })
+    }
+
+    /// Moves positions over control records at the end of the log.
+    ///
+    /// The client's own position is past them once it has reported the end and nothing came since:
+    /// both come in order through the same queue.
+    fn skip_to_ends(&mut self) {
+        if self.at_end.is_empty() {
+            return;
+        }
+        let Ok(positions) = self.consumer.position() else { return };
+        for element in positions.elements() {
+            let partition = element.partition();
+            if let rdkafka::Offset::Offset(offset) = element.offset()
+                && self.at_end.contains(&partition)
+            {
+                let end = Position::at(offset);
+                self.engine.apply(Input::EndOfLog { partition, end }, &mut self.effects);
+            }
+        }
+        self.at_end.clear();
+    }
+
+    fn serve_rebalance(&mut self, rebalance: Rebalance) -> anyhow::Result<()> {
+        match rebalance {
+            Rebalance::Assigned(partitions) => {
+                tracing::info!(?partitions, "assigned");
+                self.engine.apply(Input::Assigned(&partitions), &mut self.effects);
+                self.load_at = Instant::now();
+                // Loads the positions, so that they can be passed inside the assignment.
+                self.carry_out_effects()?;
+                let positions = std::mem::take(&mut self.to_read);
+                let is_paused = self.engine.is_paused();
+                self.assignment
+                    .take_over(&self.consumer, &partitions, &positions, is_paused)
+                    .context("taking partitions over")?;
+            }
+            Rebalance::Revoked(partitions) => {
+                let is_lost = self.consumer.assignment_lost();
+                tracing::info!(?partitions, is_lost, "revoked");
+                if !is_lost {
+                    self.flush_and_wait(Input::FlushNow, FLUSH_BEFORE_REVOKE);
+                }
+                self.engine.apply(Input::Revoked(&partitions), &mut self.effects);
+                for partition in &partitions {
+                    self.to_load.remove(partition);
+                    self.at_end.remove(partition);
+                }
+                self.assignment
+                    .give_up(&self.consumer, &partitions)
+                    .context("giving partitions up")?;
+            }
+        }
+        self.carry_out_effects()
+    }
+
+    fn carry_out_effects(&mut self) -> anyhow::Result<()> {
+        while !self.effects.is_empty() {
+            for effect in std::mem::take(&mut self.effects) {
+                self.carry_out(effect)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn carry_out(&mut self, effect: Effect) -> anyhow::Result<()> {
+        match effect {
+            Effect::Load(partitions) => {
+                self.to_load.extend(partitions);
+                if Instant::now() >= self.load_at {
+                    self.load();
+                }
+            }
+            Effect::Read { partition, from } => {
+                self.at_end.remove(&partition);
+                if self.assignment.contains(partition) {
+                    let is_paused = self.engine.is_paused();
+                    self.assignment
+                        .restart(&self.consumer, partition, from, is_paused)
+                        .with_context(|| format!("reading partition {partition} from {from}"))?;
+                } else {
+                    self.to_read.push((partition, from));
+                }
+            }
+            Effect::Halt { partition, reason } => {
+                tracing::error!(partition, "halted: {reason}");
+                self.assignment
+                    .hold_back(&self.consumer, partition)
+                    .with_context(|| format!("pausing partition {partition}"))?;
+            }
+            Effect::Pause => {
+                tracing::info!("reading pauses until the flush under way is stored");
+                self.assignment.pause(&self.consumer).context("pausing")?;
+            }
+            Effect::Resume => {
+                tracing::info!("reading goes on");
+                self.assignment.resume(&self.consumer).context("resuming")?;
+            }
+            Effect::Flush(batch) => {
+                self.writer.batches.send(batch).context("the writer's thread has ended")?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Tries to load all partitions that wait for it; on failure, tries again later.
+    fn load(&mut self) {
+        let partitions: Vec<i32> = self.to_load.iter().copied().collect();
+        match self.loader.load(&self.consumer, &partitions) {
+            Ok(loaded) => {
+                self.to_load.clear();
+                self.load_backoff.reset();
+                for (row, ends) in loaded {
+                    let input = Input::Loaded {
+                        partition: row.partition,
+                        progress: row.progress,
+                        rules: row.rules,
+                        ends,
+                    };
+                    self.engine.apply(input, &mut self.effects);
+                }
+            }
+            Err(error) => {
+                let wait = self.load_backoff.next_wait();
+                self.load_at = Instant::now() + wait;
+                tracing::warn!(?partitions, "positions not loaded, again in {wait:?}: {error:#}");
+            }
+        }
+    }
+
+    /// Stores what there is, for at most `limit`.
+    fn flush_and_wait(&mut self, first: Input<'static>, limit: Duration) {
+        let deadline = Instant::now() + limit;
+        self.skip_to_ends();
+        let mut input = first;
+        loop {
+            self.engine.apply(input, &mut self.effects);
+            if let Err(error) = self.carry_out_effects() {
+                tracing::warn!("flushing before leaving: {error:#}");
+                return;
+            }
+            if !self.engine.is_flushing() {
+                return;
+            }
+            let left = deadline.saturating_duration_since(Instant::now());
+            match self.writer.reports.recv_timeout(left) {
+                Ok(report) => {
+                    self.engine.apply(Input::Flushed { report, now: clock() }, &mut self.effects);
+                }
+                Err(RecvTimeoutError::Timeout) => {
+                    tracing::warn!("no flush within {limit:?}; its records will be read again");
+                    return;
+                }
+                Err(RecvTimeoutError::Disconnected) => return,
+            }
+            input = Input::FlushNow;
+        }
+    }
+
+    /// Leaves the group, for at most [`CLOSE_DEADLINE`].
+    fn close(self) {
+        self.consumer.client().context().start_closing();
+        self.writer.give_up.store(true, Ordering::Relaxed);
+        // Without its inbox the writer ends, and lets go of the client.
+        drop(self.writer);
+        let consumer = self.consumer;
+        let (outbox, closed) = std::sync::mpsc::sync_channel(1);
+        let closing = std::thread::spawn(move || {
+            consumer.unsubscribe();
+            let deadline = Instant::now() + CLOSE_DEADLINE;
+            // Answers the revocation that leaving the group brings.
+            while Instant::now() < deadline
+                && consumer.assignment().is_ok_and(|list| list.count() > 0)
+            {
+                drop(consumer.poll(POLL_WAIT));
+            }
+            drop(consumer);
+            outbox.send(()).ok();
+        });
+        if closed.recv_timeout(CLOSE_DEADLINE).is_err() {
+            tracing::warn!("the Kafka client did not close within {CLOSE_DEADLINE:?}");
+            return;
+        }
+        closing.join().ok();
+    }
+}
+
+/// Broken connections heal by themselves; a refused position and a fatal error do not.
+fn serve_error(
+    error: KafkaError,
+    engine: &mut Engine,
+    effects: &mut Vec<Effect>,
+) -> anyhow::Result<()> {
+    match error.rdkafka_error_code() {
+        Some(RDKafkaErrorCode::AutoOffsetReset | RDKafkaErrorCode::OffsetOutOfRange) => {
+            tracing::warn!("a position is outside its log: {error}");
+            engine.apply(Input::ResetRefused, effects);
+            Ok(())
+        }
+        _ if matches!(error, KafkaError::MessageConsumptionFatal(_)) => {
+            Err(error).context("the Kafka client can't go on")
+        }
+        _ => {
+            tracing::warn!("Kafka: {error}");
+            Ok(())
+        }
+    }
+}
+
+fn record_of<'a>(
+    message: &'a BorrowedMessage<'_>,
+    headers: &'a dyn Fn() -> Vec<Header>,
+) -> Record<'a> {
+    use event_model::EventTime;
+    let time = match message.timestamp() {
+        rdkafka::Timestamp::LogAppendTime(ms) => RecordTime::LogAppend(EventTime::from_millis(ms)),
+        rdkafka::Timestamp::CreateTime(ms) => RecordTime::Create(EventTime::from_millis(ms)),
+        rdkafka::Timestamp::NotAvailable => RecordTime::Unknown,
+    };
+    Record {
+        offset: message.offset(),
+        time,
+        key: message.key(),
+        payload: message.payload(),
+        headers,
+    }
+}
+
+fn headers_of(message: &BorrowedMessage<'_>) -> Vec<Header> {
+    let headers = message.headers().map(BorrowedHeaders::iter);
+    headers
+        .into_iter()
+        .flatten()
+        .map(|header| (header.key.to_owned(), header.value.map(<[u8]>::to_vec)))
+        .collect()
+}
+
+fn jittered(interval: Duration) -> Duration {
+    interval.mul_f64(1.0 - FLUSH_JITTER * rand::random::<f64>())
+}

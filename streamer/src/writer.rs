@@ -1,0 +1,105 @@
+//! The thread that stores a worker's flushes while the worker goes on reading.
+//!
+//! In: batches, one at a time. Out: reports. Before each flush it asks the broker for the ends of
+//! the log, so that being caught up is stored together with the position that it refers to.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+
+use anyhow::Context;
+use rdkafka::consumer::{CommitMode, Consumer};
+use rdkafka::{Offset, TopicPartitionList};
+use store::Flusher;
+use windowing::{FlushBatch, FlushReport, LogEnds, PartOutcome};
+
+use crate::consumer::{GroupConsumer, log_ends};
+
+/// One batch is under way at a time, so one place is enough in each direction (I-6).
+const CHANNEL_CAPACITY: usize = 1;
+
+/// The worker's ends of the channels to its writer.
+pub(crate) struct Writer {
+    pub(crate) batches: SyncSender<FlushBatch>,
+    pub(crate) reports: Receiver<FlushReport>,
+    /// Set when nobody waits for a flush any more: a failing one is then not tried again.
+    pub(crate) give_up: Arc<AtomicBool>,
+}
+
+impl Writer {
+    /// Starts the thread. It ends when the worker drops its end.
+    pub(crate) fn spawn(
+        name: String,
+        topic: String,
+        flusher: Flusher,
+        consumer: Arc<GroupConsumer>,
+    ) -> anyhow::Result<Self> {
+        let (batches, batch_inbox) = sync_channel(CHANNEL_CAPACITY);
+        let (report_outbox, reports) = sync_channel(CHANNEL_CAPACITY);
+        let give_up = Arc::new(AtomicBool::new(false));
+        let executor = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let task = WriterTask { topic, flusher, consumer, give_up: Arc::clone(&give_up), executor };
+        std::thread::Builder::new()
+            .name(name)
+            .spawn(move || task.run(&batch_inbox, &report_outbox))
+            .context("starting a writer thread")?;
+        Ok(Writer { batches, reports, give_up })
+    }
+}
+
+struct WriterTask {
+    topic: String,
+    flusher: Flusher,
+    consumer: Arc<GroupConsumer>,
+    give_up: Arc<AtomicBool>,
+    executor: tokio::runtime::Runtime,
+}
+
+impl WriterTask {
+    fn run(mut self, batches: &Receiver<FlushBatch>, reports: &SyncSender<FlushReport>) {
+        while let Ok(batch) = batches.recv() {
+            let ends = self.ask_log_ends(&batch);
+            let give_up = || self.give_up.load(Ordering::Relaxed);
+            let report = self.executor.block_on(self.flusher.flush(batch, ends, give_up));
+            self.commit_group_offsets(&report);
+            if reports.send(report).is_err() {
+                return;
+            }
+        }
+    }
+
+    /// What the broker says of each partition; stops at the first question that is not answered,
+    /// because a broker that is away would cost a timeout for every partition.
+    fn ask_log_ends(&self, batch: &FlushBatch) -> Vec<(i32, LogEnds)> {
+        let mut all = Vec::with_capacity(batch.parts.len());
+        for part in &batch.parts {
+            match log_ends(&self.consumer, &self.topic, part.partition) {
+                Ok(ends) => all.push((part.partition, ends)),
+                Err(error) => {
+                    tracing::debug!(partition = part.partition, "no log ends: {error}");
+                    break;
+                }
+            }
+        }
+        all
+    }
+
+    /// For lag tools only: nothing here ever reads these offsets.
+    fn commit_group_offsets(&self, report: &FlushReport) {
+        let mut offsets = TopicPartitionList::new();
+        for (partition, _, progress, outcome) in &report.parts {
+            if *outcome == PartOutcome::Committed {
+                let offset = Offset::Offset(progress.next.offset());
+                if let Err(error) = offsets.add_partition_offset(&self.topic, *partition, offset) {
+                    tracing::debug!("group offset not committed: {error}");
+                }
+            }
+        }
+        if offsets.count() == 0 {
+            return;
+        }
+        if let Err(error) = self.consumer.commit(&offsets, CommitMode::Async) {
+            tracing::debug!("group offsets not committed: {error}");
+        }
+    }
+}
