@@ -1,5 +1,6 @@
 //! The batcher on a real PostgreSQL: the library's functions and the program itself. One test
 //! program, so that all of it shares one server.
+#![allow(clippy::unwrap_used, reason = "in a test, a panic is the report")]
 
 mod cli;
 mod completeness;
