@@ -146,11 +146,53 @@ fn send_all(plan: &Plan, sink: &mut dyn Sink, stop: &Stop) -> anyhow::Result<Sum
         elapsed: started.elapsed(),
     };
     tracing::info!("{summary}");
+    verdict(summary, ended)
+}
+
+/// A run is a success when every event that was sent has arrived, even if it was stopped early.
+fn verdict(summary: Summary, ended: Ended) -> anyhow::Result<Summary> {
     let lost = summary.sent - summary.delivered;
-    let verdict = format!("{lost} of {sent} events were not delivered");
+    let loss = format!("{lost} of {} events were not delivered", summary.sent);
     match ended {
-        Ended::Refused(error) => Err(anyhow::Error::from(error).context(verdict)),
-        Ended::Complete | Ended::Stopped if lost > 0 => Err(anyhow::Error::msg(verdict)),
+        Ended::Refused(error) => Err(anyhow::Error::from(error).context(loss)),
+        Ended::Complete | Ended::Stopped if lost > 0 => Err(anyhow::Error::msg(loss)),
         Ended::Complete | Ended::Stopped => Ok(summary),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_run_fails_when_anything_was_not_delivered() {
+        let given_up = || Ended::Refused(SinkError::Kafka("fenced".to_owned()));
+        // Every row: sent, delivered, failed, why it ended, the error.
+        for (sent, delivered, failed, ended, expected) in [
+            (5, 5, 0, Ended::Complete, None),
+            (5, 5, 0, Ended::Stopped, None),
+            (0, 0, 0, Ended::Stopped, None),
+            (5, 4, 1, Ended::Complete, Some("1 of 5 events were not delivered")),
+            (5, 4, 1, Ended::Stopped, Some("1 of 5 events were not delivered")),
+            // Without a report: neither delivered nor failed.
+            (5, 4, 0, Ended::Complete, Some("1 of 5 events were not delivered")),
+            (5, 5, 0, given_up(), Some("0 of 5 events were not delivered: the Kafka client has")),
+        ] {
+            let elapsed = Duration::from_secs(1);
+            let summary = Summary { sent, delivered, failed, elapsed };
+            let error = verdict(summary, ended).err().map(|error| format!("{error:#}"));
+            match expected {
+                None => assert_eq!(error, None),
+                Some(start) => assert!(error.expect(start).starts_with(start)),
+            }
+        }
+    }
+
+    #[test]
+    fn the_summary_is_one_plain_line() {
+        let elapsed = Duration::from_millis(2_500);
+        let summary = Summary { sent: 10, delivered: 9, failed: 1, elapsed };
+        assert_eq!(summary.to_string(), "sent 10, delivered 9, failed 1 in 2.50 s (4/s)");
+        assert!(Summary::default().to_string().ends_with("in 0.00 s (0/s)"));
     }
 }
