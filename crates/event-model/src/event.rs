@@ -1,7 +1,7 @@
 //! The event as the producer writes it.
 //!
 //! In: an [`Event`]. Out: its bytes, one line of compact JSON with all twelve fields in a fixed
-//! order, null where they don't apply. [`crate::decode`] reads back what is written here.
+//! order, null where they don't apply. [`crate::decode()`] reads back what is written here.
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;

@@ -12,7 +12,7 @@ pub const MICROS_PER_SECOND: i64 = 1_000_000;
 
 /// An instant in UTC, as microseconds since 1970-01-01T00:00:00Z.
 ///
-/// Event times made by [`crate::decode`] lie in [[`EventTime::MIN_ACCEPTED`],
+/// Event times made by [`crate::decode()`] lie in [[`EventTime::MIN_ACCEPTED`],
 /// [`EventTime::END_ACCEPTED`]), so adding or subtracting any delay of this project can't overflow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct EventTime(i64);
