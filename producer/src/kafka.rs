@@ -153,9 +153,7 @@ impl ProducerContext for Reports {
             }
             Err((error, _)) => {
                 if self.failed.fetch_add(1, Ordering::Relaxed) == 0 {
-                    tracing::error!(
-                        "an event was not delivered: {error}; further ones are only counted"
-                    );
+                    tracing::error!("an event was not delivered: {error}; others are only counted");
                 }
             }
         }

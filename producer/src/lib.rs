@@ -119,11 +119,17 @@ fn announce(config: &Config, plan: &Plan) {
              which is right for generated people only"
         );
     }
-    let now = EventTime::from(Utc::now());
-    if config.to.is_some_and(|to| to > now) {
-        tracing::warn!(to = %draft.to, "events after now are sent at once; a streamer takes those too far ahead for dead letters");
+    if config.to.is_some_and(|to| to > EventTime::from(Utc::now())) {
+        tracing::warn!(
+            "--to lies ahead: events after now are sent at once, and a streamer takes those too \
+             far ahead for dead letters"
+        );
     }
-    tracing::info!(seed = draft.seed, from = %draft.from, "the same seed, --from and density draw the same events");
+    tracing::info!(
+        seed = draft.seed,
+        from = %draft.from,
+        "the same --seed, --from and density draw the same events"
+    );
 }
 
 fn send_all(plan: &Plan, sink: &mut dyn Sink, stop: &Stop) -> anyhow::Result<Summary> {
