@@ -9,8 +9,8 @@ use chrono::Utc;
 use event_model::EventTime;
 use rdkafka::client::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
-use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext, DefaultConsumerContext};
-use rdkafka::error::{KafkaError, KafkaResult};
+use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
+use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
 use rdkafka::types::RDKafkaRespErr;
 use rdkafka::{ClientConfig, TopicPartitionList};
 use windowing::{LogEnds, Position};
@@ -52,11 +52,29 @@ const DEFAULTS: [(&str, &str); 9] = [
 /// A member of the consumer group.
 pub(crate) type GroupConsumer = BaseConsumer<RebalanceMailbox>;
 
-/// A consumer in no group, which only asks questions.
-pub(crate) fn query_consumer(
-    config: &ClientConfig,
-) -> KafkaResult<BaseConsumer<DefaultConsumerContext>> {
-    config.create_with_context(DefaultConsumerContext)
+/// A client in no group, which only asks questions. A group member's own connection is no good for
+/// that: an answer waits there behind a fetch that waits for records, up to half a second.
+pub(crate) type QueryClient = BaseConsumer<Quiet>;
+
+/// Logs nothing above DEBUG: the group's members say what is wrong with the brokers.
+#[derive(Debug)]
+pub(crate) struct Quiet;
+
+impl ClientContext for Quiet {
+    fn log(&self, _: RDKafkaLogLevel, facility: &str, message: &str) {
+        tracing::debug!("librdkafka (queries): {facility}: {message}");
+    }
+
+    fn error(&self, error: KafkaError, reason: &str) {
+        tracing::debug!("Kafka (queries): {error}: {reason}");
+    }
+}
+
+impl ConsumerContext for Quiet {}
+
+/// Makes a client that only asks questions.
+pub(crate) fn query_client(config: &ClientConfig) -> KafkaResult<QueryClient> {
+    config.create_with_context(Quiet)
 }
 
 /// A change of the group's assignment.
@@ -105,7 +123,10 @@ impl ClientContext for RebalanceMailbox {
     }
 
     fn error(&self, error: KafkaError, reason: &str) {
-        tracing::warn!("Kafka: {error}: {reason}");
+        // The end of a partition is also given to the loop, where it means something.
+        if error.rdkafka_error_code() != Some(RDKafkaErrorCode::PartitionEOF) {
+            tracing::warn!("Kafka: {error}: {reason}");
+        }
     }
 }
 
@@ -157,34 +178,27 @@ pub(crate) fn group_consumer(
 }
 
 /// Asks a broker for the ends of one partition's log. Blocks for at most [`QUERY_TIMEOUT`].
-pub(crate) fn log_ends<C: ConsumerContext>(
-    consumer: &BaseConsumer<C>,
-    topic: &str,
-    partition: i32,
-) -> KafkaResult<LogEnds> {
+pub(crate) fn log_ends(client: &QueryClient, topic: &str, partition: i32) -> KafkaResult<LogEnds> {
     let asked_at = clock();
-    let (low, high) = consumer.fetch_watermarks(topic, partition, QUERY_TIMEOUT)?;
+    let (low, high) = client.fetch_watermarks(topic, partition, QUERY_TIMEOUT)?;
     Ok(LogEnds { low: Position::at(low), high: Position::at(high), asked_at })
 }
 
 /// (partition, low, high) of each of these partitions. Blocks.
-pub(crate) fn all_log_ends<C: ConsumerContext>(
-    consumer: &BaseConsumer<C>,
+pub(crate) fn all_log_ends(
+    client: &QueryClient,
     topic: &str,
     partitions: &[i32],
 ) -> KafkaResult<Vec<(i32, Position, Position)>> {
     partitions
         .iter()
-        .map(|&id| log_ends(consumer, topic, id).map(|ends| (id, ends.low, ends.high)))
+        .map(|&id| log_ends(client, topic, id).map(|ends| (id, ends.low, ends.high)))
         .collect()
 }
 
 /// All partitions that the topic has now. Blocks for at most [`QUERY_TIMEOUT`].
-pub(crate) fn topic_partitions<C: ConsumerContext>(
-    consumer: &BaseConsumer<C>,
-    topic: &str,
-) -> KafkaResult<Vec<i32>> {
-    let metadata = consumer.fetch_metadata(Some(topic), QUERY_TIMEOUT)?;
+pub(crate) fn topic_partitions(client: &QueryClient, topic: &str) -> KafkaResult<Vec<i32>> {
+    let metadata = client.fetch_metadata(Some(topic), QUERY_TIMEOUT)?;
     let of_topic = metadata.topics().iter().filter(|found| found.name() == topic);
     Ok(of_topic.flat_map(|found| found.partitions().iter().map(|p| p.id())).collect())
 }

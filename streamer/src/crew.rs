@@ -100,6 +100,7 @@ fn new_worker(
     };
     let database_url = args.database.database_url.clone();
     let loader = Loader {
+        client: Arc::clone(&started.query_client),
         database_url: database_url.clone(),
         topic,
         start: args.start.into(),

@@ -4,6 +4,7 @@
 //! It blocks the worker's own thread, with short timeouts: until a position is known there is
 //! nothing to read. Loading on another thread would race with the next rebalance.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
@@ -11,13 +12,14 @@ use runtime::Secret;
 use store::{Session, Start, StoredPartition, connect};
 use windowing::LogEnds;
 
-use crate::consumer::{GroupConsumer, all_log_ends, log_ends, topic_partitions};
+use crate::consumer::{QueryClient, all_log_ends, log_ends, topic_partitions};
 
 /// All of the database's part of a load. The connection is dropped when it takes longer.
 const LOAD_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Loads partitions for one worker.
 pub(crate) struct Loader {
+    pub(crate) client: Arc<QueryClient>,
     pub(crate) database_url: Secret,
     pub(crate) topic: String,
     pub(crate) start: Start,
@@ -28,12 +30,11 @@ impl Loader {
     /// The rows and log ends of these partitions; all of them, or an error.
     pub(crate) fn load(
         &self,
-        consumer: &GroupConsumer,
         partitions: &[i32],
     ) -> anyhow::Result<Vec<(StoredPartition, LogEnds)>> {
         let mut rows = self.read_rows(partitions)?;
         if rows.len() < partitions.len() {
-            self.make_rows(consumer)?;
+            self.make_rows()?;
             rows = self.read_rows(partitions)?;
         }
         anyhow::ensure!(
@@ -43,9 +44,10 @@ impl Loader {
         );
         rows.into_iter()
             .map(|row| {
-                let ends = log_ends(consumer, &self.topic, row.partition).with_context(|| {
-                    format!("asking for the ends of {} [{}]", self.topic, row.partition)
-                })?;
+                let ends =
+                    log_ends(&self.client, &self.topic, row.partition).with_context(|| {
+                        format!("asking for the ends of {} [{}]", self.topic, row.partition)
+                    })?;
                 Ok((row, ends))
             })
             .collect()
@@ -62,9 +64,9 @@ impl Loader {
     }
 
     /// Partitions that were added to the topic have no row yet.
-    fn make_rows(&self, consumer: &GroupConsumer) -> anyhow::Result<()> {
-        let all = topic_partitions(consumer, &self.topic)?;
-        let ends = all_log_ends(consumer, &self.topic, &all)?;
+    fn make_rows(&self) -> anyhow::Result<()> {
+        let all = topic_partitions(&self.client, &self.topic)?;
+        let ends = all_log_ends(&self.client, &self.topic, &all)?;
         let making = async {
             let mut connection = connect(self.database_url.expose(), Session::Control).await?;
             store::ensure_partitions(&mut connection, &self.topic, &ends, self.start).await

@@ -1,6 +1,7 @@
 //! What must be in place before a worker starts: the schema, the settings, the topic, and a row for
 //! each of its partitions.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
@@ -9,15 +10,16 @@ use store::{PgConnection, Session, connect};
 use windowing::Position;
 
 use crate::config::RunArgs;
-use crate::consumer::{all_log_ends, query_consumer};
+use crate::consumer::{QueryClient, all_log_ends, query_client};
 
 /// First and longest pause between two attempts to connect.
 const CONNECT_RETRY_FIRST: Duration = Duration::from_millis(100);
 const CONNECT_RETRY_CAP: Duration = Duration::from_secs(2);
 
 /// What start-up found.
-#[derive(Clone, Debug)]
 pub(crate) struct Started {
+    /// Asks the brokers questions, for all workers.
+    pub(crate) query_client: Arc<QueryClient>,
     /// Number of the topic's partitions.
     pub(crate) partition_count: usize,
     /// The end of each partition's log at start.
@@ -39,18 +41,19 @@ pub(crate) async fn start(args: &RunArgs) -> anyhow::Result<Started> {
     );
     let partitions = ensure_topic(&args.kafka, args.wait).await?;
     let topic = args.kafka.kafka_topic.clone();
-    let config = args.kafka.client_config()?;
-    let ends = tokio::task::spawn_blocking(move || {
-        let consumer = query_consumer(&config)?;
-        all_log_ends(&consumer, &topic, &partitions)
-    })
-    .await
-    .context("asking for the log's ends")?
-    .with_context(|| format!("topic {} can't be read", args.kafka.kafka_topic))?;
+    let client = query_client(&args.kafka.client_config()?)
+        .context("the Kafka client refuses its settings; check KAFKA_PROPERTIES")?;
+    let query_client = Arc::new(client);
+    let client = Arc::clone(&query_client);
+    let ends = tokio::task::spawn_blocking(move || all_log_ends(&client, &topic, &partitions))
+        .await
+        .context("asking for the log's ends")?
+        .with_context(|| format!("topic {} can't be read", args.kafka.kafka_topic))?;
     let topic = &args.kafka.kafka_topic;
     store::ensure_partitions(&mut connection, topic, &ends, args.start.into()).await?;
     let database_now = store::database_now(&mut connection).await?;
     Ok(Started {
+        query_client,
         partition_count: ends.len(),
         log_ends: ends.into_iter().map(|(id, _, high)| (id, high)).collect(),
         database_now,

@@ -96,6 +96,7 @@ impl Worker {
             topic.clone(),
             options.flusher,
             Arc::clone(&consumer),
+            Arc::clone(&options.loader.client),
         )?;
         Ok(Worker {
             consumer,
@@ -309,7 +310,7 @@ impl Worker {
     /// Tries to load all partitions that wait for it; on failure, tries again later.
     fn load(&mut self) {
         let partitions: Vec<i32> = self.to_load.iter().copied().collect();
-        match self.loader.load(&self.consumer, &partitions) {
+        match self.loader.load(&partitions) {
             Ok(loaded) => {
                 self.to_load.clear();
                 self.load_backoff.reset();

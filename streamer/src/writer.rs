@@ -13,7 +13,7 @@ use rdkafka::{Offset, TopicPartitionList};
 use store::Flusher;
 use windowing::{FlushBatch, FlushReport, LogEnds, PartOutcome};
 
-use crate::consumer::{GroupConsumer, log_ends};
+use crate::consumer::{GroupConsumer, QueryClient, log_ends};
 
 /// One batch is under way at a time, so one place is enough in each direction (I-6).
 const CHANNEL_CAPACITY: usize = 1;
@@ -33,12 +33,15 @@ impl Writer {
         topic: String,
         flusher: Flusher,
         consumer: Arc<GroupConsumer>,
+        query_client: Arc<QueryClient>,
     ) -> anyhow::Result<Self> {
         let (batches, batch_inbox) = sync_channel(CHANNEL_CAPACITY);
         let (report_outbox, reports) = sync_channel(CHANNEL_CAPACITY);
         let give_up = Arc::new(AtomicBool::new(false));
         let executor = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        let task = WriterTask { topic, flusher, consumer, give_up: Arc::clone(&give_up), executor };
+        let give_up_too = Arc::clone(&give_up);
+        let task =
+            WriterTask { topic, flusher, consumer, query_client, give_up: give_up_too, executor };
         std::thread::Builder::new()
             .name(name)
             .spawn(move || task.run(&batch_inbox, &report_outbox))
@@ -51,6 +54,7 @@ struct WriterTask {
     topic: String,
     flusher: Flusher,
     consumer: Arc<GroupConsumer>,
+    query_client: Arc<QueryClient>,
     give_up: Arc<AtomicBool>,
     executor: tokio::runtime::Runtime,
 }
@@ -73,7 +77,7 @@ impl WriterTask {
     fn ask_log_ends(&self, batch: &FlushBatch) -> Vec<(i32, LogEnds)> {
         let mut all = Vec::with_capacity(batch.parts.len());
         for part in &batch.parts {
-            match log_ends(&self.consumer, &self.topic, part.partition) {
+            match log_ends(&self.query_client, &self.topic, part.partition) {
                 Ok(ends) => all.push((part.partition, ends)),
                 Err(error) => {
                     tracing::debug!(partition = part.partition, "no log ends: {error}");
