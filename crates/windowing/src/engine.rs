@@ -9,18 +9,18 @@
 //! At most one flush is under way. What is read meanwhile is held, up to [`Bounds`]; beyond them
 //! the partitions are paused until the flush ends (I-6).
 
+mod slot;
+
 use event_model::EventTime;
 
+use self::slot::{Sighting, Slot, Stall, Status, reason_to_halt};
 use crate::partition::Growth;
 use crate::{
     FlushBatch, FlushPart, FlushReport, LogEnds, PartOutcome, PartitionState, Position, Progress,
     Record, Rules,
 };
 
-/// A partition from which nothing comes for this long, although its log goes on, is read anew.
-pub const STALL_AFTER_MICROS: i64 = 10_000_000;
-/// … and the third time at one offset it halts.
-const STALLS_UNTIL_HALT: u32 = 3;
+pub use self::slot::STALL_AFTER_MICROS;
 
 /// How much may be held in memory between two flushes. Reaching one flushes early, or pauses
 /// reading while a flush is under way. Twice this much can be held in all.
@@ -116,36 +116,6 @@ pub enum Effect {
     Resume,
     /// Store this; answer [`Input::Flushed`].
     Flush(FlushBatch),
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Status {
-    Loading,
-    Reading,
-    Halted,
-}
-
-/// One assigned partition.
-#[derive(Debug)]
-struct Slot {
-    incarnation: u64,
-    status: Status,
-    /// `None` while loading.
-    state: Option<PartitionState>,
-    /// The row as it is in the database, should the flush under way succeed.
-    stored: Progress,
-    stall: Stall,
-}
-
-/// What is known of a partition from which nothing comes.
-#[derive(Clone, Copy, Debug, Default)]
-struct Stall {
-    /// Position at the last flush's report.
-    position: Option<Position>,
-    /// Since when it has not moved although the log goes on.
-    since: Option<EventTime>,
-    /// How often it was read anew at this position.
-    restarts: u32,
 }
 
 /// The state of one worker.
@@ -276,13 +246,7 @@ impl Engine {
     fn assign(&mut self, partitions: &[i32], effects: &mut Vec<Effect>) {
         for &partition in partitions {
             self.incarnations += 1;
-            let slot = Slot {
-                incarnation: self.incarnations,
-                status: Status::Loading,
-                state: None,
-                stored: Progress::starting_at(Position::at(0)),
-                stall: Stall::default(),
-            };
+            let slot = Slot::loading(self.incarnations);
             if let Some(entry) = self.slot_entry(partition) {
                 *entry = Some(slot);
             }
@@ -379,8 +343,12 @@ impl Engine {
         if !reload.is_empty() {
             effects.push(Effect::Load(reload));
         }
+        let (reset_refused, is_paused) = (self.reset_refused, self.is_paused);
         for (partition, ends) in report.log_ends {
-            self.judge_log_ends(partition, &ends, now, effects);
+            let sighting = Sighting { ends, now, reset_refused, is_paused };
+            if let Some(slot) = self.slot_mut(partition) {
+                self.flush_wanted |= slot.judge_log_ends(partition, &sighting, effects);
+            }
         }
         self.reset_refused = false;
         // What a dropped delta held is still counted here: that only flushes a little early.
@@ -391,53 +359,6 @@ impl Engine {
             self.is_paused = false;
             effects.push(Effect::Resume);
         }
-    }
-
-    /// Halts a partition that was overtaken by deletion, and reads one anew from which nothing
-    /// comes although its log goes on.
-    fn judge_log_ends(
-        &mut self,
-        partition: i32,
-        ends: &LogEnds,
-        now: EventTime,
-        effects: &mut Vec<Effect>,
-    ) {
-        let (reset_refused, is_paused) = (self.reset_refused, self.is_paused);
-        let Some(slot) = self.slot_mut(partition).filter(|slot| slot.status == Status::Reading)
-        else {
-            return;
-        };
-        let Some(state) = &mut slot.state else { return };
-        let next = state.progress().next;
-        let came_since = slot.stall.position.replace(next) != Some(next);
-        if next >= ends.high || (came_since && !reset_refused) || is_paused {
-            slot.stall = Stall { position: Some(next), ..Stall::default() };
-            return;
-        }
-        // Judged only when nothing comes: records that the reader already holds are not lost.
-        if let Some(reason) = reason_to_halt(state.progress(), ends) {
-            slot.halt(partition, reason, effects);
-            self.flush_wanted = true;
-            return;
-        }
-        let since = *slot.stall.since.get_or_insert(now);
-        if now.micros() - since.micros() < STALL_AFTER_MICROS && !reset_refused {
-            return;
-        }
-        slot.stall.since = None;
-        slot.stall.restarts += 1;
-        if slot.stall.restarts < STALLS_UNTIL_HALT {
-            effects.push(Effect::Read { partition, from: next });
-            return;
-        }
-        let reason = format!(
-            "no record comes at offset {next} although the log goes on to {}; \
-             reading was restarted {} times",
-            ends.high,
-            STALLS_UNTIL_HALT - 1
-        );
-        slot.halt(partition, reason, effects);
-        self.flush_wanted = true;
     }
 
     fn reading(&mut self, partition: i32) -> Option<&mut PartitionState> {
@@ -457,48 +378,4 @@ impl Engine {
         }
         self.slots.get_mut(index)
     }
-}
-
-impl Slot {
-    /// The flush added to its row what the broker said of the log's ends: keep it for the next one.
-    fn keep_committed(&mut self, as_stored: Progress) {
-        if let Some(state) = &mut self.state {
-            let live = state.progress_mut();
-            live.log_end_seen = live.log_end_seen.max(as_stored.log_end_seen);
-            live.caught_up_at = live.caught_up_at.max(as_stored.caught_up_at);
-        }
-        self.stored = as_stored;
-    }
-
-    /// Stops reading. What was read before is still good, and is stored with the reason.
-    fn halt(&mut self, partition: i32, reason: String, effects: &mut Vec<Effect>) {
-        self.status = Status::Halted;
-        if let Some(state) = &mut self.state {
-            state.progress_mut().halted_reason = Some(reason.clone());
-        }
-        effects.push(Effect::Halt { partition, reason });
-    }
-}
-
-/// Why a partition at this position can't be read from a log with these ends.
-fn reason_to_halt(progress: &Progress, ends: &LogEnds) -> Option<String> {
-    let next = progress.next;
-    if !progress.is_accounted() {
-        return Some(format!(
-            "the stored counters do not add up to the position {next}: run `streamer verify`"
-        ));
-    }
-    if next < ends.low {
-        return Some(format!(
-            "offsets {next} to {} were deleted from the log before they were read",
-            ends.low.offset() - 1
-        ));
-    }
-    if next > ends.high {
-        return Some(format!(
-            "position {next} is beyond the end of the log, {}: it was truncated or recreated",
-            ends.high
-        ));
-    }
-    None
 }
