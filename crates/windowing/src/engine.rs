@@ -305,11 +305,13 @@ impl Engine {
             let delta = state.take_delta();
             parts.push(FlushPart { partition, incarnation: *incarnation, stored, new, delta });
         }
+        // Nothing is held any more even if no partition is left to flush: whatever is still counted
+        // was dropped. Without this a worker that lost everything while paused would never resume.
+        self.held = Held::default();
+        self.flush_wanted = false;
         if parts.is_empty() {
             return;
         }
-        self.held = Held::default();
-        self.flush_wanted = false;
         self.is_flushing = true;
         effects.push(Effect::Flush(FlushBatch { parts }));
     }
