@@ -322,7 +322,7 @@ impl<'a> MergedRows<'a> {
     }
 }
 
-fn sorted<'a>(groups: HashMap<&'a GroupKey, Totals>) -> Vec<(&'a GroupKey, Totals)> {
+fn sorted(groups: HashMap<&GroupKey, Totals>) -> Vec<(&GroupKey, Totals)> {
     let mut rows: Vec<_> = groups.into_iter().collect();
     rows.sort_unstable_by_key(|(key, _)| *key);
     rows
