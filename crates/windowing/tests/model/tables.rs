@@ -1,0 +1,81 @@
+//! The shape in which the real core's answer and the naive one are compared: the pipeline's tables
+//! in plain numbers and strings.
+
+use std::collections::BTreeMap;
+
+/// Window start in microseconds, event type, region.
+pub(crate) type Key = (i64, String, String);
+
+/// Events, seconds, 10⁻⁶ MB, 10⁻⁶ tenge.
+pub(crate) type Sums = [i128; 4];
+
+/// Everything that the streamer stores. Two of these are equal or the test fails.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Tables {
+    pub(crate) real_time_metrics: BTreeMap<Key, Sums>,
+    pub(crate) late_metrics: BTreeMap<Key, Sums>,
+    /// By partition and offset.
+    pub(crate) dead_letters: BTreeMap<(i32, i64), Letter>,
+    /// By partition and start of the quarter of an hour: on time, late.
+    pub(crate) day_ledger: BTreeMap<(i32, i64), [i64; 2]>,
+    /// By partition.
+    pub(crate) stream_progress: BTreeMap<i32, Account>,
+}
+
+/// What is compared of a row of `dead_letters`. The detail is prose, and not compared.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Letter {
+    pub(crate) reason: &'static str,
+    pub(crate) record_micros: Option<i64>,
+    pub(crate) key: Option<Vec<u8>>,
+    pub(crate) payload: Option<Vec<u8>>,
+    pub(crate) headers: Vec<(String, Option<Vec<u8>>)>,
+}
+
+/// What is compared of a row of `stream_progress`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Account {
+    pub(crate) first: i64,
+    pub(crate) next: i64,
+    pub(crate) on_time: i64,
+    pub(crate) late: i64,
+    pub(crate) dead: i64,
+    pub(crate) gap: i64,
+    pub(crate) skipped: i64,
+    pub(crate) watermark_micros: Option<i64>,
+    pub(crate) max_event_micros: Option<i64>,
+    pub(crate) origin_offset: Option<i64>,
+    pub(crate) witness_offset: Option<i64>,
+}
+
+impl Tables {
+    /// I-1: every offset is counted once, the ledger sums to the counters, and the metrics of a
+    /// quarter of an hour sum to its ledger.
+    pub(crate) fn assert_accounted(&self) {
+        for (partition, account) in &self.stream_progress {
+            let Account { first, next, on_time, late, dead, gap, skipped, .. } = account;
+            assert_eq!(next - first, on_time + late + dead + gap + skipped, "I-1: {account:?}");
+
+            let of_partition = self.day_ledger.iter().filter(|((id, _), _)| id == partition);
+            let ledger =
+                of_partition.fold([0, 0], |sum, (_, row)| [sum[0] + row[0], sum[1] + row[1]]);
+            assert_eq!(ledger, [*on_time, *late], "I-1: ledger of partition {partition}");
+
+            let letters = self.dead_letters.keys().filter(|(id, _)| id == partition).count();
+            assert_eq!(i64::try_from(letters), Ok(*dead), "I-1: dead of {partition}");
+        }
+        for (table, column) in [(&self.real_time_metrics, 0), (&self.late_metrics, 1)] {
+            let mut by_quarter: BTreeMap<i64, i128> = BTreeMap::new();
+            for ((minute, _, _), sums) in table {
+                *by_quarter.entry(minute - minute % QUARTER_MICROS).or_default() += sums[0];
+            }
+            for ((_, quarter), row) in &self.day_ledger {
+                *by_quarter.entry(*quarter).or_default() -= i128::from(row[column]);
+            }
+            assert!(by_quarter.values().all(|off| *off == 0), "I-1: quarters off {by_quarter:?}");
+        }
+    }
+}
+
+/// Fifteen minutes.
+pub(crate) const QUARTER_MICROS: i64 = 900_000_000;
