@@ -8,7 +8,7 @@
 //!    late                    │  on time                  │ highest event time   │ and later: dead
 //! ```
 
-use event_model::{Dead, DeadReason, EventTime, EventView, MICROS_PER_SECOND, decode};
+use event_model::{Dead, EventTime, EventView, decode};
 
 use crate::{DeadLetter, Groups, Position, Progress, Record, Rules, Window, Witness};
 
@@ -75,7 +75,7 @@ impl PartitionState {
         progress.origin.get_or_insert(witness);
 
         let judged = match record.payload {
-            None => Err(null_payload()),
+            None => Err(Dead::null_payload()),
             Some(payload) => decode(payload),
         };
         match judged.and_then(|event| self.guard_future(event, record, now)) {
@@ -100,10 +100,11 @@ impl PartitionState {
         now: EventTime,
     ) -> Result<EventView<'a>, Dead> {
         let reference = record.time.future_reference(now);
-        if event.event_time <= reference.plus_micros(self.rules.max_future_skew_micros) {
+        let latest_accepted = reference.plus_micros(self.rules.max_future_skew_micros);
+        if event.event_time <= latest_accepted {
             return Ok(event);
         }
-        Err(timestamp_in_future(event.event_time, reference, self.rules.max_future_skew_micros))
+        Err(Dead::timestamp_in_future(event.event_time, latest_accepted))
     }
 
     fn count(&mut self, event: &EventView<'_>) -> Growth {
@@ -154,19 +155,4 @@ fn witness_of(record: &Record<'_>) -> Witness {
         timestamp_ms: record.time.instant().map(|at| at.micros() / 1_000),
         crc: crc.finalize(),
     }
-}
-
-fn null_payload() -> Dead {
-    Dead {
-        reason: DeadReason::NullPayload,
-        detail: "the record has no payload; expected one JSON object".to_owned(),
-    }
-}
-
-fn timestamp_in_future(event_time: EventTime, reference: EventTime, skew_micros: i64) -> Dead {
-    let allowed_seconds = skew_micros / MICROS_PER_SECOND;
-    let detail = format!(
-        "timestamp {event_time} is more than {allowed_seconds} s ahead of its record, {reference}"
-    );
-    Dead { reason: DeadReason::TimestampInFuture, detail }
 }
