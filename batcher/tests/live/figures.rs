@@ -157,3 +157,26 @@ async fn a_tie_goes_to_the_first_region_by_code_point() {
     assert_eq!(most_active[0].0.1, "Osh");
     assert_eq!((most_active[0].1.events, most_active[0].1.avg_seconds), (9, 120.0 / 9.0));
 }
+
+#[tokio::test]
+async fn a_quotient_is_the_double_nearest_to_the_exact_one() {
+    // Between 1 and 2 a quotient of NUMERICs has 17 digits unless it is asked for more; rounded
+    // once more, to a double, it would often be the neighbour of the nearest.
+    let mut database = Database::new().await;
+    database
+        .execute(
+            "INSERT INTO real_time_metrics (window_start, window_end, event_type, region,
+                 event_count, total_duration, own)
+             SELECT '2025-11-09', '2025-11-09', 'call', n::text, n, 3600 + n, true
+             FROM generate_series(1, 3599) AS n",
+        )
+        .await;
+    database.compute(&day("2025-11-09", "UTC")).await;
+    let rows = database.daily_rows("2025-11-09").await;
+    for n in 1..3600_u32 {
+        let row = &rows[&("call".to_owned(), n.to_string())];
+        let seconds = f64::from(3600 + n);
+        let nearest = (seconds / 3600.0, seconds / f64::from(n));
+        assert_eq!((row.hours, row.avg_seconds), nearest, "{n}");
+    }
+}
