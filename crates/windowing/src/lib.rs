@@ -17,6 +17,8 @@ mod groups;
 mod partition;
 mod progress;
 mod record;
+#[cfg(test)]
+mod testing;
 mod window;
 
 pub use engine::{Bounds, Effect, Engine, Input, STALL_AFTER_MICROS};

@@ -156,3 +156,6 @@ fn witness_of(record: &Record<'_>) -> Witness {
         crc: crc.finalize(),
     }
 }
+
+#[cfg(test)]
+mod tests;
