@@ -327,3 +327,6 @@ fn sorted(groups: HashMap<&GroupKey, Totals>) -> Vec<(&GroupKey, Totals)> {
     rows.sort_unstable_by_key(|(key, _)| *key);
     rows
 }
+
+#[cfg(test)]
+mod tests;
