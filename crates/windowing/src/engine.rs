@@ -93,17 +93,20 @@ pub enum Input<'a> {
 /// Something to do.
 #[derive(Debug)]
 pub enum Effect {
-    /// Read these partitions' stored rows, the rules and the log's ends; answer
-    /// [`Input::Loaded`] for each. What comes of them meanwhile is ignored.
+    /// Read these partitions' stored rows and the rules, then ask for the log's ends; answer
+    /// [`Input::Loaded`] for each. In this order: ends from before would make a position that moved
+    /// on meanwhile look as if it were beyond the end. What comes of them meanwhile is ignored.
     Load(Vec<i32>),
-    /// Read this partition from this position on.
+    /// Read this partition from this position on, even if it was halted; while
+    /// [`Engine::is_paused`], only from [`Effect::Resume`] on. No record that was fetched before
+    /// may come afterwards: what lies between it and `from` would count as skipped.
     Read {
         /// The partition.
         partition: i32,
         /// Where.
         from: Position,
     },
-    /// Stop reading this partition until it is assigned again.
+    /// Stop reading this partition, until [`Effect::Read`] names it again.
     Halt {
         /// The partition.
         partition: i32,
@@ -244,6 +247,10 @@ impl Engine {
     }
 
     fn assign(&mut self, partitions: &[i32], effects: &mut Vec<Effect>) {
+        // A rebalance often changes nothing for a member.
+        if partitions.is_empty() {
+            return;
+        }
         for &partition in partitions {
             self.incarnations += 1;
             let slot = Slot::loading(self.incarnations);
@@ -318,7 +325,9 @@ impl Engine {
 
     fn finish_flush(&mut self, report: FlushReport, now: EventTime, effects: &mut Vec<Effect>) {
         self.is_flushing = false;
+        let (reset_refused, is_paused) = (self.reset_refused, self.is_paused);
         let mut reload = Vec::new();
+        let mut has_halted = false;
         for (partition, incarnation, as_stored, outcome) in report.parts {
             // A part of a former assignment says nothing about this one.
             let Some(slot) =
@@ -341,20 +350,17 @@ impl Engine {
                     effects.push(Effect::Halt { partition, reason });
                 }
             }
+            if let Some((_, ends)) = report.log_ends.iter().find(|(id, _)| *id == partition) {
+                let sighting = Sighting { ends: *ends, now, reset_refused, is_paused };
+                has_halted |= slot.judge_log_ends(partition, &sighting, effects);
+            }
         }
         if !reload.is_empty() {
             effects.push(Effect::Load(reload));
         }
-        let (reset_refused, is_paused) = (self.reset_refused, self.is_paused);
-        for (partition, ends) in report.log_ends {
-            let sighting = Sighting { ends, now, reset_refused, is_paused };
-            if let Some(slot) = self.slot_mut(partition) {
-                self.flush_wanted |= slot.judge_log_ends(partition, &sighting, effects);
-            }
-        }
         self.reset_refused = false;
         // What a dropped delta held is still counted here: that only flushes a little early.
-        if self.flush_wanted || self.is_full() {
+        if self.flush_wanted || has_halted || self.is_full() {
             self.cut_flush(effects);
         }
         if self.is_paused && !self.is_full() {

@@ -80,8 +80,8 @@ impl Slot {
         self.stored = as_stored;
     }
 
-    /// Halts a partition that was overtaken by deletion, and reads one anew from which nothing
-    /// comes although its log goes on. Returns whether it has halted.
+    /// Halts a partition that was overtaken by deletion or whose log became shorter, and reads one
+    /// anew from which nothing comes although its log goes on. Returns whether it has halted.
     pub(super) fn judge_log_ends(
         &mut self,
         partition: i32,
@@ -92,16 +92,26 @@ impl Slot {
         let Some(state) = self.state.as_ref().filter(|_| self.status == Status::Reading) else {
             return false;
         };
-        let next = state.progress().next;
-        let came_since = self.stall.position.replace(next) != Some(next);
-        if next >= ends.high || (came_since && !reset_refused) || *is_paused {
-            self.stall = Stall { position: Some(next), ..Stall::default() };
-            return false;
-        }
-        // Judged only when nothing comes: records that the reader already holds are not lost.
-        if let Some(reason) = reason_to_halt(state.progress(), ends) {
+        // The broker was asked after this position was cut, so no record that came meanwhile
+        // explains an end before it.
+        if let Some(reason) = reason_beyond_the_end(self.stored.next, ends) {
             self.halt(partition, reason, effects);
             return true;
+        }
+        let next = state.progress().next;
+        let came_since = self.stall.position != Some(next);
+        if came_since || next >= ends.high || *is_paused {
+            self.stall = Stall { position: Some(next), ..Stall::default() };
+        }
+        if next >= ends.high || *is_paused || (came_since && !reset_refused) {
+            return false;
+        }
+        if let Some(reason) = reason_to_halt(state.progress(), ends) {
+            // Only when nothing comes: records that the reader already holds are not lost.
+            if !came_since {
+                self.halt(partition, reason, effects);
+            }
+            return !came_since;
         }
         let since = *self.stall.since.get_or_insert(*now);
         if now.micros() - since.micros() < STALL_AFTER_MICROS && !reset_refused {
@@ -147,11 +157,14 @@ pub(super) fn reason_to_halt(progress: &Progress, ends: &LogEnds) -> Option<Stri
             ends.low.offset() - 1
         ));
     }
-    if next > ends.high {
-        return Some(format!(
-            "position {next} is beyond the end of the log, {}: it was truncated or recreated",
+    reason_beyond_the_end(next, ends)
+}
+
+fn reason_beyond_the_end(position: Position, ends: &LogEnds) -> Option<String> {
+    (position > ends.high).then(|| {
+        format!(
+            "position {position} is beyond the end of the log, {}: it was truncated or recreated",
             ends.high
-        ));
-    }
-    None
+        )
+    })
 }
