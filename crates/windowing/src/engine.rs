@@ -387,3 +387,6 @@ impl Engine {
         self.slots.get_mut(index)
     }
 }
+
+#[cfg(test)]
+mod tests;

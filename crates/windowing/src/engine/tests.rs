@@ -1,0 +1,375 @@
+//! What the engine asks for after each thing that happens, written as one line for each effect.
+
+mod log_ends;
+
+use super::*;
+use crate::testing::{at, call, event, record};
+use crate::{Delta, FlushProtocol, RecordTime};
+
+const RULES: Rules = Rules { watermark_delay_micros: 120_000_000, max_future_skew_micros: 0 };
+const WIDE: Bounds = Bounds { groups: 100, dead_letters: 100, dead_letter_bytes: 10_000 };
+
+/// An engine, the flush that it has handed out, and a clock.
+struct Bench {
+    engine: Engine,
+    flush: Option<FlushBatch>,
+    now: EventTime,
+}
+
+/// The end of these tests' logs, unless they say otherwise.
+const HIGH: i64 = 50;
+
+fn ends(low: i64, high: i64) -> LogEnds {
+    LogEnds { low: Position::at(low), high: Position::at(high), asked_at: at(0, 0) }
+}
+
+fn stored_at(position: i64) -> Progress {
+    Progress::starting_at(Position::at(position))
+}
+
+impl Bench {
+    fn new(bounds: Bounds) -> Self {
+        Bench { engine: Engine::new(bounds), flush: None, now: at(0, 0) }
+    }
+
+    /// A worker that reads these partitions from offset 0 on.
+    fn reading(bounds: Bounds, partitions: &[i32]) -> Self {
+        let mut bench = Bench::new(bounds);
+        bench.apply(Input::Assigned(partitions));
+        for &partition in partitions {
+            assert_eq!(bench.load(partition, 0), [format!("read {partition} from 0")]);
+        }
+        bench
+    }
+
+    fn apply(&mut self, input: Input<'_>) -> Vec<String> {
+        let mut effects = Vec::new();
+        self.engine.apply(input, &mut effects);
+        effects.into_iter().map(|effect| self.line(effect)).collect()
+    }
+
+    fn line(&mut self, effect: Effect) -> String {
+        match effect {
+            Effect::Load(partitions) => format!("load {partitions:?}"),
+            Effect::Read { partition, from } => format!("read {partition} from {from}"),
+            Effect::Halt { partition, reason } => format!("halt {partition}: {reason}"),
+            Effect::Pause => "pause".to_owned(),
+            Effect::Resume => "resume".to_owned(),
+            Effect::Flush(batch) => {
+                let part =
+                    |p: &FlushPart| format!(" {}:{}→{}", p.partition, p.stored.next, p.new.next);
+                let line = batch.parts.iter().map(part).collect::<String>();
+                assert!(self.flush.replace(batch).is_none(), "one flush at a time");
+                format!("flush{line}")
+            }
+        }
+    }
+
+    fn load(&mut self, partition: i32, position: i64) -> Vec<String> {
+        self.load_row(partition, stored_at(position), ends(0, HIGH))
+    }
+
+    fn load_row(&mut self, partition: i32, progress: Progress, ends: LogEnds) -> Vec<String> {
+        self.apply(Input::Loaded { partition, progress, rules: RULES, ends })
+    }
+
+    /// An event of a minute of its own, so that it makes a new group.
+    fn read(&mut self, partition: i32, offset: i64) -> Vec<String> {
+        let time = at(offset, 0);
+        let payload = call(time);
+        let record = record(offset, RecordTime::LogAppend(time), &payload);
+        let now = self.now;
+        self.apply(Input::Record { partition, record, now })
+    }
+
+    fn read_payload(&mut self, partition: i32, offset: i64, payload: &[u8]) -> Vec<String> {
+        let record = record(offset, RecordTime::LogAppend(at(0, 0)), payload);
+        let now = self.now;
+        self.apply(Input::Record { partition, record, now })
+    }
+
+    /// Ends the flush under way, all its parts with this outcome, with what the broker said.
+    fn finish(&mut self, outcome: &PartOutcome, log_ends: &[(i32, LogEnds)]) -> Vec<String> {
+        let batch = self.flush.take().expect("a flush is under way");
+        let report = FlushProtocol::new(batch, log_ends.to_vec()).into_report();
+        let (parts, log_ends) = (report.parts, report.log_ends);
+        let parts = parts.into_iter().map(|(id, inc, new, _)| (id, inc, new, outcome.clone()));
+        let report = FlushReport { parts: parts.collect(), log_ends };
+        let now = self.now;
+        self.apply(Input::Flushed { report, now })
+    }
+
+    fn commit(&mut self) -> Vec<String> {
+        self.finish(&PartOutcome::Committed, &[])
+    }
+
+    fn flushed_deltas(&self) -> Vec<&Delta> {
+        self.flush.iter().flat_map(|batch| &batch.parts).map(|part| &part.delta).collect()
+    }
+}
+
+const NOTHING: [&str; 0] = [];
+
+#[test]
+fn an_assigned_partition_is_loaded_first_and_what_comes_before_that_is_ignored() {
+    let mut bench = Bench::new(WIDE);
+    assert_eq!(bench.apply(Input::Assigned(&[])), NOTHING, "a rebalance that changes nothing");
+    assert_eq!(bench.apply(Input::Assigned(&[0, 2])), ["load [0, 2]"]);
+    assert_eq!(bench.read(0, 7), NOTHING);
+    assert_eq!(bench.apply(Input::EndOfLog { partition: 0, end: Position::at(9) }), NOTHING);
+    assert!(!bench.engine.has_unstored());
+
+    assert_eq!(bench.load(0, 5), ["read 0 from 5"]);
+    assert_eq!(bench.load(0, 8), NOTHING, "a second answer changes nothing");
+    assert_eq!(bench.engine.positions().collect::<Vec<_>>(), [(0, Position::at(5))]);
+    bench.read(0, 5);
+    assert_eq!(bench.apply(Input::FlushDue), ["flush 0:5→6"], "partition 2 is not known yet");
+}
+
+#[test]
+fn a_partition_that_cannot_be_read_from_its_position_halts_when_it_is_loaded() {
+    let broken = Progress { first: Position::at(1), ..stored_at(5) };
+    let table = [
+        (
+            stored_at(5),
+            ends(6, 9),
+            "offsets 5 to 5 were deleted from the log before they were read",
+        ),
+        (
+            stored_at(5),
+            ends(0, 4),
+            "position 5 is beyond the end of the log, 4: it was truncated or recreated",
+        ),
+        (
+            broken,
+            ends(0, 9),
+            "the stored counters do not add up to the position 5: run `streamer verify`",
+        ),
+    ];
+    for (row, ends, reason) in table {
+        let mut bench = Bench::new(WIDE);
+        bench.apply(Input::Assigned(&[0]));
+        let halt = format!("halt 0: {reason}");
+        assert_eq!(bench.load_row(0, row, ends), [halt, "flush 0:5→5".to_owned()]);
+        let stored =
+            bench.flush.as_ref().and_then(|batch| batch.parts[0].new.halted_reason.clone());
+        assert_eq!(stored.as_deref(), Some(reason), "it is stored at once");
+        assert_eq!(bench.read(0, 5), NOTHING, "what comes is ignored");
+        assert_eq!(bench.engine.positions().count(), 0);
+        assert_eq!(bench.commit(), NOTHING);
+        // It stays assigned, and is judged afresh by the next assignment.
+        bench.apply(Input::Assigned(&[0]));
+        assert_eq!(bench.load(0, 5), ["read 0 from 5"]);
+    }
+}
+
+#[test]
+fn both_ends_of_the_log_are_positions_to_read_from() {
+    for position in [3, 9] {
+        let mut bench = Bench::new(WIDE);
+        bench.apply(Input::Assigned(&[0]));
+        let read = format!("read 0 from {position}");
+        assert_eq!(bench.load_row(0, stored_at(position), ends(3, 9)), [read]);
+    }
+}
+
+#[test]
+fn a_stored_reason_goes_with_its_cause() {
+    let mut bench = Bench::new(WIDE);
+    bench.apply(Input::Assigned(&[0]));
+    let row = Progress { halted_reason: Some("overtaken".to_owned()), ..stored_at(5) };
+    assert_eq!(bench.load_row(0, row, ends(0, 9)), ["read 0 from 5"]);
+    assert_eq!(bench.apply(Input::FlushDue), ["flush 0:5→5"]);
+    let part = &bench.flush.as_ref().expect("just cut").parts[0];
+    assert_eq!(part.new.halted_reason, None);
+    assert_ne!(part.stored.halted_reason, None, "so that it is written");
+}
+
+#[test]
+fn reaching_a_bound_flushes_early() {
+    let dead = vec![b'x'; 100];
+    let table: [(&str, Bounds, &[u8]); 3] = [
+        ("groups", Bounds { groups: 1, ..WIDE }, &call(at(0, 0))),
+        ("dead letters", Bounds { dead_letters: 1, ..WIDE }, &dead),
+        ("their bytes", Bounds { dead_letter_bytes: 100, ..WIDE }, &dead),
+    ];
+    for (name, bounds, payload) in table {
+        let mut bench = Bench::reading(bounds, &[0]);
+        assert_eq!(bench.read_payload(0, 0, payload), ["flush 0:0→1"], "{name}");
+        let mut bench = Bench::reading(WIDE, &[0]);
+        assert_eq!(bench.read_payload(0, 0, payload), NOTHING, "not {name}");
+    }
+}
+
+#[test]
+fn bounds_are_for_all_partitions_together_and_count_each_group_once() {
+    let mut bench = Bench::reading(Bounds { groups: 3, ..WIDE }, &[0, 1]);
+    let almaty = call(at(0, 0));
+    for offset in 0..5 {
+        assert_eq!(bench.read_payload(0, offset, &almaty), NOTHING, "the same group");
+    }
+    // Memory is used for each partition's own group.
+    assert_eq!(bench.read_payload(1, 0, &almaty), NOTHING);
+    let astana = event("call", "Astana", at(0, 0));
+    assert_eq!(bench.read_payload(1, 1, &astana), ["flush 0:0→5 1:0→2"]);
+}
+
+#[test]
+fn reading_pauses_when_it_is_full_while_flushing_and_resumes_afterwards() {
+    let mut bench = Bench::reading(Bounds { groups: 2, ..WIDE }, &[0]);
+    assert_eq!(bench.read(0, 0), NOTHING);
+    assert_eq!(bench.read(0, 1), ["flush 0:0→2"]);
+    assert_eq!(bench.read(0, 2), NOTHING);
+    assert_eq!(bench.read(0, 3), ["pause"]);
+    assert!(bench.engine.is_paused());
+    assert_eq!(bench.read(0, 4), NOTHING, "a record that was under way is taken, not lost");
+    assert_eq!(bench.commit(), ["flush 0:2→5", "resume"]);
+    assert!(!bench.engine.is_paused());
+    assert_eq!(bench.commit(), NOTHING);
+}
+
+#[test]
+fn a_worker_that_loses_everything_while_paused_resumes() {
+    for is_revoked in [true, false] {
+        let mut bench = Bench::reading(Bounds { groups: 1, ..WIDE }, &[0]);
+        assert_eq!(bench.read(0, 0), ["flush 0:0→1"]);
+        assert_eq!(bench.read(0, 1), ["pause"]);
+        if is_revoked {
+            bench.apply(Input::Revoked(&[0]));
+            assert_eq!(bench.commit(), ["resume"]);
+        } else {
+            assert_eq!(bench.finish(&PartOutcome::Fenced, &[]), ["load [0]", "resume"]);
+        }
+        bench.apply(Input::Assigned(&[0]));
+        bench.load(0, 0);
+        assert_eq!(bench.read(0, 0), ["flush 0:0→1"], "revoked: {is_revoked}");
+        assert_eq!(bench.read(0, 1), ["pause"], "bounds hold as before; revoked: {is_revoked}");
+    }
+}
+
+#[test]
+fn one_flush_at_a_time_and_another_right_after_it_if_one_was_wanted() {
+    let mut bench = Bench::reading(WIDE, &[0]);
+    bench.read(0, 0);
+    assert_eq!(bench.apply(Input::FlushDue), ["flush 0:0→1"]);
+    bench.read(0, 1);
+    for input in [Input::FlushDue, Input::FlushNow, Input::ResetRefused] {
+        assert_eq!(bench.apply(input), NOTHING);
+    }
+    assert_eq!(bench.commit(), ["flush 0:1→2"]);
+    assert_eq!(bench.commit(), NOTHING, "wanted once, done once");
+    assert!(!bench.engine.is_flushing());
+}
+
+#[test]
+fn flush_now_flushes_only_what_is_unstored() {
+    let mut bench = Bench::reading(WIDE, &[0]);
+    assert_eq!(bench.apply(Input::FlushNow), NOTHING);
+    bench.read(0, 0);
+    assert!(bench.engine.has_unstored());
+    assert_eq!(bench.apply(Input::FlushNow), ["flush 0:0→1"]);
+    assert!(!bench.engine.has_unstored(), "it is handed over");
+    assert_eq!(bench.apply(Input::FlushNow), NOTHING);
+    bench.commit();
+    bench.apply(Input::EndOfLog { partition: 0, end: Position::at(3) });
+    assert_eq!(bench.apply(Input::FlushNow), ["flush 0:1→3"], "skipped offsets are stored, too");
+}
+
+#[test]
+fn a_flush_without_partitions_is_none() {
+    let mut bench = Bench::new(WIDE);
+    for input in [Input::FlushDue, Input::FlushNow, Input::ResetRefused] {
+        assert_eq!(bench.apply(input), NOTHING);
+    }
+    assert!(!bench.engine.is_flushing());
+}
+
+#[test]
+fn each_flush_goes_on_from_the_one_before() {
+    let mut bench = Bench::reading(WIDE, &[0]);
+    for offset in 0..3 {
+        bench.read(0, offset);
+        let flush = format!("flush 0:{offset}→{}", offset + 1);
+        assert_eq!(bench.apply(Input::FlushDue), [flush]);
+        assert_eq!(bench.flushed_deltas()[0].on_time.len(), 1, "each delta is flushed once");
+        bench.commit();
+    }
+}
+
+#[test]
+fn a_fenced_partition_is_loaded_again_and_everything_held_of_it_is_dropped() {
+    let mut bench = Bench::reading(WIDE, &[0]);
+    bench.read(0, 0);
+    bench.apply(Input::FlushDue);
+    bench.read(0, 1);
+    assert_eq!(bench.finish(&PartOutcome::Fenced, &[]), ["load [0]"]);
+    assert!(!bench.engine.has_unstored());
+    assert_eq!(bench.read(0, 2), NOTHING, "what the former fetch brings is ignored");
+
+    assert_eq!(bench.load(0, 1), ["read 0 from 1"]);
+    bench.read(0, 1);
+    assert_eq!(bench.apply(Input::FlushDue), ["flush 0:1→2"]);
+    assert_eq!(bench.flushed_deltas()[0].on_time.len(), 1);
+}
+
+#[test]
+fn a_refused_partition_halts_and_everything_held_of_it_is_dropped() {
+    let mut bench = Bench::reading(WIDE, &[0, 1]);
+    bench.read(0, 0);
+    bench.read(1, 0);
+    bench.apply(Input::FlushDue);
+    bench.read(0, 1);
+    let refused = PartOutcome::Refused("23514".to_owned());
+    assert_eq!(bench.finish(&refused, &[]), ["halt 0: 23514", "halt 1: 23514"]);
+    assert_eq!(bench.read(0, 2), NOTHING);
+    assert!(!bench.engine.has_unstored());
+    assert_eq!(bench.apply(Input::FlushDue), NOTHING, "its reason is stored already");
+    assert_eq!(bench.apply(Input::Assigned(&[0])), ["load [0]"]);
+    assert_eq!(bench.load(0, 0), ["read 0 from 0"]);
+}
+
+#[test]
+fn a_report_of_a_former_assignment_says_nothing_about_this_one() {
+    for outcome in
+        [PartOutcome::Committed, PartOutcome::Fenced, PartOutcome::Refused("23514".to_owned())]
+    {
+        let mut bench = Bench::reading(WIDE, &[0]);
+        bench.read(0, 0);
+        bench.apply(Input::FlushDue);
+        bench.apply(Input::Revoked(&[0]));
+        bench.apply(Input::Assigned(&[0]));
+        // Read before the flush under way is committed, and before the log was asked.
+        assert_eq!(bench.load(0, 0), ["read 0 from 0"]);
+        bench.read(0, 0);
+        assert_eq!(bench.finish(&outcome, &[(0, ends(0, 0))]), NOTHING, "{outcome:?}");
+        assert_eq!(bench.apply(Input::FlushDue), ["flush 0:0→1"], "{outcome:?}");
+    }
+}
+
+#[test]
+fn a_revoked_partition_is_forgotten() {
+    let mut bench = Bench::reading(WIDE, &[0, 1]);
+    bench.read(0, 0);
+    bench.read(1, 0);
+    assert_eq!(bench.apply(Input::Revoked(&[0, 7])), NOTHING);
+    assert_eq!(bench.read(0, 1), NOTHING);
+    assert_eq!(bench.load(0, 3), NOTHING, "an answer that comes too late");
+    assert_eq!(bench.engine.positions().collect::<Vec<_>>(), [(1, Position::at(1))]);
+    assert_eq!(bench.apply(Input::FlushDue), ["flush 1:0→1"]);
+}
+
+#[test]
+fn committed_log_ends_are_kept_for_the_next_flush() {
+    let mut bench = Bench::reading(WIDE, &[0]);
+    bench.read(0, 0);
+    bench.apply(Input::FlushDue);
+    let caught_up = LogEnds { asked_at: at(7, 0), ..ends(0, 1) };
+    bench.finish(&PartOutcome::Committed, &[(0, caught_up)]);
+    bench.read(0, 1);
+    bench.apply(Input::FlushDue);
+    let part = &bench.flush.as_ref().expect("just cut").parts[0];
+    for row in [&part.stored, &part.new] {
+        assert_eq!(row.caught_up_at, Some(at(7, 0)));
+        assert_eq!(row.log_end_seen, Some(Position::at(1)));
+    }
+}

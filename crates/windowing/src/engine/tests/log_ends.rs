@@ -1,0 +1,122 @@
+//! What a flush's look at the ends of the logs leads to: nothing, reading anew, or a halt.
+
+use super::*;
+
+impl Bench {
+    /// One flush of which nothing is needed but the look at the log's ends, a little later.
+    fn look_at(&mut self, partition: i32, ends: LogEnds) -> Vec<String> {
+        self.now = self.now.plus_micros(STALL_AFTER_MICROS);
+        self.apply(Input::FlushDue);
+        self.finish(&PartOutcome::Committed, &[(partition, ends)])
+    }
+}
+
+#[test]
+fn a_partition_from_which_nothing_comes_is_read_anew_and_the_third_time_it_halts() {
+    let mut bench = Bench::reading(WIDE, &[0]);
+    let log = ends(0, 9);
+    let halt = "halt 0: no record comes at offset 0 although the log goes on to 9; \
+                reading was restarted 2 times";
+    let looks: [&[&str]; 7] = [
+        NOTHING.as_slice(), // the first look: something may have come since
+        &[],                // nothing came
+        &["read 0 from 0"], // … for long enough
+        &[],
+        &["read 0 from 0"],
+        &[],
+        &[halt, "flush 0:0→0"],
+    ];
+    for (look, effects) in looks.into_iter().enumerate() {
+        assert_eq!(bench.look_at(0, log), effects, "look {look}");
+    }
+    assert_eq!(bench.commit(), NOTHING);
+    assert_eq!(bench.read(0, 0), NOTHING);
+}
+
+#[test]
+fn a_partition_that_moves_or_has_nothing_to_read_is_not_stuck() {
+    let mut bench = Bench::reading(WIDE, &[0]);
+    for offset in 0..8 {
+        bench.read(0, offset);
+        assert_eq!(bench.look_at(0, ends(0, 9)), NOTHING, "it moves");
+    }
+    for _ in 0..8 {
+        assert_eq!(bench.look_at(0, ends(0, 8)), NOTHING, "it is at the end");
+    }
+    // Short of the time that makes it stuck, however many flushes there are.
+    for _ in 0..8 {
+        bench.apply(Input::FlushDue);
+        assert_eq!(bench.finish(&PartOutcome::Unneeded, &[(0, ends(0, 9))]), NOTHING);
+    }
+}
+
+#[test]
+fn a_paused_partition_is_not_stuck() {
+    let mut bench = Bench::reading(Bounds { groups: 1, ..WIDE }, &[0, 1]);
+    bench.read(0, 0);
+    for offset in 1..9 {
+        // Full: partition 1 waits although its log goes on.
+        assert_eq!(bench.read(0, offset), ["pause"]);
+        bench.now = bench.now.plus_micros(STALL_AFTER_MICROS);
+        let effects = bench.finish(&PartOutcome::Committed, &[(1, ends(0, 9))]);
+        assert_eq!(effects, [format!("flush 0:{offset}→{} 1:0→0", offset + 1), "resume".into()]);
+    }
+}
+
+#[test]
+fn a_partition_that_was_overtaken_while_nothing_came_halts() {
+    let mut bench = Bench::reading(WIDE, &[0]);
+    bench.read(0, 0);
+    let overtaken = ends(5, 9);
+    // The reader may hold these records already: they are not lost before it falls silent.
+    assert_eq!(bench.look_at(0, overtaken), NOTHING);
+    let halt = "halt 0: offsets 1 to 4 were deleted from the log before they were read";
+    assert_eq!(bench.look_at(0, overtaken), [halt, "flush 0:1→1"]);
+}
+
+#[test]
+fn a_log_that_ends_before_the_position_that_was_flushed_halts_the_partition() {
+    let mut bench = Bench::reading(WIDE, &[0]);
+    for offset in 0..3 {
+        bench.read(0, offset);
+    }
+    bench.apply(Input::FlushDue);
+    bench.read(0, 3);
+    let halt = "halt 0: position 3 is beyond the end of the log, 2: it was truncated or recreated";
+    let effects = bench.finish(&PartOutcome::Committed, &[(0, ends(0, 2))]);
+    assert_eq!(effects, [halt, "flush 0:3→4"], "what was read is stored with the reason");
+    bench.commit();
+
+    // Read after the broker was asked: that says nothing.
+    let mut bench = Bench::reading(WIDE, &[0]);
+    bench.apply(Input::FlushDue);
+    bench.read(0, 0);
+    assert_eq!(bench.finish(&PartOutcome::Unneeded, &[(0, ends(0, 0))]), NOTHING);
+}
+
+#[test]
+fn a_refused_reset_looks_at_once_and_reads_anew_what_is_not_at_the_end() {
+    let mut bench = Bench::reading(WIDE, &[0, 1]);
+    bench.read(1, 0);
+    assert_eq!(bench.apply(Input::ResetRefused), ["flush 0:0→0 1:0→1"]);
+    let log_ends = [(0, ends(0, 9)), (1, ends(0, 1))];
+    assert_eq!(bench.finish(&PartOutcome::Committed, &log_ends), ["read 0 from 0"]);
+    // It was for that flush only.
+    bench.apply(Input::FlushDue);
+    assert_eq!(bench.finish(&PartOutcome::Unneeded, &log_ends), NOTHING);
+}
+
+#[test]
+fn resets_refused_again_and_again_halt_only_the_partition_that_does_not_move() {
+    let mut bench = Bench::reading(WIDE, &[0, 1]);
+    let log_ends = [(0, ends(0, 40)), (1, ends(0, 40))];
+    let halt = "halt 0: no record comes at offset 0 although the log goes on to 40; \
+                reading was restarted 2 times";
+    for time in 1..=3 {
+        bench.read(1, time - 1);
+        bench.apply(Input::ResetRefused);
+        let effects = bench.finish(&PartOutcome::Committed, &log_ends);
+        let first = if time < 3 { "read 0 from 0" } else { halt };
+        assert_eq!(effects[..2], [first.to_owned(), format!("read 1 from {time}")], "time {time}");
+    }
+}
