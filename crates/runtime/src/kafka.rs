@@ -178,11 +178,10 @@ async fn partitions_of(
         let patience = time_left.clamp(METADATA_RETRY_PAUSE, REQUEST_TIMEOUT);
         // Asking for all topics, not for ours, does not auto-create it with the broker's defaults.
         // The request blocks, so it runs on a thread of its own.
-        let asked = tokio::task::spawn_blocking(move || {
-            client.inner().fetch_metadata(None, patience)
-        })
-        .await
-        .expect("a metadata request does not panic");
+        let asked =
+            tokio::task::spawn_blocking(move || client.inner().fetch_metadata(None, patience))
+                .await
+                .expect("a metadata request does not panic");
         match asked {
             Ok(metadata) => {
                 let mut ids: Vec<i32> = metadata

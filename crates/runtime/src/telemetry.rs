@@ -24,5 +24,31 @@ pub fn init_telemetry(args: &LogArgs) {
 
 /// Prints the error and its causes, one chain, to standard error.
 pub fn report_failure(error: &anyhow::Error) {
-    tracing::error!("{error:#}");
+    tracing::error!("{}", chain(error));
+}
+
+/// The error and its causes, joined by `: `. Some libraries print their cause themselves; it is
+/// not said twice.
+fn chain(error: &anyhow::Error) -> String {
+    let mut text = error.to_string();
+    for cause in error.chain().skip(1).map(ToString::to_string) {
+        if !text.ends_with(&cause) {
+            text.push_str(": ");
+            text.push_str(&cause);
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use anyhow::anyhow;
+
+    use super::*;
+
+    #[test]
+    fn each_cause_is_said_once() {
+        let error = anyhow!("refused").context("connecting: refused").context("starting");
+        assert_eq!(chain(&error), "starting: connecting: refused");
+    }
 }

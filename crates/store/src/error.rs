@@ -36,9 +36,9 @@ pub enum StoreError {
          use another database, or rename those tables"
     )]
     ForeignTables(String),
-    /// The schema is older than this program, and it may not be changed from here.
+    /// The schema is older than this program, and was not or could not be changed from here.
     #[error(
-        "the database schema is not up to date and could not be migrated; run `streamer migrate` as the owner of the database"
+        "the database schema is not up to date; run `streamer migrate` as the owner of the database"
     )]
     NeedsMigration(#[source] Option<Box<sqlx::migrate::MigrateError>>),
     /// The schema is newer than this program.
