@@ -159,6 +159,7 @@ impl Database {
 
     fn store_progress(&mut self, part: &FlushPart) {
         let row = self.progress.get_mut(&part.partition).expect("its lock is held");
+        assert_eq!(row.epoch, part.stored.epoch, "deltas from before the epoch was bumped");
         assert!(row.next <= part.new.next, "a position went back");
         assert!(row.watermark <= part.new.watermark, "I-4: a watermark went back");
         if !part.moves() {
