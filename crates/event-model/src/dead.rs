@@ -10,6 +10,7 @@ use std::fmt;
 use std::str::Utf8Error;
 
 use crate::EventTime;
+use crate::unit_mixup::UnitMixup;
 
 /// How many characters of an offending value a detail shows.
 const MAX_SHOWN_CHARS: usize = 80;
@@ -45,6 +46,8 @@ pub enum DeadReason {
     TimestampUnparsable,
     /// `timestamp` lies outside [2000-01-01, 2100-01-01) UTC.
     TimestampOutOfRange,
+    /// `timestamp` is a count since 1970, or a date made from one, whose unit was mistaken.
+    TimestampUnit,
     /// `timestamp` is further ahead of its record than the future guard allows.
     TimestampInFuture,
     /// A number is below zero.
@@ -56,6 +59,29 @@ pub enum DeadReason {
 }
 
 impl DeadReason {
+    /// Every reason, in the order of their declaration.
+    pub const ALL: [DeadReason; 19] = [
+        DeadReason::NullPayload,
+        DeadReason::NotUtf8,
+        DeadReason::NotJson,
+        DeadReason::NotAnObject,
+        DeadReason::DuplicateField,
+        DeadReason::WrongType,
+        DeadReason::LoneSurrogate,
+        DeadReason::Missing,
+        DeadReason::Empty,
+        DeadReason::TooLong,
+        DeadReason::ContainsNul,
+        DeadReason::ReservedName,
+        DeadReason::TimestampUnparsable,
+        DeadReason::TimestampOutOfRange,
+        DeadReason::TimestampUnit,
+        DeadReason::TimestampInFuture,
+        DeadReason::NegativeNumber,
+        DeadReason::NumberTooLarge,
+        DeadReason::NotWhole,
+    ];
+
     /// The stable name of this reason, as stored and as used in filters.
     pub const fn code(self) -> &'static str {
         match self {
@@ -73,6 +99,7 @@ impl DeadReason {
             DeadReason::ReservedName => "reserved_name",
             DeadReason::TimestampUnparsable => "timestamp_unparsable",
             DeadReason::TimestampOutOfRange => "timestamp_out_of_range",
+            DeadReason::TimestampUnit => "timestamp_unit",
             DeadReason::TimestampInFuture => "timestamp_in_future",
             DeadReason::NegativeNumber => "negative_number",
             DeadReason::NumberTooLarge => "number_too_large",
@@ -127,6 +154,12 @@ impl Dead {
         Dead { reason: DeadReason::NotJson, detail }
     }
 
+    /// A field, called `name`, whose `value` would be a usable time in another unit.
+    pub(crate) fn unit_mixup(name: &str, value: &str, expected: &str, mixup: UnitMixup) -> Self {
+        let expected = format_args!("{expected}; {mixup}");
+        Dead::unexpected(DeadReason::TimestampUnit, name, value, expected)
+    }
+
     /// A payload or field, called `name`, whose `value` is not what was `expected`.
     pub(crate) fn unexpected(
         reason: DeadReason,
@@ -157,8 +190,18 @@ fn shown(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashSet;
+
     use super::{Dead, DeadReason, MAX_SHOWN_CHARS, shown};
     use crate::EventTime;
+
+    #[test]
+    fn all_has_every_reason_once_and_each_has_a_code_of_its_own() {
+        let last = DeadReason::NotWhole as usize;
+        assert!(DeadReason::ALL.into_iter().map(|reason| reason as usize).eq(0..=last));
+        let codes: HashSet<&str> = DeadReason::ALL.iter().map(|reason| reason.code()).collect();
+        assert_eq!(codes.len(), DeadReason::ALL.len());
+    }
 
     #[test]
     fn a_shown_value_is_one_short_visible_line() {

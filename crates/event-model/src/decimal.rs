@@ -61,11 +61,15 @@ impl<'a> Decimal<'a> {
         self.is_zero() || self.point >= length(self.integer) + length(self.fraction)
     }
 
+    /// The magnitude with its fraction cut; saturates.
+    pub(crate) fn whole_part(&self) -> u64 {
+        self.truncated(0)
+    }
+
     /// Whether the magnitude is above `max`, by however little.
     pub(crate) fn exceeds(&self, max: u32) -> bool {
-        let integer_part = self.truncated(0);
         let max = u64::from(max);
-        integer_part > max || (integer_part == max && !self.is_whole())
+        self.whole_part() > max || (self.whole_part() == max && !self.is_whole())
     }
 
     /// The magnitude in units of 10^(−`decimals`), rounded half away from zero; saturates.

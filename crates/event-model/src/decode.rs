@@ -13,7 +13,7 @@
 //!    a duplicate comes before its type;
 //! 5. of `event_type`, then of `region`: `missing`, `empty`, `too_long`, `contains_nul`,
 //!    `reserved_name`;
-//! 6. of `timestamp`: `missing`, `timestamp_unparsable`, `timestamp_out_of_range`;
+//! 6. of `timestamp`: `missing`, `timestamp_unit`, `timestamp_unparsable`, `timestamp_out_of_range`;
 //! 7. of `duration_seconds`, `data_mb`, `amount`, then `cell_tower_id`: `negative_number`,
 //!    `number_too_large`, `not_whole`.
 //!
@@ -28,6 +28,10 @@
 //! - Unknown fields are never judged: they may repeat, hold lone surrogates and nest at any depth.
 //! - A byte order mark is not JSON; neither are `NaN` and `Infinity`. `1e400` is a number, and too
 //!   large.
+//! - `timestamp_unit` replaces `wrong_type`, `timestamp_unparsable` and `timestamp_out_of_range`, at
+//!   their place in this order, where another unit of time would make a time of [2000, 2100): a
+//!   number or a string of digits that counts seconds, milliseconds, microseconds or nanoseconds
+//!   since 1970, and a date such as 1970-01-21 or one in a year of five digits.
 //! - An empty `timestamp` is unparsable. Year 0000 is a year of the calendar, so it is out of range
 //!   rather than unparsable. `-00:00` is UTC.
 //! - A negative `cell_tower_id` is a negative number like any other.
@@ -41,6 +45,7 @@ use std::borrow::Cow;
 use crate::decimal::Decimal;
 use crate::object::{Members, NumberField, TextField};
 use crate::time::{TimestampFault, parse_timestamp};
+use crate::unit_mixup::UnitMixup;
 use crate::{Dead, DeadReason, EventTime};
 
 /// What the pipeline needs of one event, borrowed from the record's bytes.
@@ -150,7 +155,11 @@ fn timestamp(members: &mut Members<'_>) -> Result<EventTime, Dead> {
             TimestampFault::Unparsable => (DeadReason::TimestampUnparsable, FORM),
             TimestampFault::OutOfRange => (DeadReason::TimestampOutOfRange, RANGE),
         };
-        Dead::unexpected(reason, name, &format!("\"{text}\""), expected)
+        let value = format!("\"{text}\"");
+        match UnitMixup::of_text(&text) {
+            None => Dead::unexpected(reason, name, &value, expected),
+            Some(mixup) => Dead::unit_mixup(name, &value, expected, mixup),
+        }
     })
 }
 

@@ -13,6 +13,7 @@ mod decode;
 mod event;
 mod object;
 mod time;
+mod unit_mixup;
 
 pub use dead::{Dead, DeadReason};
 pub use decode::{EventView, decode};

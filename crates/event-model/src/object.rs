@@ -13,6 +13,7 @@ use serde::Deserializer as _;
 use serde::de::{IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
+use crate::unit_mixup::UnitMixup;
 use crate::{Dead, DeadReason};
 
 /// The known fields of an object; absent and null are the same.
@@ -110,7 +111,7 @@ impl<'a> Members<'a> {
                 self.numbers[number_field as usize] = Some(value);
                 Ok(())
             }
-            _ => Err(field.fault(DeadReason::WrongType, value)),
+            _ => Err(field.wrong_type(value)),
         }
     }
 }
@@ -170,6 +171,20 @@ impl Field {
             "counterparty_id" => Field::Text(TextField::CounterpartyId),
             _ => return None,
         })
+    }
+
+    /// A value of another JSON type than the field's own.
+    fn wrong_type(self, value: &str) -> Dead {
+        let is_timestamp = matches!(self, Field::Text(TextField::Timestamp));
+        // The value is JSON, so that a first digit makes it a number, and not a negative one.
+        let is_count = value.as_bytes().first().is_some_and(u8::is_ascii_digit);
+        let mixup = if is_timestamp && is_count { UnitMixup::of_count(value) } else { None };
+        match mixup {
+            None => self.fault(DeadReason::WrongType, value),
+            Some(mixup) => {
+                Dead::unit_mixup(TextField::Timestamp.name(), value, "a string or null", mixup)
+            }
+        }
     }
 
     /// A fault of the object's structure at this field.

@@ -38,6 +38,11 @@ impl EventTime {
         self.0
     }
 
+    /// Whether a `timestamp` may name this instant.
+    pub(crate) fn is_accepted(self) -> bool {
+        (EventTime::MIN_ACCEPTED..EventTime::END_ACCEPTED).contains(&self)
+    }
+
     /// This instant moved by `micros` microseconds (saturating).
     #[must_use]
     pub const fn plus_micros(self, micros: i64) -> Self {
@@ -92,20 +97,33 @@ const MAX_FRACTION_DIGITS: usize = 9;
 /// Reads exactly `YYYY-MM-DDTHH:MM:SS[.d{1,9}](Z|±HH:MM)`.
 pub(crate) fn parse_timestamp(text: &str) -> Result<EventTime, TimestampFault> {
     let instant = instant_named_by(text.as_bytes()).ok_or(TimestampFault::Unparsable)?;
-    if (EventTime::MIN_ACCEPTED..EventTime::END_ACCEPTED).contains(&instant) {
-        Ok(instant)
-    } else {
-        Err(TimestampFault::OutOfRange)
+    if instant.is_accepted() { Ok(instant) } else { Err(TimestampFault::OutOfRange) }
+}
+
+/// The instant that a text names whose year may have up to six digits and a plus before them, as
+/// years beyond 9999 are written; otherwise the form of a timestamp. `None` for any other text.
+pub(crate) fn instant_in_any_year(text: &str) -> Option<EventTime> {
+    let text = text.strip_prefix('+').unwrap_or(text).as_bytes();
+    let digit_count = text.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    if !(4..=6).contains(&digit_count) {
+        return None;
     }
+    let (year, after_year) = text.split_at(digit_count);
+    let year = year.iter().fold(0, |value, digit| value * 10 + u32::from(digit - b'0'));
+    instant_in_year(year, after_year)
 }
 
 /// The instant that a well-formed text names, in whatever year; `None` for any other text.
-#[rustfmt::skip] // One byte a line would hide the pattern.
 fn instant_named_by(text: &[u8]) -> Option<EventTime> {
-    let [y1, y2, y3, y4, b'-', mo1, mo2, b'-', d1, d2, b'T',
-         h1, h2, b':', mi1, mi2, b':', s1, s2, after_second @ ..] = text else { return None };
+    let [y1, y2, y3, y4, after_year @ ..] = text else { return None };
+    instant_in_year(two_digits(*y1, *y2)? * 100 + two_digits(*y3, *y4)?, after_year)
+}
 
-    let year = two_digits(*y1, *y2)? * 100 + two_digits(*y3, *y4)?;
+#[rustfmt::skip] // One byte a line would hide the pattern.
+fn instant_in_year(year: u32, after_year: &[u8]) -> Option<EventTime> {
+    let [b'-', mo1, mo2, b'-', d1, d2, b'T',
+         h1, h2, b':', mi1, mi2, b':', s1, s2, after_second @ ..] = after_year else { return None };
+
     let (month, day) = (two_digits(*mo1, *mo2)?, two_digits(*d1, *d2)?);
     let (hour, minute) = (two_digits(*h1, *h2)?, two_digits(*mi1, *mi2)?);
     let second = two_digits(*s1, *s2)?;

@@ -65,6 +65,7 @@ fn the_generator_reaches_every_reason_and_acceptance() {
         DeadReason::ReservedName,
         DeadReason::TimestampUnparsable,
         DeadReason::TimestampOutOfRange,
+        DeadReason::TimestampUnit,
         DeadReason::NegativeNumber,
         DeadReason::NumberTooLarge,
         DeadReason::NotWhole,

@@ -57,6 +57,46 @@ fn any_other_timestamp_is_dead() {
 }
 
 #[test]
+fn a_timestamp_in_another_unit_is_dead_and_named_so() {
+    let table = [
+        ("1762698645", "if these are seconds since 1970, it is 2025-11-09T14:30:45.000000Z"),
+        ("1.762698645e9", "if these are seconds since 1970, it is 2025-11-09T14:30:45.000000Z"),
+        (
+            "1762698645123",
+            "if these are milliseconds since 1970, it is 2025-11-09T14:30:45.123000Z",
+        ),
+        (
+            r#""1762698645123456""#,
+            "if these are microseconds since 1970, it is 2025-11-09T14:30:45.123456Z",
+        ),
+        (
+            r#""1970-01-21T09:38:18.645Z""#,
+            "if seconds were taken for milliseconds, it is 2025-11-09T14:30:45.000000Z",
+        ),
+        (
+            r#""1970-01-01T00:29:22.698645Z""#,
+            "if seconds were taken for microseconds, it is 2025-11-09T14:30:45.000000Z",
+        ),
+        (
+            r#""+57827-09-12T16:32:03Z""#,
+            "if milliseconds were taken for seconds, it is 2025-11-09T14:30:45.123000Z",
+        ),
+    ];
+    for (value, hint) in table {
+        let payload = with("timestamp", value);
+        check_dead(payload.as_bytes(), TimestampUnit);
+        let detail = decode(payload.as_bytes()).unwrap_err().detail;
+        assert!(detail.starts_with(&format!("timestamp is {value}, expected ")), "{detail}");
+        assert!(detail.ends_with(hint), "{detail}");
+    }
+    // No other field is a time, and a count that is no time of the century is only a number.
+    check_dead(with("region", "1762698645").as_bytes(), WrongType);
+    check_dead(with("timestamp", "-1762698645").as_bytes(), WrongType);
+    check_dead(with("timestamp", "946684799").as_bytes(), WrongType);
+    check_dead(with("timestamp", r#""946684799""#).as_bytes(), TimestampUnparsable);
+}
+
+#[test]
 fn numbers_outside_their_bounds_are_dead() {
     let table = [
         ("duration_seconds", "31622401", NumberTooLarge),

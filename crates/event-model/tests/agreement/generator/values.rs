@@ -121,9 +121,37 @@ pub(crate) fn timestamp() -> impl Strategy<Value = String> {
             )
         },
     );
-    let text =
-        prop_oneof![90 => text, 1 => one_of(&["", "now", "1762698645", "٢٠٢٥-11-09T14:30:45Z"])];
-    string_of(text)
+    let text = prop_oneof![
+        90 => text,
+        1 => one_of(&["", "now", "1762698645", "٢٠٢٥-11-09T14:30:45Z"]),
+        1 => mistaken_date(),
+        1 => count_since_1970(),
+    ];
+    prop_oneof![200 => string_of(text), 1 => count_since_1970()]
+}
+
+/// Dates as they are written when the unit of a count was mistaken, and their neighbours.
+fn mistaken_date() -> impl Strategy<Value = String> {
+    let date = prop_oneof![
+        2 => (0..=59, 0..=59).prop_map(|(m, s)| format!("1970-01-01T00:{m:02}:{s:02}.5Z")),
+        2 => (1..=31, 0..=23).prop_map(|(day, hour)| format!("1970-01-{day:02}T{hour:02}:00:00Z")),
+        2 => ("[+-]?", 0..=300_000_u32).prop_map(|(sign, year)| {
+            format!("{sign}{year:05}-03-01T00:00:00Z")
+        }),
+        1 => one_of(&["1970-02-17T11:34:04.8Z", "131970-01-01T00:00:00Z", "1970-01-11T22:58:04.800Z"]),
+    ];
+    prop_oneof![6 => date, 1 => one_of(&["1970-01-01T01:08:22.444800Z", "+2025-11-09T14:30:45Z"])]
+}
+
+/// Seconds, milliseconds … since 1970, often at the edges of the range, perhaps with a fraction.
+fn count_since_1970() -> impl Strategy<Value = String> {
+    let seconds = prop_oneof![
+        2 => 900_000_000..=4_200_000_000_u64,
+        1 => select([946_684_799, 946_684_800, 4_102_444_799, 4_102_444_800].as_slice()),
+    ];
+    let unit = select([1, 1_000, 1_000_000, 1_000_000_000_u64].as_slice());
+    (seconds, unit, "(\\.[0-9]{1,3})?")
+        .prop_map(|(seconds, unit, fraction)| format!("{}{fraction}", seconds * unit))
 }
 
 /// A number, often within a hair's breadth of `max` or of zero, in any notation.

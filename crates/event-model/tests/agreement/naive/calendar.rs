@@ -2,6 +2,8 @@
 
 const MICROS_PER_MINUTE: i64 = 60_000_000;
 const MINUTES_PER_DAY: i64 = 24 * 60;
+/// Years beyond are too far away to become near by any of the factors below.
+const LAST_YEAR: i64 = 200_000;
 
 /// Microseconds since the first instant of year 0, in UTC.
 pub(crate) struct Instant(i64);
@@ -9,14 +11,22 @@ pub(crate) struct Instant(i64);
 impl Instant {
     /// `YYYY-MM-DDTHH:MM:SS[.d{1,9}](Z|±HH:MM)`, and a date and time that exist.
     pub(crate) fn parse(text: &str) -> Option<Instant> {
-        const DATE_AND_TIME: &str = "dddd-dd-ddTdd:dd:dd";
+        Instant::parse_with_year(text, 4)
+    }
+
+    /// The same, in a year of so many digits.
+    fn parse_with_year(text: &str, year_digits: usize) -> Option<Instant> {
+        let date_and_time = format!("{}-dd-ddTdd:dd:dd", "d".repeat(year_digits));
         let chars: Vec<char> = text.chars().collect();
-        if !has_form(chars.get(..DATE_AND_TIME.len())?, DATE_AND_TIME) {
+        if !has_form(chars.get(..date_and_time.len())?, &date_and_time) {
             return None;
         }
-        let two = |at: usize| digits(&chars[at..at + 2]);
-        let (year, month, day) = (digits(&chars[..4]), two(5), two(8));
-        let (hour, minute, second) = (two(11), two(14), two(17));
+        let two = |behind_year: usize| digits(&chars[year_digits + behind_year..][..2]);
+        let (year, month, day) = (digits(&chars[..year_digits]), two(1), two(4));
+        let (hour, minute, second) = (two(7), two(10), two(13));
+        if year > LAST_YEAR {
+            return None;
+        }
         if !(1..=12).contains(&month) || day < 1 || day > days_in_month(year, month) {
             return None;
         }
@@ -24,7 +34,7 @@ impl Instant {
             return None;
         }
 
-        let (micros, zone) = split_fraction(&chars[DATE_AND_TIME.len()..])?;
+        let (micros, zone) = split_fraction(&chars[date_and_time.len()..])?;
         let minutes_ahead = match zone {
             ['Z'] => 0,
             [sign @ ('+' | '-'), offset @ ..] if has_form(offset, "dd:dd") => {
@@ -43,10 +53,28 @@ impl Instant {
 
     /// Microseconds since 1970, if the instant lies in 2000–2099.
     pub(crate) fn micros_if_in_range(&self) -> Option<i64> {
-        let start_of = |year| days_before(year, 1, 1) * MINUTES_PER_DAY * MICROS_PER_MINUTE;
         let is_in_range = self.0 >= start_of(2000) && self.0 < start_of(2100);
         is_in_range.then(|| self.0 - start_of(1970))
     }
+
+    /// Whether the text is a date, its year perhaps longer than four digits, that lies in 2000–2099
+    /// once the time since 1970 is multiplied by a thousand or a million, or divided by a thousand.
+    pub(crate) fn parse_mistaken(text: &str) -> bool {
+        let text = text.strip_prefix('+').unwrap_or(text);
+        let parsed = [4, 5, 6].map(|digits| Instant::parse_with_year(text, digits));
+        let Some(instant) = parsed.into_iter().flatten().next() else { return false };
+        let micros = i128::from(instant.0 - start_of(1970));
+        let century = i128::from(start_of(2000) - start_of(1970))
+            ..i128::from(start_of(2100) - start_of(1970));
+        [micros * 1_000, micros * 1_000_000, micros / 1_000]
+            .iter()
+            .any(|micros| century.contains(micros))
+    }
+}
+
+/// Microseconds of year 0 to the first of a year.
+fn start_of(year: i64) -> i64 {
+    days_before(year, 1, 1) * MINUTES_PER_DAY * MICROS_PER_MINUTE
 }
 
 /// The microseconds of a fraction, if there is one, and what stands behind it.

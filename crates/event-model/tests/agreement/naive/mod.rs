@@ -75,6 +75,7 @@ fn check_structure(members: &Members) -> Result<(), DeadReason> {
         let Some(key) = key.to_string() else { continue };
         let is_text = TEXT_FIELDS.contains(&key.as_str());
         let is_number = NUMBER_FIELDS.contains(&key.as_str());
+        let is_timestamp = key == "timestamp";
         if !is_text && !is_number {
             continue;
         }
@@ -88,6 +89,9 @@ fn check_structure(members: &Members) -> Result<(), DeadReason> {
                 return Err(DeadReason::LoneSurrogate);
             }
             Json::Text(_) if is_text => {}
+            Json::Number(number) if is_timestamp && counts_since_1970(number) => {
+                return Err(DeadReason::TimestampUnit);
+            }
             _ => return Err(DeadReason::WrongType),
         }
     }
@@ -125,8 +129,32 @@ fn name(
 
 fn timestamp(members: &Members) -> Result<i64, DeadReason> {
     let text = text(members, "timestamp").ok_or(DeadReason::Missing)?;
-    let instant = Instant::parse(&text).ok_or(DeadReason::TimestampUnparsable)?;
-    instant.micros_if_in_range().ok_or(DeadReason::TimestampOutOfRange)
+    let instant = Instant::parse(&text);
+    if let Some(micros) = instant.as_ref().and_then(Instant::micros_if_in_range) {
+        return Ok(micros);
+    }
+    let is_decimal = !text.is_empty()
+        && text.split('.').count() <= 2
+        && text.split('.').all(|digits| !digits.is_empty())
+        && text.chars().all(|character| character.is_ascii_digit() || character == '.');
+    let is_mistaken =
+        if is_decimal { counts_since_1970(&text) } else { Instant::parse_mistaken(&text) };
+    Err(match instant {
+        _ if is_mistaken => DeadReason::TimestampUnit,
+        None => DeadReason::TimestampUnparsable,
+        Some(_) => DeadReason::TimestampOutOfRange,
+    })
+}
+
+/// Whether so many seconds since 1970, or thousandths, millionths, billionths, end in 2000–2099.
+fn counts_since_1970(number: &str) -> bool {
+    let start_of = |text| Instant::parse(text).and_then(|instant| instant.micros_if_in_range());
+    let [first, last] = ["2000-01-01T00:00:00Z", "2099-12-31T23:59:59Z"]
+        .map(|text| start_of(text).expect("in range").unsigned_abs() / 1_000_000);
+    let whole_part = Number::written_out(number).whole_part().unwrap_or(0);
+    let mut units = [1, 1_000, 1_000_000, 1_000_000_000].into_iter();
+    !number.starts_with('-')
+        && units.any(|unit| (u128::from(first)..=u128::from(last)).contains(&(whole_part / unit)))
 }
 
 /// The number in millionths.

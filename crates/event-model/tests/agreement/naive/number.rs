@@ -50,6 +50,11 @@ impl Number {
         self.is_negative && !(self.integer.is_empty() && self.is_whole())
     }
 
+    /// The digits before the point as a number; `None` if it is huge.
+    pub(crate) fn whole_part(&self) -> Option<u128> {
+        (self.integer.len() <= 30).then(|| format!("0{}", self.integer).parse().expect("digits"))
+    }
+
     /// Whether the number without its sign is above `max`, digits without leading zeros.
     pub(crate) fn is_above(&self, max: &str) -> bool {
         match self.integer.len() == max.len() {
