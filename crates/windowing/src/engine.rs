@@ -1,9 +1,13 @@
 //! One worker's partitions, and what to do about each thing that happens to them.
 //!
 //! ```text
-//!   Assigned ─► Loading ──Loaded, position inside the log──► Reading ──Revoked──► (forgotten)
-//!                 ▲  └────Loaded, outside ─► Halted            │ │
-//!                 └──────── flush found another position ──────┘ └─ overtaken, stuck, refused ─► Halted
+//!   Assigned ─► Loading ──position in the log──► Verifying ──witness met──► Reading ─► Revoked
+//!                 ▲ │                                │ another record           │
+//!                 │ └─ before the log ─┐  beyond it  ▼                          │
+//!                 │                    │ ┌──────► Examining ◄── log got shorter ┤
+//!                 │                    ▼ ▼           │ the log was broken       │ overtaken, stuck,
+//!                 │ permission      Halted ◄─────────┴──────────────────────────┘ refused
+//!                 └─ or time ─────────┘
 //! ```
 //!
 //! At most one flush is under way. What is read meanwhile is held, up to [`Bounds`]; beyond them
@@ -13,14 +17,14 @@ mod slot;
 
 use event_model::EventTime;
 
-use self::slot::{Sighting, Slot, Stall, Status, reason_to_halt};
+use self::slot::{Sighting, Slot, Status};
 use crate::partition::Growth;
 use crate::{
-    FlushBatch, FlushPart, FlushReport, LogEnds, PartOutcome, PartitionState, Position, Progress,
-    Record, Rules,
+    Examination, FlushBatch, FlushPart, FlushReport, GapPlan, LogEnds, PartOutcome, PartitionState,
+    Position, Progress, Record, Rules, Witness,
 };
 
-pub use self::slot::STALL_AFTER_MICROS;
+pub use self::slot::{STALL_AFTER_MICROS, Standing};
 
 /// How much may be held in memory between two flushes. Reaching one flushes early, or pauses
 /// reading while a flush is under way. Twice this much can be held in all.
@@ -69,9 +73,25 @@ pub enum Input<'a> {
         progress: Progress,
         /// The rules, read together with it.
         rules: Rules,
+        /// What else is stored about it.
+        standing: Standing,
         /// The ends of its log.
         ends: LogEnds,
     },
+    /// The answer to [`Effect::Examine`].
+    Examined {
+        /// The partition.
+        partition: i32,
+        /// What was found out.
+        examination: Examination,
+    },
+    /// The stored row has changed, as [`Effect::AcceptGap`] asked for, or turned out to be another:
+    /// read it again.
+    RowChanged(i32),
+    /// Time to see whether what halted a partition is gone, or was accepted.
+    JudgeHaltedAgain,
+    /// The reader has nothing more to show of this partition, for now.
+    ReachedEnd(i32),
     /// These partitions are not ours any more; what is not stored of them is dropped, and read
     /// again by their next owner.
     Revoked(&'a [i32]),
@@ -106,6 +126,24 @@ pub enum Effect {
         /// Where.
         from: Position,
     },
+    /// Look at the log of this partition: what stands where its first record was? Answer
+    /// [`Input::Examined`].
+    Examine {
+        /// The partition.
+        partition: i32,
+        /// The first record read, if there was one.
+        origin: Option<Witness>,
+    },
+    /// Carry out an operator's permission, in one transaction and only if the stored row is still
+    /// this one; then answer [`Input::RowChanged`].
+    AcceptGap {
+        /// The partition.
+        partition: i32,
+        /// Its row.
+        stored: Progress,
+        /// What to do.
+        plan: GapPlan,
+    },
     /// Stop reading this partition, until [`Effect::Read`] names it again.
     Halt {
         /// The partition.
@@ -125,6 +163,7 @@ pub enum Effect {
 #[derive(Debug, Default)]
 pub struct Engine {
     bounds: Bounds,
+    group_id: String,
     /// By partition number.
     slots: Vec<Option<Slot>>,
     incarnations: u64,
@@ -144,9 +183,15 @@ struct Held {
 }
 
 impl Engine {
-    /// A worker without partitions.
+    /// A worker without partitions, of the group with the empty name.
     pub fn new(bounds: Bounds) -> Self {
         Engine { bounds, ..Engine::default() }
+    }
+
+    /// The same worker in this group.
+    #[must_use]
+    pub fn in_group(self, group_id: String) -> Self {
+        Engine { group_id, ..self }
     }
 
     /// Takes one input in; appends what is to be done, in order, to `effects`.
@@ -161,8 +206,24 @@ impl Engine {
                 }
             }
             Input::Assigned(partitions) => self.assign(partitions, effects),
-            Input::Loaded { partition, progress, rules, ends } => {
-                self.load(partition, progress, rules, ends, effects);
+            Input::Loaded { partition, progress, rules, standing, ends } => {
+                self.load(partition, (progress, rules, standing), &ends, effects);
+            }
+            Input::Examined { partition, examination } => {
+                self.with_slot(partition, effects, |slot, effects| {
+                    slot.decide(partition, &examination, effects);
+                });
+            }
+            Input::RowChanged(partition) => {
+                if self.slot_mut(partition).is_some_and(|slot| slot.status == Status::Loading) {
+                    effects.push(Effect::Load(vec![partition]));
+                }
+            }
+            Input::JudgeHaltedAgain => self.judge_halted_again(effects),
+            Input::ReachedEnd(partition) => {
+                self.with_slot(partition, effects, |slot, effects| {
+                    slot.miss_witness(partition, effects);
+                });
             }
             Input::Revoked(partitions) => {
                 for &partition in partitions {
@@ -218,7 +279,14 @@ impl Engine {
         now: EventTime,
         effects: &mut Vec<Effect>,
     ) {
-        let Some(state) = self.reading(partition) else { return };
+        let Some(slot) = self.slot_mut(partition) else { return };
+        if slot.status != Status::Reading {
+            if slot.status == Status::Verifying {
+                slot.verify(partition, record, effects);
+            }
+            return;
+        }
+        let Some(state) = slot.state.as_mut() else { return };
         let Growth { groups, dead_letters, dead_letter_bytes } = state.read(record, now);
         if groups + dead_letters == 0 {
             return;
@@ -264,37 +332,50 @@ impl Engine {
     fn load(
         &mut self,
         partition: i32,
-        progress: Progress,
-        rules: Rules,
-        ends: LogEnds,
+        row: (Progress, Rules, Standing),
+        ends: &LogEnds,
         effects: &mut Vec<Effect>,
     ) {
-        let Some(slot) = self.slot_mut(partition).filter(|slot| slot.status == Status::Loading)
-        else {
-            return;
-        };
-        let from = progress.next;
-        slot.stored = progress.clone();
-        let mut state = PartitionState::new(progress, rules);
-        let reason = reason_to_halt(state.progress(), &ends);
-        if reason.is_some() {
-            // Store it even if it is the reason stored already: the row then says that this
-            // assignment has judged, too.
-            slot.stored.halted_reason = None;
+        let group_id = std::mem::take(&mut self.group_id);
+        self.with_slot(partition, effects, |slot, effects| {
+            if slot.status == Status::Loading {
+                slot.load(partition, row, ends, &group_id, effects);
+            }
+        });
+        self.group_id = group_id;
+    }
+
+    /// Lets one slot act; if that halts it, the reason is stored without waiting.
+    fn with_slot(
+        &mut self,
+        partition: i32,
+        effects: &mut Vec<Effect>,
+        act: impl FnOnce(&mut Slot, &mut Vec<Effect>),
+    ) {
+        let Some(slot) = self.slot_mut(partition) else { return };
+        let was_halted = slot.status == Status::Halted;
+        act(slot, effects);
+        if slot.status == Status::Halted && !was_halted {
+            self.cut_flush(effects);
         }
-        state.progress_mut().halted_reason.clone_from(&reason);
-        slot.state = Some(state);
-        slot.stall = Stall::default();
-        match reason {
-            None => {
-                slot.status = Status::Reading;
-                effects.push(Effect::Read { partition, from });
-            }
-            Some(reason) => {
-                slot.status = Status::Halted;
-                effects.push(Effect::Halt { partition, reason });
-                self.cut_flush(effects);
-            }
+    }
+
+    fn judge_halted_again(&mut self, effects: &mut Vec<Effect>) {
+        if self.is_flushing {
+            return;
+        }
+        let mut reload = Vec::new();
+        for (partition, slot) in (0..).zip(&mut self.slots) {
+            let Some(slot) = slot.as_mut().filter(|slot| slot.may_be_judged_again()) else {
+                continue;
+            };
+            self.incarnations += 1;
+            slot.incarnation = self.incarnations;
+            slot.unload();
+            reload.push(partition);
+        }
+        if !reload.is_empty() {
+            effects.push(Effect::Load(reload));
         }
     }
 
@@ -306,11 +387,19 @@ impl Engine {
         }
         let mut parts = Vec::new();
         for (partition, slot) in (0..).zip(&mut self.slots) {
-            let Some(Slot { state: Some(state), stored, incarnation, .. }) = slot else { continue };
+            let Some(Slot { state: Some(state), stored, incarnation, status, .. }) = slot else {
+                continue;
+            };
             let new = state.progress().clone();
             let stored = std::mem::replace(stored, new.clone());
-            let delta = state.take_delta();
-            parts.push(FlushPart { partition, incarnation: *incarnation, stored, new, delta });
+            parts.push(FlushPart {
+                partition,
+                incarnation: *incarnation,
+                stored,
+                new,
+                delta: state.take_delta(),
+                log_is_known: *status == Status::Reading,
+            });
         }
         // Nothing is held any more even if no partition is left to flush: whatever is still counted
         // was dropped. Without this a worker that lost everything while paused would never resume.
@@ -339,21 +428,20 @@ impl Engine {
                 PartOutcome::Unneeded => {}
                 PartOutcome::Committed => slot.keep_committed(as_stored),
                 PartOutcome::Fenced => {
-                    slot.status = Status::Loading;
-                    slot.state = None;
+                    slot.fence();
                     reload.push(partition);
                 }
-                // The reason is stored already, beside the position from before the refused part.
                 PartOutcome::Refused(reason) => {
-                    slot.status = Status::Halted;
-                    slot.state = None;
+                    slot.refuse();
                     effects.push(Effect::Halt { partition, reason });
                 }
             }
+            let was_halted = slot.status == Status::Halted;
             if let Some((_, ends)) = report.log_ends.iter().find(|(id, _)| *id == partition) {
                 let sighting = Sighting { ends: *ends, now, reset_refused, is_paused };
-                has_halted |= slot.judge_log_ends(partition, &sighting, effects);
+                slot.judge_log_ends(partition, &sighting, effects);
             }
+            has_halted |= slot.status == Status::Halted && !was_halted;
         }
         if !reload.is_empty() {
             effects.push(Effect::Load(reload));

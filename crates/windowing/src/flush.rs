@@ -41,6 +41,9 @@ pub struct FlushPart {
     pub new: Progress,
     /// What to add.
     pub delta: Delta,
+    /// Whether the log that is there is the one that the position belongs to. Of another one, the
+    /// ends say nothing about this position.
+    pub log_is_known: bool,
 }
 
 impl FlushPart {
@@ -154,7 +157,9 @@ impl FlushProtocol {
     /// Begins a flush. `log_ends` are what the broker said after the batch was cut.
     pub fn new(mut batch: FlushBatch, log_ends: Vec<(i32, LogEnds)>) -> Self {
         for part in &mut batch.parts {
-            if let Some((_, ends)) = log_ends.iter().find(|(id, _)| *id == part.partition) {
+            if part.log_is_known
+                && let Some((_, ends)) = log_ends.iter().find(|(id, _)| *id == part.partition)
+            {
                 part.new.note_log_ends(ends);
             }
             debug_assert!(

@@ -11,6 +11,7 @@
 //! Keeps I-1 (accounting), I-3 (determinism), I-4 (monotonicity), I-5 (exact sums), I-6 (bounds)
 //! and I-7 (nothing silent); I-2 (atomicity) is kept by whoever carries out a flush.
 
+mod continuity;
 mod engine;
 mod flush;
 mod groups;
@@ -21,13 +22,14 @@ mod record;
 mod testing;
 mod window;
 
-pub use engine::{Bounds, Effect, Engine, Input, STALL_AFTER_MICROS};
+pub use continuity::{Doubt, Examination, GapPermission, GapPlan, LogBreak, Sighted, StartFrom};
+pub use engine::{Bounds, Effect, Engine, Input, STALL_AFTER_MICROS, Standing};
 pub use flush::{
     FlushAction, FlushAnswer, FlushBatch, FlushPart, FlushProtocol, FlushReport, LockedRow,
     MergedRows, PartOutcome,
 };
 pub use groups::{GroupKey, Groups, Totals};
-pub use partition::{Delta, PartitionState};
-pub use progress::{Counters, LogEnds, Position, Progress, Rules, Witness};
+pub use partition::{Delta, PartitionState, witness_of};
+pub use progress::{Counters, LogEnds, Position, Progress, Rules, TimeSkew, Witness};
 pub use record::{DeadLetter, Header, Record, RecordTime};
 pub use window::{QUARTER_MICROS, WINDOW_MICROS, Window, quarter_of};

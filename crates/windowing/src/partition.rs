@@ -10,7 +10,7 @@
 
 use event_model::{Dead, EventTime, EventView, decode};
 
-use crate::{DeadLetter, Groups, Position, Progress, Record, Rules, Window, Witness};
+use crate::{DeadLetter, Groups, Position, Progress, Record, RecordTime, Rules, Window, Witness};
 
 /// What a partition's records have added since its last flush.
 #[derive(Clone, Debug, Default)]
@@ -79,7 +79,7 @@ impl PartitionState {
             Some(payload) => decode(payload),
         };
         match judged.and_then(|event| self.guard_future(event, record, now)) {
-            Ok(event) => self.count(&event),
+            Ok(event) => self.count(&event, record.time),
             Err(dead) => self.bury(record, dead),
         }
     }
@@ -107,8 +107,11 @@ impl PartitionState {
         Err(Dead::timestamp_in_future(event.event_time, latest_accepted))
     }
 
-    fn count(&mut self, event: &EventView<'_>) -> Growth {
+    fn count(&mut self, event: &EventView<'_>, record_time: RecordTime) -> Growth {
         let progress = &mut self.progress;
+        if let Some(written_at) = record_time.instant() {
+            progress.skew.note(event.event_time, written_at);
+        }
         let late = Window::containing(event.event_time).is_closed_at(progress.watermark);
         let is_new_group = if late {
             progress.counters.late += 1;
@@ -146,7 +149,8 @@ fn watermark_of(max_event_time: Option<EventTime>, rules: Rules) -> Option<Event
     max_event_time.map(|highest| highest.plus_micros(-rules.watermark_delay_micros))
 }
 
-fn witness_of(record: &Record<'_>) -> Witness {
+/// What is remembered of a record.
+pub fn witness_of(record: &Record<'_>) -> Witness {
     let mut crc = crc32fast::Hasher::new();
     crc.update(record.key.unwrap_or_default());
     crc.update(record.payload.unwrap_or_default());

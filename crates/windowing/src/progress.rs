@@ -86,6 +86,30 @@ pub struct Rules {
     pub max_future_skew_micros: i64,
 }
 
+/// How far event times are from their records' times, over all usable events of a generation.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct TimeSkew {
+    /// The furthest that an event was ahead of its record, milliseconds.
+    pub max_ahead_ms: i64,
+    /// The furthest that an event was behind its record, milliseconds.
+    pub max_behind_ms: i64,
+    /// Sum over the events that were behind, milliseconds.
+    pub sum_behind_ms: i128,
+}
+
+impl TimeSkew {
+    /// Takes one event in.
+    pub(crate) fn note(&mut self, event_time: EventTime, record_time: EventTime) {
+        let behind_ms = record_time.micros().saturating_sub(event_time.micros()) / 1_000;
+        if behind_ms < 0 {
+            self.max_ahead_ms = self.max_ahead_ms.max(-behind_ms);
+        } else {
+            self.max_behind_ms = self.max_behind_ms.max(behind_ms);
+            self.sum_behind_ms += i128::from(behind_ms);
+        }
+    }
+}
+
 /// One partition's stored state.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Progress {
@@ -113,6 +137,8 @@ pub struct Progress {
     pub caught_up_at: Option<EventTime>,
     /// Why the partition waits for an operator.
     pub halted_reason: Option<String>,
+    /// How far event times are from record times.
+    pub skew: TimeSkew,
 }
 
 impl Progress {
@@ -131,6 +157,7 @@ impl Progress {
             log_end_seen: None,
             caught_up_at: None,
             halted_reason: None,
+            skew: TimeSkew::default(),
         }
     }
 

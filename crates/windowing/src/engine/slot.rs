@@ -7,24 +7,49 @@
 use event_model::EventTime;
 
 use super::Effect;
-use crate::{LogEnds, PartitionState, Position, Progress};
+use crate::continuity::{describe, judge, plan_gap};
+use crate::{
+    Doubt, Examination, GapPermission, LogBreak, LogEnds, PartitionState, Position, Progress,
+    Record, Rules, witness_of,
+};
 
 /// A partition from which nothing comes for this long, although its log goes on, is read anew.
 pub const STALL_AFTER_MICROS: i64 = 10_000_000;
 /// … and the third time at one offset it halts.
 const STALLS_UNTIL_HALT: u32 = 3;
 
+/// A row that another group has changed this often in a row, under our hands, is not ours.
+const FENCES_UNTIL_HALT: u32 = 3;
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Status {
+    /// The stored row is being read.
     Loading,
+    /// The witness is awaited, to see that the log is still the same.
+    Verifying,
+    /// It may not be; the log is being looked at.
+    Examining(Doubt),
+    /// Records are counted.
     Reading,
+    /// An operator is awaited.
     Halted,
+}
+
+/// What else is stored about a partition, besides its row.
+#[derive(Clone, Debug, Default)]
+pub struct Standing {
+    /// An operator's permission to go on behind a loss at this position.
+    pub permission: Option<GapPermission>,
+    /// The group that stored the row.
+    pub group_id: Option<String>,
+    /// An operator has taken the partition out.
+    pub is_retired: bool,
 }
 
 /// One assigned partition.
 #[derive(Debug)]
 pub(super) struct Slot {
-    /// Which of the assignments to this worker it is.
+    /// Which of the assignments to this worker it is; a new one also for each new judgement.
     pub(super) incarnation: u64,
     pub(super) status: Status,
     /// `None` while loading.
@@ -32,6 +57,11 @@ pub(super) struct Slot {
     /// The row as it is in the database, should the flush under way succeed.
     pub(super) stored: Progress,
     pub(super) stall: Stall,
+    standing: Standing,
+    /// Flushes in a row that found another row than expected.
+    fences: u32,
+    /// Whether what halted it can go away by itself, or be accepted.
+    can_heal: bool,
 }
 
 /// What is known of a partition from which nothing comes.
@@ -67,6 +97,182 @@ impl Slot {
             state: None,
             stored: Progress::starting_at(Position::at(0)),
             stall: Stall::default(),
+            standing: Standing::default(),
+            fences: 0,
+            can_heal: false,
+        }
+    }
+
+    /// Forgets the row: it has to be read again.
+    pub(super) fn unload(&mut self) {
+        self.status = Status::Loading;
+        self.state = None;
+    }
+
+    /// The flush found another row than expected.
+    pub(super) fn fence(&mut self) {
+        self.fences += 1;
+        self.unload();
+    }
+
+    /// The database refuses what this partition holds. The reason is stored already, beside the
+    /// position from before.
+    pub(super) fn refuse(&mut self) {
+        self.status = Status::Halted;
+        self.state = None;
+        self.can_heal = false;
+    }
+
+    /// Whether reading may go on without a new assignment, and nothing of it waits to be stored.
+    pub(super) fn may_be_judged_again(&self) -> bool {
+        self.status == Status::Halted
+            && self.can_heal
+            && self.state.as_ref().is_none_or(|state| state.progress().next == self.stored.next)
+    }
+
+    /// Takes the stored row in, and judges whether this log can be read from there.
+    pub(super) fn load(
+        &mut self,
+        partition: i32,
+        (progress, rules, standing): (Progress, Rules, Standing),
+        ends: &LogEnds,
+        our_group: &str,
+        effects: &mut Vec<Effect>,
+    ) {
+        self.stored = progress.clone();
+        self.stall = Stall::default();
+        self.standing = standing;
+        let mut state = PartitionState::new(progress, rules);
+        state.progress_mut().halted_reason = None;
+        let (next, witness) = (state.progress().next, state.progress().witness);
+        let is_accounted = state.progress().is_accounted();
+        self.state = Some(state);
+        if let Some(reason) = self.reason_not_to_touch(our_group) {
+            return self.halt(partition, reason, effects);
+        }
+        if !is_accounted {
+            let reason = format!(
+                "the stored counters do not add up to the position {next}: run `streamer verify`"
+            );
+            return self.halt(partition, reason, effects);
+        }
+        if next < ends.low {
+            return self.break_off(partition, LogBreak::Overtaken, ends, effects);
+        }
+        if next > ends.high {
+            return self.doubt(partition, Doubt::BeyondEnd, effects);
+        }
+        // Retention may rightly have removed the witness.
+        let is_witnessed = witness.is_some_and(|witness| witness.offset >= ends.low.offset());
+        self.status = if is_witnessed { Status::Verifying } else { Status::Reading };
+        effects.push(Effect::Read { partition, from: self.read_from() });
+    }
+
+    /// Where the reader has to begin: at the witness, while it is to be verified.
+    fn read_from(&self) -> Position {
+        let progress = self.state.as_ref().map_or(&self.stored, PartitionState::progress);
+        match (self.status, progress.witness) {
+            (Status::Verifying, Some(witness)) => Position::at(witness.offset),
+            _ => progress.next,
+        }
+    }
+
+    fn reason_not_to_touch(&self, our_group: &str) -> Option<String> {
+        if self.standing.is_retired {
+            return Some("the partition was retired by an operator".to_owned());
+        }
+        match &self.standing.group_id {
+            Some(other) if other != our_group && self.fences >= FENCES_UNTIL_HALT => Some(format!(
+                "consumer group {other} writes this partition's rows too: let only one group \
+                 write into a database, then start the streamer again"
+            )),
+            _ => None,
+        }
+    }
+
+    /// Takes a record in while the witness is awaited. Returns whether it has to be counted.
+    pub(super) fn verify(
+        &mut self,
+        partition: i32,
+        record: &Record<'_>,
+        effects: &mut Vec<Effect>,
+    ) -> bool {
+        let Some(state) = &self.state else { return false };
+        let Some(witness) = state.progress().witness else { return false };
+        let next = state.progress().next.offset();
+        if record.offset < witness.offset {
+            return false;
+        }
+        if record.offset == witness.offset {
+            if witness_of(record) == witness {
+                self.status = Status::Reading;
+            } else {
+                self.doubt(partition, Doubt::WitnessDiffers, effects);
+            }
+            return false;
+        }
+        let doubt = if record.offset < next { Doubt::Intruder } else { Doubt::WitnessMissing };
+        self.doubt(partition, doubt, effects);
+        false
+    }
+
+    /// The reader has come to the end of the log without meeting the witness.
+    pub(super) fn miss_witness(&mut self, partition: i32, effects: &mut Vec<Effect>) {
+        if self.status == Status::Verifying {
+            self.doubt(partition, Doubt::WitnessMissing, effects);
+        }
+    }
+
+    fn doubt(&mut self, partition: i32, doubt: Doubt, effects: &mut Vec<Effect>) {
+        self.status = Status::Examining(doubt);
+        let origin = self.state.as_ref().and_then(|state| state.progress().origin);
+        effects.push(Effect::Examine { partition, origin });
+    }
+
+    /// Takes in what was found out about the doubt.
+    pub(super) fn decide(
+        &mut self,
+        partition: i32,
+        examination: &Examination,
+        effects: &mut Vec<Effect>,
+    ) {
+        let Status::Examining(doubt) = self.status else { return };
+        match judge(doubt, examination) {
+            Some(cause) => self.break_off(partition, cause, &examination.ends, effects),
+            None => {
+                self.status = Status::Reading;
+                effects.push(Effect::Read { partition, from: self.read_from() });
+            }
+        }
+    }
+
+    /// The log does not go on where we stopped: goes on as an operator permits, or halts.
+    fn break_off(
+        &mut self,
+        partition: i32,
+        cause: LogBreak,
+        ends: &LogEnds,
+        effects: &mut Vec<Effect>,
+    ) {
+        let Some(state) = &self.state else { return };
+        let progress = state.progress();
+        let has_unstored = progress.next != self.stored.next;
+        let plan = self
+            .standing
+            .permission
+            .filter(|_| !has_unstored)
+            .and_then(|permission: GapPermission| plan_gap(progress, ends, cause, permission));
+        match plan {
+            Some(plan) => {
+                let stored = self.stored.clone();
+                self.unload();
+                effects.push(Effect::AcceptGap { partition, stored, plan });
+            }
+            None => {
+                let reason = describe(progress, ends, cause);
+                self.halt(partition, reason, effects);
+                self.can_heal = true;
+            }
         }
     }
 
@@ -78,50 +284,51 @@ impl Slot {
             live.caught_up_at = live.caught_up_at.max(as_stored.caught_up_at);
         }
         self.stored = as_stored;
+        self.fences = 0;
     }
 
-    /// Halts a partition that was overtaken by deletion or whose log became shorter, and reads one
-    /// anew from which nothing comes although its log goes on. Returns whether it has halted.
+    /// Doubts a log that became shorter, breaks off where deletion has overtaken us, and reads anew
+    /// where nothing comes although the log goes on.
     pub(super) fn judge_log_ends(
         &mut self,
         partition: i32,
         sighting: &Sighting,
         effects: &mut Vec<Effect>,
-    ) -> bool {
+    ) {
         let Sighting { ends, now, reset_refused, is_paused } = sighting;
-        let Some(state) = self.state.as_ref().filter(|_| self.status == Status::Reading) else {
-            return false;
-        };
+        let is_read = matches!(self.status, Status::Reading | Status::Verifying);
+        let Some(state) = self.state.as_ref().filter(|_| is_read) else { return };
         // The broker was asked after this position was cut, so no record that came meanwhile
         // explains an end before it.
-        if let Some(reason) = reason_beyond_the_end(self.stored.next, ends) {
-            self.halt(partition, reason, effects);
-            return true;
+        if self.stored.next > ends.high {
+            return self.doubt(partition, Doubt::BeyondEnd, effects);
         }
         let next = state.progress().next;
         let came_since = self.stall.position != Some(next);
-        if came_since || next >= ends.high || *is_paused {
+        // At the end of the log nothing comes, but for the witness.
+        let expects_nothing = *is_paused || (next >= ends.high && self.status == Status::Reading);
+        if came_since || expects_nothing {
             self.stall = Stall { position: Some(next), ..Stall::default() };
         }
-        if next >= ends.high || *is_paused || (came_since && !reset_refused) {
-            return false;
+        if expects_nothing || (came_since && !reset_refused) {
+            return;
         }
-        if let Some(reason) = reason_to_halt(state.progress(), ends) {
+        if next < ends.low {
             // Only when nothing comes: records that the reader already holds are not lost.
             if !came_since {
-                self.halt(partition, reason, effects);
+                self.break_off(partition, LogBreak::Overtaken, ends, effects);
             }
-            return !came_since;
+            return;
         }
         let since = *self.stall.since.get_or_insert(*now);
         if now.micros() - since.micros() < STALL_AFTER_MICROS && !reset_refused {
-            return false;
+            return;
         }
         self.stall.since = None;
         self.stall.restarts += 1;
         if self.stall.restarts < STALLS_UNTIL_HALT {
-            effects.push(Effect::Read { partition, from: next });
-            return false;
+            effects.push(Effect::Read { partition, from: self.read_from() });
+            return;
         }
         let reason = format!(
             "no record comes at offset {next} although the log goes on to {}; \
@@ -130,41 +337,18 @@ impl Slot {
             STALLS_UNTIL_HALT - 1
         );
         self.halt(partition, reason, effects);
-        true
     }
 
     /// Stops reading. What was read before is still good, and is stored with the reason.
     fn halt(&mut self, partition: i32, reason: String, effects: &mut Vec<Effect>) {
         self.status = Status::Halted;
+        self.can_heal = false;
+        // The reason is stored even if it is the one stored already: the row then says that it was
+        // judged afresh.
+        self.stored.halted_reason = None;
         if let Some(state) = &mut self.state {
             state.progress_mut().halted_reason = Some(reason.clone());
         }
         effects.push(Effect::Halt { partition, reason });
     }
-}
-
-/// Why a partition at this position can't be read from a log with these ends.
-pub(super) fn reason_to_halt(progress: &Progress, ends: &LogEnds) -> Option<String> {
-    let next = progress.next;
-    if !progress.is_accounted() {
-        return Some(format!(
-            "the stored counters do not add up to the position {next}: run `streamer verify`"
-        ));
-    }
-    if next < ends.low {
-        return Some(format!(
-            "offsets {next} to {} were deleted from the log before they were read",
-            ends.low.offset() - 1
-        ));
-    }
-    reason_beyond_the_end(next, ends)
-}
-
-fn reason_beyond_the_end(position: Position, ends: &LogEnds) -> Option<String> {
-    (position > ends.high).then(|| {
-        format!(
-            "position {position} is beyond the end of the log, {}: it was truncated or recreated",
-            ends.high
-        )
-    })
 }

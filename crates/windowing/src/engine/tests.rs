@@ -1,5 +1,6 @@
 //! What the engine asks for after each thing that happens, written as one line for each effect.
 
+mod continuity;
 mod log_ends;
 
 use super::*;
@@ -53,6 +54,14 @@ impl Bench {
             Effect::Load(partitions) => format!("load {partitions:?}"),
             Effect::Read { partition, from } => format!("read {partition} from {from}"),
             Effect::Halt { partition, reason } => format!("halt {partition}: {reason}"),
+            Effect::Examine { partition, origin } => {
+                format!("examine {partition}, origin {:?}", origin.map(|witness| witness.offset))
+            }
+            Effect::AcceptGap { partition, plan, .. } => {
+                let (from, to) = plan.lost;
+                let reopen_at = plan.reopen_at.map(Position::offset);
+                format!("accept {partition} {from}–{to}, reopen at {reopen_at:?}")
+            }
             Effect::Pause => "pause".to_owned(),
             Effect::Resume => "resume".to_owned(),
             Effect::Flush(batch) => {
@@ -70,7 +79,13 @@ impl Bench {
     }
 
     fn load_row(&mut self, partition: i32, progress: Progress, ends: LogEnds) -> Vec<String> {
-        self.apply(Input::Loaded { partition, progress, rules: RULES, ends })
+        self.apply(Input::Loaded {
+            partition,
+            progress,
+            rules: RULES,
+            standing: Standing::default(),
+            ends,
+        })
     }
 
     /// An event of a minute of its own, so that it makes a new group.
@@ -133,12 +148,9 @@ fn a_partition_that_cannot_be_read_from_its_position_halts_when_it_is_loaded() {
         (
             stored_at(5),
             ends(6, 9),
-            "offsets 5 to 5 were deleted from the log before they were read",
-        ),
-        (
-            stored_at(5),
-            ends(0, 4),
-            "position 5 is beyond the end of the log, 4: it was truncated or recreated",
+            "records were deleted from the log before they were read: lost are the offsets from 5 \
+             to before 6; the log now reaches from 6 to before 9; `streamer accept-gap` goes on \
+             without them",
         ),
         (
             broken,

@@ -27,6 +27,7 @@ fn part(partition: i32, from: i64, to: i64) -> FlushPart {
         stored,
         new,
         delta,
+        log_is_known: true,
     }
 }
 
@@ -282,7 +283,14 @@ fn a_part_that_does_not_move_is_written_only_for_what_is_worth_it() {
         ("not halted any more", halted, none, true),
     ];
     for (name, stored, new, is_needed) in table {
-        let part = FlushPart { partition: 0, incarnation: 1, stored, new, delta: Delta::default() };
+        let part = FlushPart {
+            partition: 0,
+            incarnation: 1,
+            stored,
+            new,
+            delta: Delta::default(),
+            log_is_known: true,
+        };
         let first = if is_needed { LockPositions } else { Done };
         assert_eq!(begin(vec![part]).start(), first, "{name}");
     }

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use event_model::EventTime;
 use windowing::{
     Bounds, Effect, Engine, FlushAction, FlushAnswer, FlushBatch, FlushPart, FlushProtocol, Input,
-    LogEnds, PartOutcome, Position, Progress, Record, Rules,
+    LogEnds, PartOutcome, Position, Progress, Record, Rules, Standing,
 };
 
 use crate::database::Transaction;
@@ -176,7 +176,16 @@ impl Worker {
             }
             Some(Load::Answered { partition, progress, ends }) => {
                 let progress = *progress;
-                self.apply(Input::Loaded { partition, progress, rules: RULES, ends }, shared);
+                self.apply(
+                    Input::Loaded {
+                        partition,
+                        progress,
+                        rules: RULES,
+                        standing: Standing::default(),
+                        ends,
+                    },
+                    shared,
+                );
             }
         }
         true
@@ -254,6 +263,9 @@ impl Worker {
             }
             Effect::Resume => self.readers.values_mut().for_each(|one| one.is_paused = false),
             Effect::Flush(batch) => self.begin_flush(batch, shared),
+            Effect::Examine { .. } | Effect::AcceptGap { .. } => {
+                panic!("these logs stay what they are")
+            }
         }
     }
 

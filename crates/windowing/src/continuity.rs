@@ -1,0 +1,244 @@
+//! Is this still the log that we have read from? What has happened to it if not, and how reading
+//! can go on once an operator has accepted the loss.
+//!
+//! Two records are remembered: the last one read (the witness) and the first one of this generation
+//! (the origin).
+//!
+//! | witness | origin | the log was |
+//! |---|---|---|
+//! | there | – | left alone |
+//! | removed by retention | – | left alone: retention may do that |
+//! | missing or another | there | truncated |
+//! | missing or another | missing or another | recreated |
+//! | missing or another | removed by retention | unknown: the operator must say |
+//!
+//! Keeps I-7: what is lost is named, and stays named in `gaps`.
+
+use crate::{LogEnds, Position, Progress};
+
+/// What stands in the log at the offset of a remembered record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sighted {
+    /// That record.
+    Same,
+    /// Another record.
+    Different,
+    /// No record, although the log reaches there.
+    Absent,
+    /// Nothing any more: the log begins after it. Also when there never was a record to remember.
+    Removed,
+}
+
+/// Why it is not certain that the log is still the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Doubt {
+    /// The position is beyond the end of the log.
+    BeyondEnd,
+    /// The witness is not at its offset.
+    WitnessMissing,
+    /// Another record is at the witness's offset.
+    WitnessDiffers,
+    /// A record stands between the witness and the position, where there was none.
+    Intruder,
+}
+
+/// What was found out about a doubt.
+#[derive(Clone, Copy, Debug)]
+pub struct Examination {
+    /// What stands at the origin's offset.
+    pub origin: Sighted,
+    /// Whether the topic is compacted: single records may be missing then.
+    pub is_compacted: bool,
+    /// The ends of the log.
+    pub ends: LogEnds,
+}
+
+/// What has happened to a log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogBreak {
+    /// Records were deleted before we had read them.
+    Overtaken,
+    /// Its end was cut off, and perhaps written anew.
+    Truncated,
+    /// The topic was deleted and made again.
+    Recreated,
+    /// One of the last two; nothing is left to tell which.
+    Unknown,
+}
+
+impl LogBreak {
+    /// The stable name, as stored in `gaps.cause`.
+    pub const fn code(self) -> &'static str {
+        match self {
+            LogBreak::Overtaken => "overtaken",
+            LogBreak::Truncated => "truncated",
+            LogBreak::Recreated => "recreated",
+            LogBreak::Unknown => "unknown",
+        }
+    }
+}
+
+/// Where an operator wants reading to go on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StartFrom {
+    /// At the oldest record kept.
+    Earliest,
+    /// At the end.
+    Latest,
+    /// At this offset, or the nearest one that the log has.
+    Offset(i64),
+}
+
+/// An operator's permission to go on behind lost records.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct GapPermission {
+    /// Which row of `gaps`.
+    pub id: i64,
+    /// Needed when nothing tells where the log goes on.
+    pub start_from: Option<StartFrom>,
+}
+
+/// How a permission is carried out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct GapPlan {
+    /// The permission.
+    pub permission: GapPermission,
+    /// What has happened.
+    pub cause: LogBreak,
+    /// The old position, and the one up to which offsets count as lost.
+    pub lost: (Position, Position),
+    /// Where the next generation begins; `None`: this generation goes on after the lost range.
+    pub reopen_at: Option<Position>,
+}
+
+/// Decides a doubt. `None`: the log is the same after all.
+pub(crate) fn judge(doubt: Doubt, examination: &Examination) -> Option<LogBreak> {
+    // Compaction may remove the witness; it never puts a record where none was.
+    if examination.is_compacted && doubt == Doubt::WitnessMissing {
+        return None;
+    }
+    Some(match examination.origin {
+        Sighted::Same => LogBreak::Truncated,
+        Sighted::Different => LogBreak::Recreated,
+        Sighted::Absent if examination.is_compacted => LogBreak::Unknown,
+        Sighted::Absent => LogBreak::Recreated,
+        Sighted::Removed => LogBreak::Unknown,
+    })
+}
+
+/// How to go on after a break; `None` when the operator has to say where.
+pub(crate) fn plan_gap(
+    progress: &Progress,
+    ends: &LogEnds,
+    cause: LogBreak,
+    permission: GapPermission,
+) -> Option<GapPlan> {
+    let next = progress.next;
+    let log_end_seen = progress.log_end_seen.map_or(next, |seen| seen.max(next));
+    let (lost_to, reopen_at) = match cause {
+        // The log is the same: only what was deleted is lost.
+        LogBreak::Overtaken => (ends.low, None),
+        LogBreak::Recreated => (log_end_seen, Some(ends.low)),
+        // Never lower than the position, or what was counted already would be counted again.
+        LogBreak::Truncated => (log_end_seen, Some(next.min(ends.high))),
+        LogBreak::Unknown => {
+            let from = match permission.start_from? {
+                StartFrom::Earliest => ends.low,
+                StartFrom::Latest => ends.high,
+                StartFrom::Offset(offset) => Position::at(offset).clamp(ends.low, ends.high),
+            };
+            (log_end_seen, Some(from))
+        }
+    };
+    Some(GapPlan { permission, cause, lost: (next, lost_to), reopen_at })
+}
+
+/// Tells the operator what has happened and what is lost.
+pub(crate) fn describe(progress: &Progress, ends: &LogEnds, cause: LogBreak) -> String {
+    let next = progress.next;
+    let log_end_seen = progress.log_end_seen.map_or(next, |seen| seen.max(next));
+    let lost = match cause {
+        LogBreak::Overtaken => ends.low,
+        _ => log_end_seen,
+    };
+    let what = match cause {
+        LogBreak::Overtaken => "records were deleted from the log before they were read",
+        LogBreak::Truncated => "the log was truncated",
+        LogBreak::Recreated => "the topic was recreated",
+        LogBreak::Unknown => "the log was truncated or recreated, nothing is left to tell which",
+    };
+    let how = match cause {
+        LogBreak::Unknown => "`streamer accept-gap --from earliest|latest|OFFSET`",
+        _ => "`streamer accept-gap`",
+    };
+    format!(
+        "{what}: lost are the offsets from {next} to before {lost}; \
+         the log now reaches from {} to before {}; {how} goes on without them",
+        ends.low, ends.high
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use event_model::EventTime;
+
+    use super::*;
+
+    fn ends(low: i64, high: i64) -> LogEnds {
+        let asked_at = EventTime::from_micros(0);
+        LogEnds { low: Position::at(low), high: Position::at(high), asked_at }
+    }
+
+    #[test]
+    fn the_origin_tells_what_happened_to_a_log_whose_witness_is_gone() {
+        use Doubt::{BeyondEnd, Intruder, WitnessDiffers, WitnessMissing};
+        use LogBreak::{Recreated, Truncated, Unknown};
+        use Sighted::{Absent, Different, Removed, Same};
+        for (doubt, origin, is_compacted, expected) in [
+            (BeyondEnd, Same, false, Some(Truncated)),
+            (BeyondEnd, Different, false, Some(Recreated)),
+            (BeyondEnd, Absent, false, Some(Recreated)),
+            (BeyondEnd, Absent, true, Some(Unknown)),
+            (BeyondEnd, Removed, false, Some(Unknown)),
+            (WitnessDiffers, Same, false, Some(Truncated)),
+            (WitnessDiffers, Same, true, Some(Truncated)),
+            (WitnessDiffers, Different, false, Some(Recreated)),
+            (WitnessMissing, Same, false, Some(Truncated)),
+            (WitnessMissing, Same, true, None),
+            (WitnessMissing, Different, true, None),
+            (Intruder, Same, true, Some(Truncated)),
+            (Intruder, Removed, true, Some(Unknown)),
+        ] {
+            let examination = Examination { origin, is_compacted, ends: ends(0, 10) };
+            assert_eq!(judge(doubt, &examination), expected, "{doubt:?} {origin:?} {is_compacted}");
+        }
+    }
+
+    #[test]
+    fn a_permission_is_carried_out_as_the_cause_says() {
+        let permission = |start_from| GapPermission { id: 7, start_from };
+        let mut progress = Progress::starting_at(Position::at(0));
+        progress.next = Position::at(100);
+        progress.log_end_seen = Some(Position::at(130));
+        for (cause, log, start_from, expected) in [
+            (LogBreak::Overtaken, ends(120, 140), None, Some((120, None))),
+            (LogBreak::Recreated, ends(0, 40), None, Some((130, Some(0)))),
+            (LogBreak::Recreated, ends(20, 400), None, Some((130, Some(20)))),
+            (LogBreak::Truncated, ends(0, 60), None, Some((130, Some(60)))),
+            (LogBreak::Truncated, ends(0, 400), None, Some((130, Some(100)))),
+            (LogBreak::Unknown, ends(5, 60), None, None),
+            (LogBreak::Unknown, ends(5, 60), Some(StartFrom::Earliest), Some((130, Some(5)))),
+            (LogBreak::Unknown, ends(5, 60), Some(StartFrom::Latest), Some((130, Some(60)))),
+            (LogBreak::Unknown, ends(5, 60), Some(StartFrom::Offset(50)), Some((130, Some(50)))),
+            (LogBreak::Unknown, ends(5, 60), Some(StartFrom::Offset(1)), Some((130, Some(5)))),
+            (LogBreak::Unknown, ends(5, 60), Some(StartFrom::Offset(99)), Some((130, Some(60)))),
+        ] {
+            let plan = plan_gap(&progress, &log, cause, permission(start_from));
+            let found = plan.map(|plan| {
+                assert_eq!(plan.lost.0, Position::at(100));
+                (plan.lost.1.offset(), plan.reopen_at.map(Position::offset))
+            });
+            assert_eq!(found, expected, "{cause:?} {start_from:?}");
+        }
+    }
+}

@@ -1,0 +1,178 @@
+//! Whether the log is still the one that was read: the witness, examinations, permissions, groups.
+
+use super::*;
+use crate::{Counters, Doubt, GapPermission, Sighted, StartFrom, witness_of};
+
+/// A row of a partition of which the records 0–4 were read, and the log was seen to reach to 8.
+fn read_to_five() -> Progress {
+    let witness_at = |offset| {
+        let payload = call(at(offset, 0));
+        witness_of(&record(offset, RecordTime::LogAppend(at(offset, 0)), &payload))
+    };
+    Progress {
+        next: Position::at(5),
+        counters: Counters { on_time: 5, ..Counters::default() },
+        witness: Some(witness_at(4)),
+        origin: Some(witness_at(0)),
+        log_end_seen: Some(Position::at(8)),
+        ..stored_at(0)
+    }
+}
+
+impl Bench {
+    /// A worker whose only partition has this row and log.
+    fn loaded(ends: LogEnds, standing: Standing) -> (Self, Vec<String>) {
+        let mut bench = Bench::new(WIDE);
+        bench.apply(Input::Assigned(&[0]));
+        let progress = read_to_five();
+        let effects =
+            bench.apply(Input::Loaded { partition: 0, progress, rules: RULES, standing, ends });
+        (bench, effects)
+    }
+
+    fn examined(&mut self, origin: Sighted, is_compacted: bool, ends: LogEnds) -> Vec<String> {
+        let examination = Examination { origin, is_compacted, ends };
+        self.apply(Input::Examined { partition: 0, examination })
+    }
+}
+
+fn permitted(start_from: Option<StartFrom>) -> Standing {
+    Standing { permission: Some(GapPermission { id: 1, start_from }), ..Standing::default() }
+}
+
+#[test]
+fn reading_begins_at_the_witness_which_is_met_and_not_counted_again() {
+    let (mut bench, effects) = Bench::loaded(ends(0, 9), Standing::default());
+    assert_eq!(effects, ["read 0 from 4"]);
+    assert_eq!(bench.read(0, 4), NOTHING);
+    assert!(!bench.engine.has_unstored(), "the witness was counted before");
+    bench.read(0, 5);
+    assert_eq!(bench.apply(Input::FlushDue), ["flush 0:5→6"]);
+}
+
+#[test]
+fn a_witness_that_retention_has_removed_is_not_awaited() {
+    let (mut bench, effects) = Bench::loaded(ends(5, 9), Standing::default());
+    assert_eq!(effects, ["read 0 from 5"]);
+    bench.read(0, 5);
+    assert!(bench.engine.has_unstored());
+}
+
+#[test]
+fn nothing_is_stored_of_a_log_that_is_not_verified_yet() {
+    let (mut bench, _) = Bench::loaded(ends(0, 5), Standing::default());
+    assert_eq!(bench.apply(Input::FlushDue), ["flush 0:5→5"], "only to look at the log's ends");
+    let batch = bench.flush.take().expect("a flush is under way");
+    let protocol = FlushProtocol::new(batch, vec![(0, ends(0, 5))]);
+    assert_eq!(protocol.into_report().parts[0].3, PartOutcome::Unneeded);
+    assert_eq!(bench.engine.positions().count(), 0);
+}
+
+#[test]
+fn anything_but_the_witness_is_examined() {
+    // Another record in its place.
+    let (mut bench, _) = Bench::loaded(ends(0, 9), Standing::default());
+    let other = event("sms", "Astana", at(4, 0));
+    assert_eq!(bench.read_payload(0, 4, &other), ["examine 0, origin Some(0)"]);
+    assert_eq!(bench.read(0, 5), NOTHING);
+    // The next record in its place, or none at all.
+    let (mut bench, _) = Bench::loaded(ends(0, 9), Standing::default());
+    assert_eq!(bench.read(0, 5), ["examine 0, origin Some(0)"]);
+    let (mut bench, _) = Bench::loaded(ends(0, 9), Standing::default());
+    assert_eq!(bench.apply(Input::ReachedEnd(0)), ["examine 0, origin Some(0)"]);
+    // A log that ends before the position.
+    let (_, effects) = Bench::loaded(ends(0, 3), Standing::default());
+    assert_eq!(effects, ["examine 0, origin Some(0)"]);
+    // The same record with another record time.
+    let (mut bench, _) = Bench::loaded(ends(0, 9), Standing::default());
+    assert_eq!(bench.read_payload(0, 4, &call(at(4, 0))), ["examine 0, origin Some(0)"]);
+}
+
+#[test]
+fn the_end_of_the_log_means_nothing_to_a_partition_that_is_read() {
+    let (mut bench, _) = Bench::loaded(ends(0, 9), Standing::default());
+    bench.read(0, 4);
+    assert_eq!(bench.apply(Input::ReachedEnd(0)), NOTHING);
+}
+
+#[test]
+fn what_was_found_out_decides_whether_the_partition_halts() {
+    let table = [
+        (Sighted::Same, "the log was truncated: lost are the offsets from 5 to before 8"),
+        (Sighted::Different, "the topic was recreated: lost are the offsets from 5 to before 8"),
+        (Sighted::Removed, "the log was truncated or recreated, nothing is left to tell which"),
+    ];
+    for (origin, reason) in table {
+        let (mut bench, _) = Bench::loaded(ends(0, 3), Standing::default());
+        let effects = bench.examined(origin, false, ends(0, 3));
+        assert!(effects[0].starts_with(&format!("halt 0: {reason}")), "{effects:?}");
+        assert_eq!(effects[1], "flush 0:5→5", "the reason is stored at once");
+    }
+}
+
+#[test]
+fn a_witness_that_compaction_has_removed_is_not_missed_but_an_intruder_is() {
+    let (mut bench, _) = Bench::loaded(ends(0, 9), Standing::default());
+    bench.read(0, 5);
+    assert_eq!(bench.examined(Sighted::Absent, true, ends(0, 9)), ["read 0 from 5"]);
+    bench.read(0, 5);
+    assert!(bench.engine.has_unstored());
+
+    let doubt = Examination { origin: Sighted::Same, is_compacted: true, ends: ends(0, 9) };
+    assert!(crate::continuity::judge(Doubt::Intruder, &doubt).is_some());
+}
+
+#[test]
+fn a_permission_is_carried_out_instead_of_halting() {
+    let (mut bench, effects) = Bench::loaded(ends(7, 9), permitted(None));
+    assert_eq!(effects, ["accept 0 5–7, reopen at None"]);
+    assert_eq!(bench.apply(Input::RowChanged(0)), ["load [0]"]);
+
+    let (mut bench, _) = Bench::loaded(ends(0, 3), permitted(None));
+    let effects = bench.examined(Sighted::Different, false, ends(0, 3));
+    assert_eq!(effects, ["accept 0 5–8, reopen at Some(0)"]);
+
+    // Nobody knows where: the operator has not said it.
+    let (mut bench, _) = Bench::loaded(ends(0, 3), permitted(None));
+    assert!(bench.examined(Sighted::Removed, false, ends(0, 3))[0].starts_with("halt 0"));
+    let (mut bench, _) = Bench::loaded(ends(0, 3), permitted(Some(StartFrom::Latest)));
+    let effects = bench.examined(Sighted::Removed, false, ends(0, 3));
+    assert_eq!(effects, ["accept 0 5–8, reopen at Some(3)"]);
+}
+
+#[test]
+fn a_break_is_judged_again_from_time_to_time_and_another_reason_is_not() {
+    let (mut bench, _) = Bench::loaded(ends(7, 9), Standing::default());
+    assert_eq!(bench.apply(Input::JudgeHaltedAgain), NOTHING, "its reason is being stored");
+    bench.commit();
+    assert_eq!(bench.apply(Input::JudgeHaltedAgain), ["load [0]"]);
+    assert_eq!(bench.load_row(0, read_to_five(), ends(0, 9)), ["read 0 from 4"]);
+
+    let retired = Standing { is_retired: true, ..Standing::default() };
+    let (mut bench, effects) = Bench::loaded(ends(0, 9), retired);
+    assert_eq!(effects[0], "halt 0: the partition was retired by an operator");
+    bench.commit();
+    assert_eq!(bench.apply(Input::JudgeHaltedAgain), NOTHING);
+}
+
+#[test]
+fn the_third_fence_in_a_row_by_another_group_halts_the_partition() {
+    let standing = || Standing { group_id: Some("others".to_owned()), ..Standing::default() };
+    let load = |bench: &mut Bench| {
+        let (progress, ends) = (stored_at(0), ends(0, 9));
+        let standing = standing();
+        bench.apply(Input::Loaded { partition: 0, progress, rules: RULES, standing, ends })
+    };
+    let mut bench = Bench::new(WIDE);
+    bench.apply(Input::Assigned(&[0]));
+    for _ in 0..3 {
+        assert_eq!(load(&mut bench), ["read 0 from 0"]);
+        bench.read(0, 0);
+        bench.apply(Input::FlushDue);
+        assert_eq!(bench.finish(&PartOutcome::Fenced, &[]), ["load [0]"]);
+    }
+    let effects = load(&mut bench);
+    assert!(effects[0].starts_with("halt 0: consumer group others writes"), "{effects:?}");
+    bench.commit();
+    assert_eq!(bench.apply(Input::JudgeHaltedAgain), NOTHING, "a person has to decide");
+}
