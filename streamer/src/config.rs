@@ -25,7 +25,11 @@ impl Cli {
         match &self.command {
             None => &self.run.log,
             Some(Command::Run(args)) => &args.log,
-            Some(Command::Migrate(args) | Command::Verify(args)) => &args.log,
+            Some(Command::Migrate(args) | Command::Verify(args) | Command::Gaps(args)) => &args.log,
+            Some(Command::AcceptGap(args)) => &args.database.log,
+            Some(Command::Retire(args)) => &args.database.log,
+            Some(Command::Settings(SettingsCommand::Show(args))) => &args.log,
+            Some(Command::Settings(SettingsCommand::Set(args))) => &args.database.log,
         }
     }
 }
@@ -39,6 +43,80 @@ pub enum Command {
     Migrate(DatabaseCommandArgs),
     /// Check that every record is accounted for; exit 1 and list the differences if not
     Verify(DatabaseCommandArgs),
+    /// List halted partitions, and losses that were accepted
+    Gaps(DatabaseCommandArgs),
+    /// Permit a halted partition to go on without the records that were lost
+    AcceptGap(AcceptGapArgs),
+    /// Take a topic, or one partition of it, out of service
+    Retire(RetireArgs),
+    /// Show or change what decides whether an event is on time, late or dead
+    #[command(subcommand)]
+    Settings(SettingsCommand),
+}
+
+/// Arguments of `accept-gap`.
+#[derive(Args, Clone, Debug)]
+pub struct AcceptGapArgs {
+    /// The topic
+    #[arg(long)]
+    pub topic: String,
+    /// The halted partition
+    #[arg(long, value_parser = clap::value_parser!(i32).range(0..))]
+    pub partition: i32,
+    /// Where to go on: earliest, latest or an offset; needed only when the reason says so
+    #[arg(long, value_parser = parse_from)]
+    pub from: Option<String>,
+    /// Why the loss is accepted, for the record
+    #[arg(long, default_value = "")]
+    pub reason: String,
+    /// Who accepts it, for the record
+    #[arg(long, env = "USER", default_value = "unknown")]
+    pub by: String,
+    /// Where the database is.
+    #[command(flatten)]
+    pub database: DatabaseCommandArgs,
+}
+
+/// Arguments of `retire`.
+#[derive(Args, Clone, Debug)]
+pub struct RetireArgs {
+    /// The topic
+    #[arg(long)]
+    pub topic: String,
+    /// One partition; without it, all of them
+    #[arg(long, value_parser = clap::value_parser!(i32).range(0..))]
+    pub partition: Option<i32>,
+    /// Where the database is.
+    #[command(flatten)]
+    pub database: DatabaseCommandArgs,
+}
+
+/// What can be done about the settings.
+#[derive(Subcommand, Clone, Debug)]
+pub enum SettingsCommand {
+    /// Show the stored settings
+    Show(DatabaseCommandArgs),
+    /// Change settings for everybody; running streamers take them over at their next flush
+    Set(SetSettingsArgs),
+}
+
+/// Arguments of `settings set`.
+#[derive(Args, Clone, Debug)]
+#[group(id = "setting", required = true, multiple = true,
+        args = ["watermark_delay", "max_future_skew", "business_timezone"])]
+pub struct SetSettingsArgs {
+    /// How long a window waits for stragglers after its end
+    #[arg(long, value_parser = parse_setting)]
+    pub watermark_delay: Option<Duration>,
+    /// How far an event may be ahead of its record
+    #[arg(long, value_parser = parse_setting)]
+    pub max_future_skew: Option<Duration>,
+    /// Time zone whose midnights bound a business day
+    #[arg(long)]
+    pub business_timezone: Option<Tz>,
+    /// Where the database is.
+    #[command(flatten)]
+    pub database: DatabaseCommandArgs,
 }
 
 /// Arguments of a command that needs the database alone.
@@ -130,6 +208,13 @@ const FLUSH_INTERVAL_MIN: Duration = Duration::from_millis(10);
 const FLUSH_INTERVAL_MAX: Duration = Duration::from_secs(3600);
 /// The longest watermark delay and future skew: a year.
 const SETTING_MAX: Duration = Duration::from_secs(366 * 24 * 3600);
+
+fn parse_from(text: &str) -> Result<String, String> {
+    match store::parse_start_from(text) {
+        Some(_) => Ok(text.to_owned()),
+        None => Err("write earliest, latest or an offset".to_owned()),
+    }
+}
 
 fn parse_flush_interval(text: &str) -> Result<Duration, String> {
     let interval = parse_duration(text)?;

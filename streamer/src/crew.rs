@@ -94,15 +94,16 @@ fn new_worker(
 ) -> anyhow::Result<Worker> {
     let topic = args.kafka.kafka_topic.clone();
     let identity = WriterIdentity {
-        topic: topic.clone(),
+        topic,
         group_id: args.kafka_group_id.clone(),
         owner: format!("{}:{}:{index}", host_name(), std::process::id()),
     };
     let database_url = args.database.database_url.clone();
     let loader = Loader {
         client: Arc::clone(&started.query_client),
+        kafka: args.kafka.client_config()?,
         database_url: database_url.clone(),
-        topic,
+        identity: identity.clone(),
         start: args.start.into(),
         executor: tokio::runtime::Builder::new_current_thread().enable_all().build()?,
     };

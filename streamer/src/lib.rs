@@ -11,8 +11,12 @@ mod config;
 mod consumer;
 mod crew;
 mod drain;
+mod examine;
 mod loader;
+mod operate;
+mod record;
 mod start;
+mod table;
 mod verify;
 mod worker;
 mod writer;
@@ -22,7 +26,7 @@ use std::future::Future;
 use anyhow::Context;
 use runtime::report_failure;
 
-pub use config::{Cli, Command, RunArgs};
+pub use config::{Cli, Command, RunArgs, SettingsCommand};
 
 /// How the program ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,6 +65,11 @@ pub async fn run(cli: Cli, shutdown: impl Future<Output = ()>) -> anyhow::Result
             Ok(Exit::Done)
         }
         Some(Command::Verify(args)) => verify::verify(&args).await,
+        Some(Command::Gaps(args)) => operate::gaps(&args).await,
+        Some(Command::AcceptGap(args)) => operate::accept_gap(&args).await,
+        Some(Command::Retire(args)) => operate::retire(&args).await,
+        Some(Command::Settings(SettingsCommand::Show(args))) => operate::show_settings(&args).await,
+        Some(Command::Settings(SettingsCommand::Set(args))) => operate::set_settings(&args).await,
     }
 }
 

@@ -1,5 +1,5 @@
 //! Reads the stored rows and the log's ends of partitions that were just assigned, or whose row
-//! turned out to be another.
+//! turned out to be another; looks into logs that are in doubt; carries permissions out.
 //!
 //! It blocks the worker's own thread, with short timeouts: until a position is known there is
 //! nothing to read. Loading on another thread would race with the next rebalance.
@@ -8,11 +8,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
+use rdkafka::ClientConfig;
 use runtime::Secret;
-use store::{Session, Start, StoredPartition, connect};
-use windowing::LogEnds;
+use store::{Session, Start, StoreError, StoredPartition, WriterIdentity, connect};
+use windowing::{Examination, GapPlan, LogEnds, Progress, Witness};
 
 use crate::consumer::{QueryClient, all_log_ends, log_ends, topic_partitions};
+use crate::examine;
 
 /// All of the database's part of a load. The connection is dropped when it takes longer.
 const LOAD_TIMEOUT: Duration = Duration::from_secs(5);
@@ -20,8 +22,9 @@ const LOAD_TIMEOUT: Duration = Duration::from_secs(5);
 /// Loads partitions for one worker.
 pub(crate) struct Loader {
     pub(crate) client: Arc<QueryClient>,
+    pub(crate) kafka: ClientConfig,
     pub(crate) database_url: Secret,
-    pub(crate) topic: String,
+    pub(crate) identity: WriterIdentity,
     pub(crate) start: Start,
     pub(crate) executor: tokio::runtime::Runtime,
 }
@@ -40,13 +43,16 @@ impl Loader {
         anyhow::ensure!(
             rows.len() == partitions.len(),
             "stream_progress or settings lack rows for partitions {partitions:?} of {}",
-            self.topic
+            self.identity.topic
         );
         rows.into_iter()
             .map(|row| {
-                let ends =
-                    log_ends(&self.client, &self.topic, row.partition).with_context(|| {
-                        format!("asking for the ends of {} [{}]", self.topic, row.partition)
+                let ends = log_ends(&self.client, &self.identity.topic, row.partition)
+                    .with_context(|| {
+                        format!(
+                            "asking for the ends of {} [{}]",
+                            self.identity.topic, row.partition
+                        )
                     })?;
                 Ok((row, ends))
             })
@@ -54,23 +60,60 @@ impl Loader {
     }
 
     fn read_rows(&self, partitions: &[i32]) -> anyhow::Result<Vec<StoredPartition>> {
-        let reading = async {
+        self.in_database(async |connection| {
+            store::load_progress(connection, &self.identity.topic, partitions).await
+        })
+    }
+
+    /// Partitions that were added to the topic have no row yet; those that it has no more are
+    /// nobody's to halt.
+    fn make_rows(&self) -> anyhow::Result<()> {
+        let topic = &self.identity.topic;
+        let all = topic_partitions(&self.client, topic)?;
+        let ends = all_log_ends(&self.client, topic, &all)?;
+        self.in_database(async |connection| {
+            store::ensure_partitions(connection, topic, &ends, self.start).await
+        })
+    }
+
+    /// Looks at what stands where the first record of this generation was.
+    pub(crate) fn examine(
+        &self,
+        partition: i32,
+        origin: Option<Witness>,
+    ) -> anyhow::Result<Examination> {
+        let topic = &self.identity.topic;
+        let ends = log_ends(&self.client, topic, partition)?;
+        Ok(Examination {
+            origin: examine::sight(&self.kafka, topic, partition, origin, &ends)?,
+            is_compacted: self.executor.block_on(examine::is_compacted(&self.kafka, topic))?,
+            ends,
+        })
+    }
+
+    /// Carries a permission out. `false`: the row was another by then.
+    pub(crate) fn accept_gap(
+        &self,
+        partition: i32,
+        stored: &Progress,
+        plan: &GapPlan,
+    ) -> anyhow::Result<bool> {
+        self.in_database(async |connection| {
+            store::carry_out_gap(connection, &self.identity, partition, stored, plan).await
+        })
+    }
+
+    /// Runs one piece of work on a connection of its own, within [`LOAD_TIMEOUT`].
+    fn in_database<T>(
+        &self,
+        work: impl AsyncFnOnce(&mut store::PgConnection) -> Result<T, StoreError>,
+    ) -> anyhow::Result<T> {
+        let working = async {
             let mut connection = connect(self.database_url.expose(), Session::Control).await?;
-            store::load_progress(&mut connection, &self.topic, partitions).await
+            work(&mut connection).await
         };
         Ok(self
             .executor
-            .block_on(async { tokio::time::timeout(LOAD_TIMEOUT, reading).await })??)
-    }
-
-    /// Partitions that were added to the topic have no row yet.
-    fn make_rows(&self) -> anyhow::Result<()> {
-        let all = topic_partitions(&self.client, &self.topic)?;
-        let ends = all_log_ends(&self.client, &self.topic, &all)?;
-        let making = async {
-            let mut connection = connect(self.database_url.expose(), Session::Control).await?;
-            store::ensure_partitions(&mut connection, &self.topic, &ends, self.start).await
-        };
-        Ok(self.executor.block_on(async { tokio::time::timeout(LOAD_TIMEOUT, making).await })??)
+            .block_on(async { tokio::time::timeout(LOAD_TIMEOUT, working).await })??)
     }
 }

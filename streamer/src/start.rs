@@ -45,12 +45,14 @@ pub(crate) async fn start(args: &RunArgs) -> anyhow::Result<Started> {
         .context("the Kafka client refuses its settings; check KAFKA_PROPERTIES")?;
     let query_client = Arc::new(client);
     let client = Arc::clone(&query_client);
-    let ends = tokio::task::spawn_blocking(move || all_log_ends(&client, &topic, &partitions))
+    let asked = partitions.clone();
+    let ends = tokio::task::spawn_blocking(move || all_log_ends(&client, &topic, &asked))
         .await
         .context("asking for the log's ends")?
         .with_context(|| format!("topic {} can't be read", args.kafka.kafka_topic))?;
     let topic = &args.kafka.kafka_topic;
     store::ensure_partitions(&mut connection, topic, &ends, args.start.into()).await?;
+    store::halt_missing_partitions(&mut connection, topic, &partitions).await?;
     let database_now = store::database_now(&mut connection).await?;
     Ok(Started {
         query_client,

@@ -10,7 +10,9 @@
 //! Keeps I-6: polling never waits for a flush, except for a bounded time when partitions are lost
 //! or the program stops.
 
-use std::collections::BTreeSet;
+mod positions;
+
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::RecvTimeoutError;
@@ -20,14 +22,15 @@ use anyhow::Context;
 use rdkafka::ClientConfig;
 use rdkafka::consumer::Consumer;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
-use rdkafka::message::{BorrowedHeaders, BorrowedMessage, Headers, Message};
+use rdkafka::message::Message;
 use runtime::Backoff;
 use store::Flusher;
-use windowing::{Bounds, Effect, Engine, Header, Input, Position, Record, RecordTime};
+use windowing::{Bounds, Effect, Engine, Input, Position, Witness};
 
 use crate::assignment::Assignment;
 use crate::consumer::{GroupConsumer, Rebalance, clock, group_consumer};
 use crate::loader::Loader;
+use crate::record::{headers_of, record_of};
 use crate::writer::Writer;
 
 /// How long one poll waits for a record; timers and reports are looked at in between.
@@ -44,6 +47,8 @@ const CLOSE_DEADLINE: Duration = Duration::from_secs(5);
 /// First and longest pause between two attempts to load positions.
 const LOAD_RETRY_FIRST: Duration = Duration::from_millis(200);
 const LOAD_RETRY_CAP: Duration = Duration::from_secs(5);
+/// Pause between two looks at halted partitions: is the cause gone, or the loss accepted?
+const JUDGE_AGAIN_EVERY: Duration = Duration::from_secs(2);
 /// The flush interval is shortened at random by up to this share, so that workers that started
 /// together do not flush together.
 const FLUSH_JITTER: f64 = 0.2;
@@ -74,6 +79,11 @@ pub(crate) struct Worker {
     to_load: BTreeSet<i32>,
     load_backoff: Backoff,
     load_at: Instant,
+    /// Their log is in doubt; with the first record read of it.
+    to_examine: BTreeMap<i32, Option<Witness>>,
+    /// Halted, and why.
+    halted: BTreeMap<i32, String>,
+    judge_again_at: Instant,
     /// Rows were loaded for these; the client has yet to be told.
     to_read: Vec<(i32, Position)>,
     /// The reader has come to their end, and nothing came since.
@@ -90,7 +100,7 @@ impl Worker {
         let consumer = group_consumer(options.kafka, &options.group_id, options.partitions_each)
             .context("the Kafka client refuses its settings; check KAFKA_PROPERTIES")?;
         let consumer = Arc::new(consumer);
-        let topic = options.loader.topic.clone();
+        let topic = options.loader.identity.topic.clone();
         let writer = Writer::spawn(
             "writer".to_owned(),
             topic.clone(),
@@ -100,7 +110,7 @@ impl Worker {
         )?;
         Ok(Worker {
             consumer,
-            engine: Engine::new(Bounds::default()),
+            engine: Engine::new(Bounds::default()).in_group(options.group_id),
             assignment: Assignment::of_topic(topic),
             writer,
             loader: options.loader,
@@ -108,6 +118,9 @@ impl Worker {
             to_load: BTreeSet::new(),
             load_backoff: Backoff::new(LOAD_RETRY_FIRST, LOAD_RETRY_CAP),
             load_at: Instant::now(),
+            to_examine: BTreeMap::new(),
+            halted: BTreeMap::new(),
+            judge_again_at: Instant::now() + JUDGE_AGAIN_EVERY,
             to_read: Vec::new(),
             at_end: BTreeSet::new(),
             flush_interval: options.flush_interval,
@@ -119,7 +132,7 @@ impl Worker {
 
     /// Joins the group and works until asked to stop.
     pub(crate) fn run(mut self) -> anyhow::Result<()> {
-        let topic = self.loader.topic.clone();
+        let topic = self.loader.identity.topic.clone();
         self.consumer.subscribe(&[&topic]).with_context(|| format!("subscribing to {topic}"))?;
         let worked = self.work();
         if worked.is_ok() {
@@ -162,6 +175,7 @@ impl Worker {
                 }
                 Err(KafkaError::PartitionEOF(partition)) => {
                     self.at_end.insert(partition);
+                    self.engine.apply(Input::ReachedEnd(partition), &mut self.effects);
                 }
                 Err(error) => serve_error(error, &mut self.engine, &mut self.effects)?,
             }
@@ -192,6 +206,11 @@ impl Worker {
         }
         if !self.to_load.is_empty() && now >= self.load_at {
             self.load();
+        }
+        if now >= self.judge_again_at {
+            self.judge_again_at = now + JUDGE_AGAIN_EVERY;
+            self.examine();
+            self.engine.apply(Input::JudgeHaltedAgain, &mut self.effects);
         }
     }
 
@@ -248,6 +267,8 @@ impl Worker {
                 self.engine.apply(Input::Revoked(&partitions), &mut self.effects);
                 for partition in &partitions {
                     self.to_load.remove(partition);
+                    self.to_examine.remove(partition);
+                    self.halted.remove(partition);
                     self.at_end.remove(partition);
                 }
                 self.assignment
@@ -277,6 +298,9 @@ impl Worker {
             }
             Effect::Read { partition, from } => {
                 self.at_end.remove(&partition);
+                if self.halted.remove(&partition).is_some() {
+                    tracing::info!(partition, "not halted any more");
+                }
                 if self.assignment.contains(partition) {
                     let is_paused = self.engine.is_paused();
                     self.assignment
@@ -286,8 +310,18 @@ impl Worker {
                     self.to_read.push((partition, from));
                 }
             }
+            Effect::Examine { partition, origin } => {
+                self.to_examine.insert(partition, origin);
+                self.examine();
+            }
+            Effect::AcceptGap { partition, stored, plan } => {
+                self.accept_gap(partition, &stored, &plan);
+            }
             Effect::Halt { partition, reason } => {
-                tracing::error!(partition, "halted: {reason}");
+                // It is judged again and again; that is news only when the reason is.
+                if self.halted.insert(partition, reason.clone()).as_ref() != Some(&reason) {
+                    tracing::error!(partition, "halted: {reason}");
+                }
                 self.assignment
                     .hold_back(&self.consumer, partition)
                     .with_context(|| format!("pausing partition {partition}"))?;
@@ -305,31 +339,6 @@ impl Worker {
             }
         }
         Ok(())
-    }
-
-    /// Tries to load all partitions that wait for it; on failure, tries again later.
-    fn load(&mut self) {
-        let partitions: Vec<i32> = self.to_load.iter().copied().collect();
-        match self.loader.load(&partitions) {
-            Ok(loaded) => {
-                self.to_load.clear();
-                self.load_backoff.reset();
-                for (row, ends) in loaded {
-                    let input = Input::Loaded {
-                        partition: row.partition,
-                        progress: row.progress,
-                        rules: row.rules,
-                        ends,
-                    };
-                    self.engine.apply(input, &mut self.effects);
-                }
-            }
-            Err(error) => {
-                let wait = self.load_backoff.next_wait();
-                self.load_at = Instant::now() + wait;
-                tracing::warn!(?partitions, "positions not loaded, again in {wait:?}: {error:#}");
-            }
-        }
     }
 
     /// Stores what there is, for at most `limit`.
@@ -409,34 +418,6 @@ fn serve_error(
             Ok(())
         }
     }
-}
-
-fn record_of<'a>(
-    message: &'a BorrowedMessage<'_>,
-    headers: &'a dyn Fn() -> Vec<Header>,
-) -> Record<'a> {
-    use event_model::EventTime;
-    let time = match message.timestamp() {
-        rdkafka::Timestamp::LogAppendTime(ms) => RecordTime::LogAppend(EventTime::from_millis(ms)),
-        rdkafka::Timestamp::CreateTime(ms) => RecordTime::Create(EventTime::from_millis(ms)),
-        rdkafka::Timestamp::NotAvailable => RecordTime::Unknown,
-    };
-    Record {
-        offset: message.offset(),
-        time,
-        key: message.key(),
-        payload: message.payload(),
-        headers,
-    }
-}
-
-fn headers_of(message: &BorrowedMessage<'_>) -> Vec<Header> {
-    let headers = message.headers().map(BorrowedHeaders::iter);
-    headers
-        .into_iter()
-        .flatten()
-        .map(|header| (header.key.to_owned(), header.value.map(<[u8]>::to_vec)))
-        .collect()
 }
 
 fn jittered(interval: Duration) -> Duration {

@@ -52,7 +52,7 @@ pub enum StoreError {
     /// A setting was given that differs from the stored one.
     #[error(
         "{name} is given as {given}, but this database was set up with {stored}; settings decide which \
-         events are late, so they can't be changed yet: leave {name} unset, or give {stored}"
+         events are late: leave {name} unset, or change it for everybody with `streamer settings set`"
     )]
     SettingDiffers {
         /// The variable.
@@ -61,6 +61,17 @@ pub enum StoreError {
         given: String,
         /// What the database says.
         stored: String,
+    },
+    /// A permission for a partition that does not wait for one.
+    #[error(
+        "partition {partition} of {topic} is not halted, so there is no loss to accept; \
+         `streamer gaps` lists what is"
+    )]
+    NotHalted {
+        /// The topic.
+        topic: String,
+        /// The partition.
+        partition: i32,
     },
     /// A stored value that no program of ours wrote.
     #[error("the database holds a value that can't be used: {0}")]

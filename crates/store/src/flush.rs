@@ -212,6 +212,9 @@ async fn update_progress(
         .bind(column(parts, |p| {
             p.halted_reason.as_ref().map(|reason| reason.replace('\0', "\u{fffd}"))
         }))
+        .bind(column(parts, |p| p.skew.max_ahead_ms))
+        .bind(column(parts, |p| p.skew.max_behind_ms))
+        .bind(column(parts, |p| p.skew.sum_behind_ms.to_string()))
         .execute(connection)
         .await
         .map_err(StoreError::sql("storing the positions"))?;

@@ -11,6 +11,7 @@ mod difference;
 mod error;
 mod flush;
 mod flush_rows;
+mod gaps;
 mod migrate;
 mod progress;
 mod refusal;
@@ -26,12 +27,16 @@ pub use daily::{
 pub use difference::{DIFFERENCES_LISTED_MAX, Difference, Differences};
 pub use error::StoreError;
 pub use flush::{Flusher, WriterIdentity};
+pub use gaps::{
+    AcceptedGap, GapRequest, HaltedPartition, accept_gap, carry_out_gap, halted_partitions,
+    list_gaps, retire,
+};
 pub use migrate::{SchemaState, ensure_schema, migrate, schema_state};
 pub use progress::{
-    Start, StoredPartition, StoredPosition, database_now, ensure_partitions, load_progress,
-    stored_positions,
+    Start, StoredPartition, StoredPosition, database_now, ensure_partitions,
+    halt_missing_partitions, load_progress, parse_start_from, stored_positions,
 };
-pub use settings::{ExplicitSettings, Settings, agree_settings, load_settings};
+pub use settings::{ExplicitSettings, Settings, agree_settings, change_settings, load_settings};
 pub use validate::validate_day;
 pub use verify::{VerifyReport, verify};
 

@@ -9,7 +9,8 @@ use crate::StoreError;
 static MIGRATOR: Migrator = sqlx::migrate!("../../migrations");
 
 /// Names that a first migration would create; each must not exist before it.
-const OUR_TABLES: [&str; 7] = [
+const OUR_TABLES: [&str; 8] = [
+    "gaps",
     "settings",
     "stream_progress",
     "real_time_metrics",

@@ -4,7 +4,9 @@ use chrono::NaiveDateTime;
 use event_model::EventTime;
 use sqlx::postgres::{PgConnection, PgRow};
 use sqlx::{Connection, Row};
-use windowing::{Counters, Position, Progress, Rules, Witness};
+use windowing::{
+    Counters, GapPermission, Position, Progress, Rules, Standing, StartFrom, TimeSkew, Witness,
+};
 
 use crate::StoreError;
 
@@ -29,6 +31,8 @@ pub struct StoredPartition {
     pub progress: Progress,
     /// The rules.
     pub rules: Rules,
+    /// Its group, whether it is retired, and an operator's permission.
+    pub standing: Standing,
 }
 
 /// Reads the current generation's rows of these partitions together with the settings, in one
@@ -86,8 +90,10 @@ pub async fn ensure_partitions(
         .map(|(id, low, high)| (*id, if begins_at_high { high.offset() } else { low.offset() }))
         .unzip();
     sqlx::query(
-        "INSERT INTO stream_progress (topic, generation, partition, first_offset, next_offset)
-         SELECT $1, 0, n.partition, n.first_offset, n.first_offset
+        "INSERT INTO stream_progress
+             (topic, generation, partition, first_offset, next_offset, complete_through)
+         SELECT $1, 0, n.partition, n.first_offset, n.first_offset,
+                (SELECT c.complete_through FROM completeness c WHERE c.topic = $1)
          FROM unnest($2::int[], $3::bigint[]) AS n (partition, first_offset)
          WHERE NOT EXISTS (SELECT FROM stream_progress p
                            WHERE p.topic = $1 AND p.partition = n.partition)",
@@ -99,6 +105,28 @@ pub async fn ensure_partitions(
     .await
     .map_err(StoreError::sql(doing))?;
     transaction.commit().await.map_err(StoreError::sql(doing))
+}
+
+/// Halts the rows of partitions that the topic does not have (any more): nobody is assigned them,
+/// so nobody else would say so.
+///
+/// # Errors
+/// A failed statement.
+pub async fn halt_missing_partitions(
+    connection: &mut PgConnection,
+    topic: &str,
+    existing: &[i32],
+) -> Result<(), StoreError> {
+    let halted = sqlx::query(include_str!("queries/halt_missing_partitions.sql"))
+        .bind(topic)
+        .bind(existing)
+        .execute(connection)
+        .await
+        .map_err(StoreError::sql("halting partitions that the topic does not have"))?;
+    if halted.rows_affected() > 0 {
+        tracing::error!(topic, "the topic has fewer partitions than before: see stream_progress");
+    }
+    Ok(())
 }
 
 /// Where one partition stands, for those who only look.
@@ -187,8 +215,37 @@ fn stored_partition(row: &PgRow) -> Result<StoredPartition, sqlx::Error> {
         log_end_seen: row.try_get::<Option<i64>, _>("log_end_seen")?.map(Position::at),
         caught_up_at: instant("caught_up_at")?,
         halted_reason: row.try_get("halted_reason")?,
+        skew: TimeSkew {
+            max_ahead_ms: row.try_get("max_ahead_ms")?,
+            max_behind_ms: row.try_get("max_behind_ms")?,
+            sum_behind_ms: row
+                .try_get::<String, _>("sum_behind_ms")?
+                .parse()
+                .map_err(|error| sqlx::Error::Decode(Box::new(error)))?,
+        },
     };
-    Ok(StoredPartition { partition: row.try_get("partition")?, progress, rules })
+    let permission = match row.try_get::<Option<i64>, _>("permission_id")? {
+        None => None,
+        Some(id) => {
+            let start_from: Option<String> = row.try_get("start_from")?;
+            Some(GapPermission { id, start_from: start_from.as_deref().and_then(parse_start_from) })
+        }
+    };
+    let standing = Standing {
+        permission,
+        group_id: row.try_get("group_id")?,
+        is_retired: row.try_get("is_retired")?,
+    };
+    Ok(StoredPartition { partition: row.try_get("partition")?, progress, rules, standing })
+}
+
+/// Reads `earliest`, `latest` or an offset.
+pub fn parse_start_from(text: &str) -> Option<StartFrom> {
+    match text {
+        "earliest" => Some(StartFrom::Earliest),
+        "latest" => Some(StartFrom::Latest),
+        offset => offset.parse().ok().filter(|offset| *offset >= 0).map(StartFrom::Offset),
+    }
 }
 
 fn witness(

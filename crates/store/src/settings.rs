@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use chrono_tz::Tz;
+use sqlx::Connection;
 use sqlx::postgres::PgConnection;
 
 use crate::StoreError;
@@ -98,6 +99,44 @@ pub async fn agree_settings(
     .map_err(StoreError::sql("storing the settings"))?;
     let stored = load_settings(connection).await?.ok_or(StoreError::NoSettings)?;
     given.check_against(stored)
+}
+
+/// Changes the settings that are given. Every partition's epoch rises with them, so that no worker
+/// stores what it judged by the old ones: it is fenced, and reads them again.
+///
+/// # Errors
+/// [`StoreError::NoSettings`], or a failed statement; nothing was changed then.
+pub async fn change_settings(
+    connection: &mut PgConnection,
+    given: ExplicitSettings,
+) -> Result<Settings, StoreError> {
+    let doing = "changing the settings";
+    let mut transaction = connection.begin().await.map_err(StoreError::sql(doing))?;
+    // In the flush's order.
+    sqlx::query("SELECT FROM stream_progress ORDER BY topic, generation, partition FOR UPDATE")
+        .execute(&mut *transaction)
+        .await
+        .map_err(StoreError::sql(doing))?;
+    sqlx::query(
+        "UPDATE settings
+         SET watermark_delay_ms = COALESCE($1, watermark_delay_ms),
+             max_future_skew_ms = COALESCE($2, max_future_skew_ms),
+             business_timezone = COALESCE($3, business_timezone),
+             updated_at = now()",
+    )
+    .bind(given.watermark_delay.map(as_millis))
+    .bind(given.max_future_skew.map(as_millis))
+    .bind(given.business_timezone.map(|zone| zone.name()))
+    .execute(&mut *transaction)
+    .await
+    .map_err(StoreError::sql(doing))?;
+    sqlx::query("UPDATE stream_progress SET epoch = epoch + 1")
+        .execute(&mut *transaction)
+        .await
+        .map_err(StoreError::sql(doing))?;
+    let changed = load_settings(&mut transaction).await?.ok_or(StoreError::NoSettings)?;
+    transaction.commit().await.map_err(StoreError::sql(doing))?;
+    Ok(changed)
 }
 
 impl ExplicitSettings {

@@ -171,9 +171,13 @@ pub(crate) fn describe(progress: &Progress, ends: &LogEnds, cause: LogBreak) -> 
         LogBreak::Unknown => "`streamer accept-gap --from earliest|latest|OFFSET`",
         _ => "`streamer accept-gap`",
     };
+    let lost = if lost > next {
+        format!("lost are the offsets from {next} to before {lost}")
+    } else {
+        format!("nothing after position {next} was seen in the old log, so nothing may be lost")
+    };
     format!(
-        "{what}: lost are the offsets from {next} to before {lost}; \
-         the log now reaches from {} to before {}; {how} goes on without them",
+        "{what}: {lost}; the log now reaches from {} to before {}; {how} goes on in it",
         ends.low, ends.high
     )
 }

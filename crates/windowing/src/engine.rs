@@ -70,7 +70,7 @@ pub enum Input<'a> {
         /// The partition.
         partition: i32,
         /// Its stored row.
-        progress: Progress,
+        progress: Box<Progress>,
         /// The rules, read together with it.
         rules: Rules,
         /// What else is stored about it.
@@ -140,7 +140,7 @@ pub enum Effect {
         /// The partition.
         partition: i32,
         /// Its row.
-        stored: Progress,
+        stored: Box<Progress>,
         /// What to do.
         plan: GapPlan,
     },
@@ -207,7 +207,7 @@ impl Engine {
             }
             Input::Assigned(partitions) => self.assign(partitions, effects),
             Input::Loaded { partition, progress, rules, standing, ends } => {
-                self.load(partition, (progress, rules, standing), &ends, effects);
+                self.load(partition, (*progress, rules, standing), &ends, effects);
             }
             Input::Examined { partition, examination } => {
                 self.with_slot(partition, effects, |slot, effects| {

@@ -6,11 +6,19 @@ SELECT p.partition, p.generation, p.first_offset, p.next_offset, p.epoch,
        p.witness_offset, p.witness_timestamp_ms, p.witness_crc,
        p.origin_offset, p.origin_timestamp_ms, p.origin_crc,
        p.log_end_seen, p.caught_up_at, p.halted_reason,
-       s.watermark_delay_ms, s.max_future_skew_ms
+       p.max_ahead_ms, p.max_behind_ms, p.sum_behind_ms::text AS sum_behind_ms,
+       p.group_id, p.retired_at IS NOT NULL AS is_retired,
+       s.watermark_delay_ms, s.max_future_skew_ms,
+       g.id AS permission_id, g.start_from
 FROM settings s
 CROSS JOIN (
     SELECT DISTINCT ON (partition) *
     FROM stream_progress
-    WHERE topic = $1 AND partition = ANY ($2) AND retired_at IS NULL
+    WHERE topic = $1 AND partition = ANY ($2)
     ORDER BY partition, generation DESC
 ) p
+-- A permission is for the position at which the partition was halted, and for no later loss.
+LEFT JOIN gaps g
+    ON g.carried_out_at IS NULL
+    AND (g.topic, g.generation, g.partition, g.position)
+        = (p.topic, p.generation, p.partition, p.next_offset)

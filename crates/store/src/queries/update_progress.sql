@@ -11,9 +11,15 @@ SET next_offset = n.next_offset,
     origin_offset = n.origin_offset,
     origin_timestamp_ms = n.origin_timestamp_ms,
     origin_crc = n.origin_crc,
-    log_end_seen = n.log_end_seen,
-    caught_up_at = n.caught_up_at,
+    -- A writer that was stopped for a while may know less than the row.
+    log_end_seen = GREATEST(p.log_end_seen, n.log_end_seen),
+    caught_up_at = GREATEST(p.caught_up_at, n.caught_up_at),
+    complete_through = GREATEST(
+        p.complete_through, n.watermark, n.caught_up_at - INTERVAL '10 minutes'),
     halted_reason = n.halted_reason,
+    max_ahead_ms = n.max_ahead_ms,
+    max_behind_ms = n.max_behind_ms,
+    sum_behind_ms = n.sum_behind_ms::numeric,
     group_id = $2,
     owner = $3,
     updated_at = now()
@@ -22,12 +28,14 @@ FROM unnest(
     $9::bigint[], $10::bigint[], $11::bigint[], $12::bigint[],
     $13::bigint[], $14::bigint[], $15::bigint[],
     $16::bigint[], $17::bigint[], $18::bigint[],
-    $19::bigint[], $20::timestamp[], $21::text[]
+    $19::bigint[], $20::timestamp[], $21::text[],
+    $22::bigint[], $23::bigint[], $24::text[]
 ) AS n (
     generation, partition, next_offset, watermark, max_event_time,
     on_time, late, dead, skipped,
     witness_offset, witness_timestamp_ms, witness_crc,
     origin_offset, origin_timestamp_ms, origin_crc,
-    log_end_seen, caught_up_at, halted_reason
+    log_end_seen, caught_up_at, halted_reason,
+    max_ahead_ms, max_behind_ms, sum_behind_ms
 )
 WHERE p.topic = $1 AND p.generation = n.generation AND p.partition = n.partition

@@ -264,7 +264,7 @@ impl Slot {
             .and_then(|permission: GapPermission| plan_gap(progress, ends, cause, permission));
         match plan {
             Some(plan) => {
-                let stored = self.stored.clone();
+                let stored = Box::new(self.stored.clone());
                 self.unload();
                 effects.push(Effect::AcceptGap { partition, stored, plan });
             }

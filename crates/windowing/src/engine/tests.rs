@@ -81,7 +81,7 @@ impl Bench {
     fn load_row(&mut self, partition: i32, progress: Progress, ends: LogEnds) -> Vec<String> {
         self.apply(Input::Loaded {
             partition,
-            progress,
+            progress: Box::new(progress),
             rules: RULES,
             standing: Standing::default(),
             ends,
@@ -150,7 +150,7 @@ fn a_partition_that_cannot_be_read_from_its_position_halts_when_it_is_loaded() {
             ends(6, 9),
             "records were deleted from the log before they were read: lost are the offsets from 5 \
              to before 6; the log now reaches from 6 to before 9; `streamer accept-gap` goes on \
-             without them",
+             in it",
         ),
         (
             broken,

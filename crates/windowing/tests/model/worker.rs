@@ -175,7 +175,6 @@ impl Worker {
                 self.loads.push_front(Load::Answered { partition, progress, ends });
             }
             Some(Load::Answered { partition, progress, ends }) => {
-                let progress = *progress;
                 self.apply(
                     Input::Loaded {
                         partition,

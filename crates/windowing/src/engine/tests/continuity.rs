@@ -24,7 +24,7 @@ impl Bench {
     fn loaded(ends: LogEnds, standing: Standing) -> (Self, Vec<String>) {
         let mut bench = Bench::new(WIDE);
         bench.apply(Input::Assigned(&[0]));
-        let progress = read_to_five();
+        let progress = Box::new(read_to_five());
         let effects =
             bench.apply(Input::Loaded { partition: 0, progress, rules: RULES, standing, ends });
         (bench, effects)
@@ -159,7 +159,7 @@ fn a_break_is_judged_again_from_time_to_time_and_another_reason_is_not() {
 fn the_third_fence_in_a_row_by_another_group_halts_the_partition() {
     let standing = || Standing { group_id: Some("others".to_owned()), ..Standing::default() };
     let load = |bench: &mut Bench| {
-        let (progress, ends) = (stored_at(0), ends(0, 9));
+        let (progress, ends) = (Box::new(stored_at(0)), ends(0, 9));
         let standing = standing();
         bench.apply(Input::Loaded { partition: 0, progress, rules: RULES, standing, ends })
     };

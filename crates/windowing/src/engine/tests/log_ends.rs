@@ -72,7 +72,7 @@ fn a_partition_that_was_overtaken_while_nothing_came_halts() {
     assert_eq!(bench.look_at(0, overtaken), NOTHING);
     let halt = "halt 0: records were deleted from the log before they were read: lost are the \
                 offsets from 1 to before 5; the log now reaches from 5 to before 9; \
-                `streamer accept-gap` goes on without them";
+                `streamer accept-gap` goes on in it";
     assert_eq!(bench.look_at(0, overtaken), [halt, "flush 0:1→1"]);
 }
 

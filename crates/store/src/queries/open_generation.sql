@@ -1,0 +1,8 @@
+-- The next life of a partition: fresh counters and watermark; completeness never goes back.
+-- $1 topic, $2 sealed generation, $3 partition, $4 first offset, $5 group, $6 owner.
+INSERT INTO stream_progress (
+    topic, generation, partition, first_offset, next_offset, complete_through, group_id, owner
+)
+SELECT topic, generation + 1, partition, $4, $4, complete_through, $5, $6
+FROM stream_progress
+WHERE topic = $1 AND generation = $2 AND partition = $3

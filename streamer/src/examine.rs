@@ -1,0 +1,82 @@
+//! Looks into a log that is in doubt: what stands at the offset of a record that we remember?
+
+use std::time::{Duration, Instant};
+
+use anyhow::Context;
+use rdkafka::admin::{AdminClient, AdminOptions, ResourceSpecifier};
+use rdkafka::client::DefaultClientContext;
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::error::KafkaError;
+use rdkafka::{ClientConfig, Message, Offset, TopicPartitionList};
+use windowing::{LogEnds, Sighted, Witness, witness_of};
+
+use crate::record::record_of;
+
+/// Reading one record may take this long.
+const SIGHT_TIMEOUT: Duration = Duration::from_secs(5);
+/// A client needs a group's name to be told what to read; it never joins this one.
+const NO_GROUP: &str = "telecom-streamer-examination";
+
+/// What stands at `remembered`'s offset.
+pub(crate) fn sight(
+    kafka: &ClientConfig,
+    topic: &str,
+    partition: i32,
+    remembered: Option<Witness>,
+    ends: &LogEnds,
+) -> anyhow::Result<Sighted> {
+    let Some(remembered) = remembered else { return Ok(Sighted::Removed) };
+    if remembered.offset < ends.low.offset() {
+        return Ok(Sighted::Removed);
+    }
+    if remembered.offset >= ends.high.offset() {
+        return Ok(Sighted::Absent);
+    }
+    let reader: BaseConsumer = kafka
+        .clone()
+        .set("group.id", NO_GROUP)
+        .set("enable.auto.commit", "false")
+        .set("enable.partition.eof", "true")
+        .set("auto.offset.reset", "error")
+        .create()?;
+    let mut from = TopicPartitionList::new();
+    from.add_partition_offset(topic, partition, Offset::Offset(remembered.offset))?;
+    reader.assign(&from)?;
+    let deadline = Instant::now() + SIGHT_TIMEOUT;
+    loop {
+        let left = deadline.saturating_duration_since(Instant::now());
+        match reader.poll(left) {
+            Some(Ok(message)) if message.offset() > remembered.offset => {
+                return Ok(Sighted::Absent);
+            }
+            Some(Ok(message)) => {
+                let is_same = witness_of(&record_of(&message, &Vec::new)) == remembered;
+                return Ok(if is_same { Sighted::Same } else { Sighted::Different });
+            }
+            Some(Err(KafkaError::PartitionEOF(_))) => return Ok(Sighted::Absent),
+            Some(Err(error)) if error.rdkafka_error_code().is_none() => return Err(error.into()),
+            Some(Err(_)) | None if Instant::now() < deadline => {}
+            _ => anyhow::bail!(
+                "{topic} [{partition}] offset {} could not be read within {SIGHT_TIMEOUT:?}",
+                remembered.offset
+            ),
+        }
+    }
+}
+
+/// Whether the topic is compacted.
+pub(crate) async fn is_compacted(kafka: &ClientConfig, topic: &str) -> anyhow::Result<bool> {
+    let admin: AdminClient<DefaultClientContext> = kafka.create()?;
+    let options = AdminOptions::new().request_timeout(Some(SIGHT_TIMEOUT));
+    let described = admin
+        .describe_configs(&[ResourceSpecifier::Topic(topic)], &options)
+        .await
+        .with_context(|| format!("reading the configuration of {topic}"))?;
+    let policy = described
+        .into_iter()
+        .flatten()
+        .flat_map(|resource| resource.entries)
+        .find(|entry| entry.name == "cleanup.policy")
+        .and_then(|entry| entry.value);
+    Ok(policy.is_some_and(|policy| policy.contains("compact")))
+}
