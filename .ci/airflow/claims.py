@@ -1,0 +1,298 @@
+"""The claims about the DAG on one version of Airflow: a PASS or FAIL line for each.
+
+In: the version, run by its own Python inside `sandbox run`; BINARIES names the folder of the programs.
+Out: lines on standard output. `batcher` is the real one; a shim before it writes down its arguments.
+
+Scheduled runs are made by the real scheduler: with catchup off, the run that was due at the last 02:00.
+The 5 minutes before a retry are made to have passed in Airflow's database.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import datetime
+import json
+import os
+import pathlib
+import sys
+import tempfile
+import traceback
+
+import psycopg2
+from installation import DAG_ID, REPOSITORY, Airflow
+from pipeline import EVENTS_OF_A_DAY, Pipeline, midnight
+
+ONE_DAY = datetime.timedelta(days=1)
+ONE_MINUTE = datetime.timedelta(minutes=1)
+# Manual runs: a day with data, one without, both long past.
+DAY = datetime.date(2025, 11, 9)
+EMPTY_DAY = datetime.date(2025, 11, 8)
+
+IN_ORDER = ("check_data", "run_batch", "validate_results", "notify")
+
+
+class Claims:
+    """Runs claims one after the other; one that fails does not stop the rest."""
+
+    def __init__(self, version: str, airflow: Airflow, pipeline: Pipeline):
+        self.version = version
+        self.airflow = airflow
+        self.pipeline = pipeline
+
+    @contextlib.contextmanager
+    def claim(self, text: str):
+        """The block proves `text`, or raises."""
+        try:
+            yield
+        except Exception:
+            say(f"FAIL {self.version}: {text}\n{traceback.format_exc()}")
+            # An unfinished run would make the next one wait: one at a time.
+            self.airflow.query("UPDATE dag_run SET state = 'failed' WHERE state IN ('running', 'queued')")
+        else:
+            say(f"PASS {self.version}: {text}")
+
+
+def say(line: str) -> None:
+    """Prints a line at once."""
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
+
+
+def equal(found: object, expected: object, what: object = "") -> None:
+    """Fails with both values unless they are equal."""
+    assert found == expected, f"{what}\nfound    {found!r}\nexpected {expected!r}"
+
+
+def full_run(day: object) -> list[str]:
+    """What batcher is called with when all goes well."""
+    return [f"check {day}", f"{day}", f"validate {day}"]
+
+
+# ---- What it is ----
+
+
+def structure(claims: Claims) -> None:
+    """The file is read without errors, and the DAG is as it must be."""
+    airflow = claims.airflow
+    with claims.claim("the DAG is imported without errors"):
+        airflow.command("dags", "reserialize")
+        equal(airflow.query("SELECT filename, stacktrace FROM import_error"), [])
+        equal(airflow.query("SELECT dag_id FROM serialized_dag"), [(DAG_ID,)])
+
+    script = REPOSITORY / ".ci" / "airflow" / "structure.py"
+    found = json.loads(airflow.python(str(script)).stdout.splitlines()[-1])
+    with claims.claim("check_data → run_batch → validate_results → notify, all BashOperators"):
+        edges = [[task, *after] for task, after in zip(IN_ORDER, [[after] for after in IN_ORDER[1:]] + [[]])]
+        equal(found["edges"], sorted(edges))
+        equal(found["operators"], ["BashOperator"])
+    with claims.claim("each task has 2 retries, 5 minutes apart, and no exit code skips it"):
+        equal(found["retries"], [[2, 300.0]])
+        equal(found["skip_codes"], ["None"])
+    with claims.claim("no command is a template: what varies is passed by the environment"):
+        equal(found["templates_in_commands"], [])
+    with claims.claim("CronDataIntervalTimetable, 0 2 * * * in UTC, for the scheduler as well"):
+        equal(found["timetable"], ["CronDataIntervalTimetable", "0 2 * * *"])
+        ((stored,),) = airflow.query("SELECT data -> 'dag' -> 'timetable' FROM serialized_dag")
+        equal(stored["__type"], "airflow.timetables.interval.CronDataIntervalTimetable")
+        equal(stored["__var"], {"expression": "0 2 * * *", "timezone": "UTC"})
+    with claims.claim("catchup is off, and one run is active at a time"):
+        equal((found["catchup"], found["max_active_runs"]), (False, 1))
+    with claims.claim(f"day of a run: {found['days']} cases of zone, run type, parameter and dates"):
+        equal(found["wrong_days"], [])
+    with claims.claim("a BUSINESS_TIMEZONE that does not exist is an import error that names it"):
+        airflow.environment["BUSINESS_TIMEZONE"] = "Asia/Nowhere"
+        failed = airflow.python(str(script), may_fail=True)
+        del airflow.environment["BUSINESS_TIMEZONE"]
+        assert failed.returncode != 0 and "Asia/Nowhere" in failed.stderr, failed.stderr[-500:]
+
+
+# ---- Scheduled runs ----
+
+
+def two_days_that_may_be_due() -> tuple[datetime.date, datetime.date]:
+    """The day before the last 02:00, and the next one, in case 02:00 passes while this runs."""
+    last_two_oclock = datetime.datetime.now(datetime.timezone.utc) - datetime.timedelta(hours=2)
+    return last_two_oclock.date() - ONE_DAY, last_two_oclock.date()
+
+
+def scheduled_runs(claims: Claims) -> None:
+    """The run that was due at the last 02:00, on three states of the pipeline's database."""
+    airflow, pipeline = claims.airflow, claims.pipeline
+    day, next_day = two_days_that_may_be_due()
+    pipeline.add_windows(day)
+    pipeline.add_windows(next_day)
+    complete = midnight(next_day + 2 * ONE_DAY)
+
+    with claims.claim("scheduled at 02:00 of day D+1, with data: batcher computes day D, the run succeeds"):
+        pipeline.read_until(complete)
+        run, start, end = airflow.scheduled_run()
+        now = datetime.datetime.now(datetime.timezone.utc)
+        assert end <= now < end + ONE_DAY and (end.hour, end.minute) == (2, 0), f"due at {end}"
+        equal(end - start, ONE_DAY)
+        equal(airflow.finish(run), "success", airflow.tasks(run))
+        computed = end.astimezone(datetime.timezone.utc).date() - ONE_DAY
+        equal(airflow.calls(run), full_run(computed))
+        equal(pipeline.events(computed), EVENTS_OF_A_DAY)
+        equal(len(airflow.query("SELECT 1 FROM dag_run")), 1, "no day before it was caught up")
+        log = airflow.log(run, "notify")
+        assert f"{computed} is computed and valid. {computed}: " in log and "windows, final" in log, log
+
+    with claims.claim("scheduled, an incomplete day: check's 75 is tried again in 5 minutes; nothing is skipped or computed"):
+        pipeline.read_until(midnight(day + ONE_DAY) - ONE_MINUTE)
+        run, start, end = airflow.scheduled_run()
+        computed = end.astimezone(datetime.timezone.utc).date() - ONE_DAY
+        airflow.wait_for_retry(run, "check_data")
+        equal(airflow.calls(run), [f"check {computed}"])
+        equal({airflow.tasks(run)[task][0] for task in IN_ORDER[1:]}, {None})
+        log = airflow.log(run, "check_data")
+        assert "exit code 75" in log and "can still bring events" in log and "failed for good" not in log, log
+    with claims.claim("scheduled, the day is complete by the second try: the run goes on and succeeds"):
+        pipeline.read_until(complete)
+        equal(airflow.finish(run), "success", airflow.tasks(run))
+        equal(airflow.calls(run), [f"check {computed}", *full_run(computed)])
+
+    with claims.claim("scheduled, no data: batcher's 4 fails the run after three tries, says so, and leaves daily_stats as it was"):
+        before = pipeline.daily_stats(day)
+        pipeline.empty_the_minutes()
+        run, start, end = airflow.scheduled_run()
+        computed = end.astimezone(datetime.timezone.utc).date() - ONE_DAY
+        check_no_data(claims, run, computed)
+        equal(pipeline.daily_stats(day), before)
+
+
+def check_no_data(claims: Claims, run: str, day: datetime.date) -> None:
+    """The run finds no data three times, then fails; what comes after is not run."""
+    airflow = claims.airflow
+    equal(airflow.finish(run), "failed", airflow.tasks(run))
+    equal(airflow.calls(run), [f"check {day}", f"{day}", f"{day}", f"{day}"])
+    states = airflow.tasks(run)
+    equal([states[task][0] for task in IN_ORDER], ["success", "failed", "upstream_failed", "upstream_failed"])
+    log = airflow.log(run, "run_batch")
+    assert "exit code 4" in log and "has no window of that day" in log, log
+    equal(log.count("run_batch failed for good"), 1, log)
+
+
+# ---- Runs that somebody asks for ----
+
+
+def manual_runs(claims: Claims) -> None:
+    """Runs that are given a date, on the same three states."""
+    airflow, pipeline = claims.airflow, claims.pipeline
+    pipeline.add_windows(DAY)
+    pipeline.read_until(midnight(DAY + ONE_DAY) - ONE_MINUTE)
+
+    with claims.claim("manual with a date, an incomplete day: check's 75 is tried again, then the run succeeds"):
+        airflow.trigger("incomplete", {"date": f"{DAY}"})
+        airflow.wait_for_retry("incomplete", "check_data")
+        equal(airflow.calls("incomplete"), [f"check {DAY}"])
+        pipeline.read_until(midnight(DAY + ONE_DAY))
+        equal(airflow.finish("incomplete"), "success", airflow.tasks("incomplete"))
+        equal(airflow.calls("incomplete"), [f"check {DAY}", *full_run(DAY)])
+
+    with claims.claim("manual with a date, with data: batcher computes that date, and again if asked again"):
+        for run in ("with-data", "again"):
+            airflow.trigger(run, {"date": f"{DAY}"})
+            equal(airflow.finish(run), "success", airflow.tasks(run))
+            equal(airflow.calls(run), full_run(DAY))
+            equal(pipeline.events(DAY), EVENTS_OF_A_DAY)
+
+    with claims.claim("manual with a date, no data: fails after three tries, daily_stats as it was"):
+        airflow.trigger("no-data", {"date": f"{EMPTY_DAY}"})
+        check_no_data(claims, "no-data", EMPTY_DAY)
+        equal((pipeline.daily_stats(EMPTY_DAY), pipeline.events(DAY)), ([], EVENTS_OF_A_DAY))
+
+    with claims.claim("manual with a logical date: batcher computes the day of that date"):
+        airflow.trigger("logical", logical_date=f"{DAY}")
+        equal(airflow.finish("logical"), "success", airflow.tasks("logical"))
+        equal(airflow.calls("logical"), full_run(DAY))
+
+    with claims.claim("a backfill of a past day computes that day"):
+        equal(airflow.calls(backfill(claims, DAY)), full_run(DAY))
+
+    bad_dates(claims)
+    without_a_date(claims)
+
+
+def backfill(claims: Claims, day: datetime.date) -> str:
+    """Has Airflow make up for the run of one day; the run's id."""
+    airflow = claims.airflow
+    first, last = f"{day}T00:00:00+00:00", f"{day}T23:00:00+00:00"
+    if airflow.is_three:
+        airflow.command("backfill", "create", "--dag-id", DAG_ID, "--from-date", first, "--to-date", last)
+    else:
+        airflow.command("dags", "backfill", "--yes", "--start-date", first, "--end-date", last, DAG_ID)
+    ((run,),) = airflow.query("SELECT run_id FROM dag_run WHERE run_type = 'backfill'")
+    equal(airflow.finish(run), "success", airflow.tasks(run))
+    return run
+
+
+def bad_dates(claims: Claims) -> None:
+    """Neither Airflow's check of the parameter nor the DAG's lets anything but a date through."""
+    airflow = claims.airflow
+    touched = airflow.home / "touched"
+    for number, date in enumerate(
+        (f"2025-11-09; touch {touched}", f"$(touch {touched})", f"`touch {touched}`", "{{ 7 * 7 }}", "2025-W45-7", 20251109)
+    ):
+        run = f"bad-date-{number}"
+        with claims.claim(f"manual with the date {str(date).replace(str(touched), 'X')!r}: refused, never run, batcher never called"):
+            triggered = airflow.trigger(run, {"date": date}, may_fail=True)
+            if triggered.returncode != 0:
+                assert "ParamValidationError" in triggered.stderr, triggered.stderr
+            else:
+                equal(airflow.finish(run), "failed")
+                assert "is not a day like 2025-11-09" in airflow.log(run, "check_data"), airflow.tasks(run)
+                assert "failed for good" in airflow.log(run, "check_data"), airflow.log(run, "check_data")
+                equal(len(list((airflow.home / "logs").glob(f"**/run_id={run}/**/attempt=*.log"))), 1, "one try")
+            equal(airflow.calls(run), [])
+            assert not touched.exists(), "the date was read as shell"
+
+
+def without_a_date(claims: Claims) -> None:
+    """A manual run that is given no date: 2.7 takes the moment for its logical date, 3.x has none."""
+    airflow = claims.airflow
+    if airflow.is_three:
+        with claims.claim("manual with neither date: fails at its first try and says how to name a day"):
+            airflow.trigger("no-date")
+            equal(airflow.finish("no-date"), "failed")
+            equal(airflow.calls("no-date"), [])
+            assert 'trigger the run with {"date": "2025-11-09"}' in airflow.log("no-date", "check_data").replace("\\", "")
+        return
+    with claims.claim("manual with neither date: the day of the moment, which check says can still change"):
+        airflow.trigger("no-date")
+        airflow.wait_for_retry("no-date", "check_data")
+        ((moment,),) = airflow.query("SELECT execution_date FROM dag_run WHERE run_id = 'no-date'")
+        equal(airflow.calls("no-date"), [f"check {moment.astimezone(datetime.timezone.utc).date()}"])
+
+
+# ---- Wiring ----
+
+
+def create_database(server_url: str, name: str) -> str:
+    """An empty database of the sandbox's server; its address."""
+    connection = psycopg2.connect(server_url)
+    connection.autocommit = True
+    with connection.cursor() as cursor:
+        cursor.execute(f'CREATE DATABASE "{name}"')
+    connection.close()
+    return f"{server_url.rsplit('/', 1)[0]}/{name}"
+
+
+def main(version: str) -> None:
+    """Sets up, runs all claims, ends all processes."""
+    server_url = os.environ["SANDBOX_POSTGRES"]
+    binaries = pathlib.Path(os.environ["BINARIES"]).resolve()
+    pipeline = Pipeline(create_database(server_url, f"pipeline_{version}"), str(binaries / "streamer"))
+    with tempfile.TemporaryDirectory(prefix="airflow-") as home, contextlib.closing(pipeline):
+        airflow = Airflow(
+            pathlib.Path(home), create_database(server_url, f"airflow_{version}"), pipeline.url, binaries
+        )
+        claims = Claims(version, airflow, pipeline)
+        with contextlib.closing(airflow):
+            structure(claims)
+            airflow.start()
+            scheduled_runs(claims)
+            manual_runs(claims)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])

@@ -1,0 +1,78 @@
+"""The pipeline's database: what the streamer would have written, and what the batcher has.
+
+In: the address of an empty database. Out: days with data, without, complete or still open.
+"""
+
+from __future__ import annotations
+
+import datetime
+import os
+import subprocess
+
+import psycopg2
+
+# A day's windows, as (hour, event type, region, events). Two regions, two types.
+WINDOWS = ((8, "call", "Almaty", 30), (8, "sms", "Almaty", 12), (20, "call", "Astana", 25))
+EVENTS_OF_A_DAY = sum(events for _, _, _, events in WINDOWS)
+
+
+class Pipeline:
+    """One database with the project's schema."""
+
+    def __init__(self, url: str, streamer: str):
+        self.url = url
+        environment = {"PATH": os.environ["PATH"], "DATABASE_URL": url}
+        subprocess.run([streamer, "migrate"], env=environment, check=True, capture_output=True)
+        self.connection = psycopg2.connect(url)
+        self.connection.autocommit = True
+
+    def close(self) -> None:
+        self.connection.close()
+
+    def empty_the_minutes(self) -> None:
+        """Removes all windows; the days' rows stay."""
+        self._execute("DELETE FROM real_time_metrics")
+
+    def add_windows(self, day: datetime.date) -> None:
+        """A day's windows."""
+        for hour, event_type, region, events in WINDOWS:
+            start = datetime.datetime.combine(day, datetime.time(hour))
+            self._execute(
+                """INSERT INTO real_time_metrics (window_start, window_end, event_type, region, event_count,
+                       total_duration, total_data_mb, total_amount)
+                   VALUES (%s, %s, %s, %s, %s, 60, 1.5, 0)""",
+                (start, start + datetime.timedelta(minutes=1), event_type, region, events),
+            )
+
+    def read_until(self, moment: datetime.datetime) -> None:
+        """Makes the one partition's watermark `moment`: days that end later can still change."""
+        self._execute("DELETE FROM stream_progress")
+        self._execute(
+            """INSERT INTO stream_progress (topic, generation, partition, first_offset, next_offset, watermark)
+               VALUES ('telecom_events', 0, 0, 0, 0, %s)""",
+            (moment,),
+        )
+
+    def daily_stats(self, day: datetime.date) -> list:
+        """All rows of a day, in order."""
+        with self.connection.cursor() as cursor:
+            cursor.execute("SELECT * FROM daily_stats WHERE date = %s ORDER BY event_type, region", (day,))
+            return cursor.fetchall()
+
+    def events(self, day: datetime.date) -> int:
+        """How many events the day's rows count over all types; 0 where there are no rows."""
+        with self.connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT COALESCE(SUM(total_events), 0)::bigint FROM daily_stats WHERE date = %s AND region = 'ALL'",
+                (day,),
+            )
+            return cursor.fetchone()[0]
+
+    def _execute(self, statement: str, values: tuple = ()) -> None:
+        with self.connection.cursor() as cursor:
+            cursor.execute(statement, values)
+
+
+def midnight(day: datetime.date) -> datetime.datetime:
+    """The instant at which a day of UTC begins."""
+    return datetime.datetime.combine(day, datetime.time.min)
