@@ -1,7 +1,7 @@
 -- The pipeline's tables. Every TIMESTAMP here is UTC.
 --
 -- The database's own time zone becomes UTC so that NOW() and CURRENT_DATE compare rightly with
--- them in users' queries. Only the owner may set it; the programs warn when it is another.
+-- them in users' queries. Only the owner may set it; elsewhere users SET TIME ZONE 'UTC' themselves.
 DO $$
 BEGIN
     EXECUTE format('ALTER DATABASE %I SET timezone TO ''UTC''', current_database());

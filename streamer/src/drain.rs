@@ -45,10 +45,11 @@ async fn look(
     for (partition, end) in &started.log_ends {
         let row = stored.iter().find(|row| row.partition == *partition);
         match row {
-            Some(row) if row.next >= *end => {}
-            // A reason from before our start has not been judged afresh yet.
-            Some(row) if row.halted_since(started.database_now) => halted += 1,
-            Some(_) => return Ok(None),
+            // Not judged since our start: the log may be another than the position belongs to.
+            Some(row) if row.updated_at <= started.database_now => return Ok(None),
+            Some(row) if row.halted_reason.is_some() => halted += 1,
+            Some(row) if row.next < *end => return Ok(None),
+            Some(_) => {}
             // Every partition has got a row at start: this one was retired.
             None => {}
         }

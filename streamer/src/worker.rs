@@ -1,5 +1,5 @@
-//! One worker: the loop between Kafka, the core and the writer. It owns everything it touches; only
-//! batches and reports cross to the writer's thread.
+//! One worker: the loop between Kafka, the core and the writer. It owns all state; the clients,
+//! which are made for that, are shared with the writer's thread.
 //!
 //! ```text
 //!   Kafka ──poll──► Input ─► Engine ─► Effect ──► assignment (where to read)

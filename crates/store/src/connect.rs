@@ -15,9 +15,9 @@ pub enum Session {
     /// The flush: short statements, no wait for the disk at COMMIT. A flush lost by a crash of
     /// the server is lost together with its positions, so the records are read again.
     Flush,
-    /// Everything else of the streamer: reading positions, settings, migrations.
+    /// Short work beside the flush: reading positions, carrying out permissions.
     Control,
-    /// The batcher and `verify`: statements that may run for long.
+    /// The batcher, migrations and operators' commands: statements that may run for long.
     Batch,
 }
 

@@ -47,7 +47,7 @@ pub enum StoreError {
     )]
     SchemaTooNew(i64),
     /// No program has stored the settings yet.
-    #[error("the database has no settings yet; start the streamer once, or run `streamer migrate`")]
+    #[error("the database has no settings yet; the first start of the streamer stores them")]
     NoSettings,
     /// A setting was given that differs from the stored one.
     #[error(

@@ -142,13 +142,6 @@ pub struct StoredPosition {
     pub updated_at: NaiveDateTime,
 }
 
-impl StoredPosition {
-    /// Whether it is halted, and has been judged so after `since`.
-    pub fn halted_since(&self, since: NaiveDateTime) -> bool {
-        self.halted_reason.is_some() && self.updated_at > since
-    }
-}
-
 /// Where every partition of a topic stands that is not retired.
 ///
 /// # Errors

@@ -235,7 +235,7 @@ impl Engine {
             Input::Flushed { report, now } => self.finish_flush(report, now, effects),
             Input::FlushDue => self.cut_flush(effects),
             Input::FlushNow => {
-                if self.has_unstored() {
+                if self.has_unstored() || (self.has_news() && !self.is_flushing) {
                     self.cut_flush(effects);
                 }
             }
@@ -261,6 +261,14 @@ impl Engine {
         self.slots.iter().flatten().any(|slot| {
             slot.state.as_ref().is_some_and(|state| state.progress().next != slot.stored.next)
         })
+    }
+
+    /// Whether a row does not say yet what its partition was judged to be.
+    fn has_news(&self) -> bool {
+        self.slots
+            .iter()
+            .flatten()
+            .any(|slot| slot.is_news && slot.state.is_some() && slot.status.is_judged())
     }
 
     /// Partitions being read, with the position after what was read so far.
@@ -387,7 +395,8 @@ impl Engine {
         }
         let mut parts = Vec::new();
         for (partition, slot) in (0..).zip(&mut self.slots) {
-            let Some(Slot { state: Some(state), stored, incarnation, status, .. }) = slot else {
+            let Some(Slot { state: Some(state), stored, incarnation, status, is_news, .. }) = slot
+            else {
                 continue;
             };
             let new = state.progress().clone();
@@ -399,6 +408,7 @@ impl Engine {
                 new,
                 delta: state.take_delta(),
                 log_is_known: *status == Status::Reading,
+                is_news: *is_news && status.is_judged(),
             });
         }
         // Nothing is held any more even if no partition is left to flush: whatever is still counted

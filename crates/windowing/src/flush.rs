@@ -44,6 +44,8 @@ pub struct FlushPart {
     /// Whether the log that is there is the one that the position belongs to. Of another one, the
     /// ends say nothing about this position.
     pub log_is_known: bool,
+    /// Whether the row has yet to say who judged it: the first time after it was read.
+    pub is_news: bool,
 }
 
 impl FlushPart {
@@ -61,7 +63,8 @@ impl FlushPart {
             (Some(before), Some(now)) => now - before >= CAUGHT_UP_STEP_MICROS,
             (before, now) => before != now,
         };
-        self.moves() || is_newer || self.stored.halted_reason != self.new.halted_reason
+        let changes = self.stored.halted_reason != self.new.halted_reason;
+        self.moves() || is_newer || changes || self.is_news
     }
 
     fn is_as_expected(&self, row: &LockedRow) -> bool {

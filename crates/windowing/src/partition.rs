@@ -4,8 +4,8 @@
 //! ```text
 //!   event time →        watermark = highest event time before this record − delay
 //!   ─────────────────────────┬───────────────────────────┬──────────────────────┬─────────→
-//!    window_end ≤ watermark  │  window_end > watermark   │                      │ reference + skew
-//!    late                    │  on time                  │ highest event time   │ and later: dead
+//!    window_end ≤ watermark  │  window_end > watermark   │                      │ after reference
+//!    late                    │  on time                  │ highest event time   │ + skew: dead
 //! ```
 
 use event_model::{Dead, EventTime, EventView, decode};

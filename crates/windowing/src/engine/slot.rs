@@ -35,6 +35,13 @@ pub(super) enum Status {
     Halted,
 }
 
+impl Status {
+    /// Whether it is decided that the partition can be read, or that it can't.
+    pub(super) fn is_judged(self) -> bool {
+        matches!(self, Status::Reading | Status::Halted)
+    }
+}
+
 /// What else is stored about a partition, besides its row.
 #[derive(Clone, Debug, Default)]
 pub struct Standing {
@@ -58,6 +65,8 @@ pub(super) struct Slot {
     pub(super) stored: Progress,
     pub(super) stall: Stall,
     standing: Standing,
+    /// Whether the row has yet to say what it was judged to be, and by whom: readable or halted.
+    pub(super) is_news: bool,
     /// Flushes in a row that found another row than expected.
     fences: u32,
     /// Whether what halted it can go away by itself, or be accepted.
@@ -98,6 +107,7 @@ impl Slot {
             stored: Progress::starting_at(Position::at(0)),
             stall: Stall::default(),
             standing: Standing::default(),
+            is_news: true,
             fences: 0,
             can_heal: false,
         }
@@ -142,6 +152,7 @@ impl Slot {
         self.stored = progress.clone();
         self.stall = Stall::default();
         self.standing = standing;
+        self.is_news = true;
         let mut state = PartitionState::new(progress, rules);
         state.progress_mut().halted_reason = None;
         let (next, witness) = (state.progress().next, state.progress().witness);
@@ -284,6 +295,7 @@ impl Slot {
             live.caught_up_at = live.caught_up_at.max(as_stored.caught_up_at);
         }
         self.stored = as_stored;
+        self.is_news = false;
         self.fences = 0;
     }
 
@@ -343,9 +355,7 @@ impl Slot {
     fn halt(&mut self, partition: i32, reason: String, effects: &mut Vec<Effect>) {
         self.status = Status::Halted;
         self.can_heal = false;
-        // The reason is stored even if it is the one stored already: the row then says that it was
-        // judged afresh.
-        self.stored.halted_reason = None;
+        self.is_news = true;
         if let Some(state) = &mut self.state {
             state.progress_mut().halted_reason = Some(reason.clone());
         }

@@ -276,6 +276,8 @@ fn one_flush_at_a_time_and_another_right_after_it_if_one_was_wanted() {
 #[test]
 fn flush_now_flushes_only_what_is_unstored() {
     let mut bench = Bench::reading(WIDE, &[0]);
+    assert_eq!(bench.apply(Input::FlushNow), ["flush 0:0→0"], "the row says who reads it now");
+    bench.commit();
     assert_eq!(bench.apply(Input::FlushNow), NOTHING);
     bench.read(0, 0);
     assert!(bench.engine.has_unstored());

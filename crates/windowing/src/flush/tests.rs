@@ -28,6 +28,7 @@ fn part(partition: i32, from: i64, to: i64) -> FlushPart {
         new,
         delta,
         log_is_known: true,
+        is_news: false,
     }
 }
 
@@ -290,6 +291,7 @@ fn a_part_that_does_not_move_is_written_only_for_what_is_worth_it() {
             new,
             delta: Delta::default(),
             log_is_known: true,
+            is_news: false,
         };
         let first = if is_needed { LockPositions } else { Done };
         assert_eq!(begin(vec![part]).start(), first, "{name}");
