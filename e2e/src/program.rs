@@ -1,0 +1,160 @@
+//! One of the three programs as a process: its output is kept, and it never outlives its guard.
+
+use std::fs::{self, File};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use sandbox::wait_until;
+use tempfile::TempDir;
+
+use crate::binaries::binary;
+
+/// How long a program may take to end by itself. Generous, for a busy machine: nothing is proved
+/// by it.
+pub const END_TIMEOUT: Duration = Duration::from_secs(120);
+/// How long anything else that must happen may take.
+pub const WAIT_TIMEOUT: Duration = Duration::from_secs(90);
+
+/// A running program. Killed on drop; its log is then shown if the test has failed.
+#[derive(Debug)]
+pub struct Running {
+    name: String,
+    child: Child,
+    folder: TempDir,
+}
+
+/// How a program ended.
+#[derive(Clone, Debug)]
+pub struct Ended {
+    /// Its exit code; `None`: a signal ended it.
+    pub code: Option<i32>,
+    /// Its standard output.
+    pub output: String,
+    /// Its standard error.
+    pub log: String,
+}
+
+/// Runs a program to its end.
+///
+/// # Errors
+/// It can't be started, or does not end.
+pub fn run(name: &str, arguments: &[&str], variables: &[(&str, &str)]) -> Result<Ended> {
+    Running::start(name, arguments, variables)?.end()
+}
+
+impl Running {
+    /// Starts a program with these arguments, and of all variables only these.
+    ///
+    /// # Errors
+    /// It can't be built or started.
+    pub fn start(name: &str, arguments: &[&str], variables: &[(&str, &str)]) -> Result<Running> {
+        let folder = tempfile::Builder::new().prefix("e2e-").tempdir()?;
+        let child = Command::new(binary(name)?)
+            .args(arguments)
+            .env_clear()
+            .envs(variables.iter().copied())
+            .current_dir(folder.path())
+            .stdin(Stdio::null())
+            .stdout(File::create(folder.path().join("output"))?)
+            .stderr(File::create(folder.path().join("log"))?)
+            .spawn()
+            .with_context(|| format!("cannot start {name}"))?;
+        Ok(Running { name: name.to_owned(), child, folder })
+    }
+
+    /// Its process id.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// What it has logged so far.
+    pub fn log(&self) -> String {
+        self.read("log")
+    }
+
+    /// Whether it still runs.
+    pub fn is_alive(&mut self) -> bool {
+        matches!(self.child.try_wait(), Ok(None))
+    }
+
+    /// Waits for a line of its log.
+    ///
+    /// # Errors
+    /// The line does not come.
+    pub fn wait_for_log(&self, text: &str) -> Result<()> {
+        wait_until(&format!("{} logs {text:?}", self.name), WAIT_TIMEOUT, || {
+            self.log().contains(text)
+        })
+    }
+
+    /// Sends SIGTERM.
+    ///
+    /// # Errors
+    /// It has gone already.
+    pub fn terminate(&self) -> Result<()> {
+        // The standard library can only send SIGKILL.
+        let sent = Command::new("kill").args(["-s", "TERM", &self.pid().to_string()]).status()?;
+        ensure!(sent.success(), "{} can't be signalled", self.name);
+        Ok(())
+    }
+
+    /// Sends SIGKILL and waits for the end. Nothing that it had in memory is written.
+    ///
+    /// # Errors
+    /// It has ended by itself before.
+    pub fn kill(mut self) -> Result<()> {
+        ensure!(self.is_alive(), "{} ended before it was killed:\n{}", self.name, self.log());
+        self.child.kill()?;
+        self.child.wait()?;
+        Ok(())
+    }
+
+    /// Waits for its end.
+    ///
+    /// # Errors
+    /// It does not end.
+    pub fn end(mut self) -> Result<Ended> {
+        let mut status: Option<ExitStatus> = None;
+        wait_until(&format!("{} ends", self.name), END_TIMEOUT, || {
+            status = self.child.try_wait().ok().flatten();
+            status.is_some()
+        })?;
+        let code = status.and_then(|status| status.code());
+        Ok(Ended { code, output: self.read("output"), log: self.read("log") })
+    }
+
+    fn read(&self, file: &str) -> String {
+        // Still being written: half a character may stand at its end.
+        let bytes = fs::read(self.folder.path().join(file)).unwrap_or_default();
+        String::from_utf8_lossy(&bytes).into_owned()
+    }
+}
+
+impl Drop for Running {
+    #[allow(clippy::print_stderr, reason = "the log of a failed test's programs")]
+    fn drop(&mut self) {
+        self.child.kill().ok();
+        self.child.wait().ok();
+        if std::thread::panicking() {
+            eprintln!("--- log of {} {}\n{}", self.name, self.pid(), self.log());
+        }
+    }
+}
+
+impl Ended {
+    /// Fails unless the program ended with this exit code.
+    ///
+    /// # Errors
+    /// Another code; the error holds all that the program said.
+    pub fn expect(self, code: i32) -> Result<Ended> {
+        ensure!(
+            self.code == Some(code),
+            "exit code {:?}, expected {code}:\n{}{}",
+            self.code,
+            self.output,
+            self.log
+        );
+        Ok(self)
+    }
+}
