@@ -30,6 +30,7 @@ impl Cli {
             Some(Command::Retire(args)) => &args.database.log,
             Some(Command::Settings(SettingsCommand::Show(args))) => &args.log,
             Some(Command::Settings(SettingsCommand::Set(args))) => &args.database.log,
+            Some(Command::Health(args)) => &args.log,
         }
     }
 }
@@ -43,6 +44,8 @@ pub enum Command {
     Migrate(DatabaseCommandArgs),
     /// Check that every record is accounted for; exit 1 and list the differences if not
     Verify(DatabaseCommandArgs),
+    /// Say whether this host's streamer has stored what it read lately; exit 1 if not
+    Health(HealthArgs),
     /// List halted partitions, and losses that were accepted
     Gaps(DatabaseCommandArgs),
     /// Permit a halted partition to go on without the records that were lost
@@ -128,6 +131,23 @@ pub struct DatabaseCommandArgs {
     /// How long to wait for PostgreSQL at start
     #[arg(long, env = "WAIT", default_value = "30s", value_parser = parse_duration)]
     pub wait: Duration,
+    /// How to log.
+    #[command(flatten)]
+    pub log: LogArgs,
+}
+
+/// Arguments of `health`: those of the streamer that it asks about.
+#[derive(Args, Clone, Debug)]
+pub struct HealthArgs {
+    /// Where PostgreSQL is.
+    #[command(flatten)]
+    pub database: DatabaseArgs,
+    /// The topic of events
+    #[arg(long, env = "KAFKA_TOPIC", default_value = "telecom_events")]
+    pub kafka_topic: String,
+    /// How often results are written
+    #[arg(long, env = "FLUSH_INTERVAL", default_value = "30s", value_parser = parse_flush_interval)]
+    pub flush_interval: Duration,
     /// How to log.
     #[command(flatten)]
     pub log: LogArgs,

@@ -121,7 +121,7 @@ fn new_worker(
 }
 
 /// The host's name, for `stream_progress.owner`.
-fn host_name() -> String {
+pub(crate) fn host_name() -> String {
     std::fs::read_to_string("/proc/sys/kernel/hostname")
         .map(|name| name.trim().to_owned())
         .unwrap_or_else(|_| "localhost".to_owned())

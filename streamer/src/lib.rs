@@ -12,6 +12,7 @@ mod consumer;
 mod crew;
 mod drain;
 mod examine;
+mod health;
 mod loader;
 mod operate;
 mod record;
@@ -33,7 +34,7 @@ pub use config::{Cli, Command, RunArgs, SettingsCommand};
 pub enum Exit {
     /// What was asked for is done.
     Done,
-    /// It failed, or `verify` found broken accounting.
+    /// It failed, `verify` found broken accounting, or `health` found a stream that stands still.
     Failed,
     /// Drained, but a partition is halted and waits for an operator.
     DrainedButHalted,
@@ -70,6 +71,7 @@ pub async fn run(cli: Cli, shutdown: impl Future<Output = ()>) -> anyhow::Result
         Some(Command::Retire(args)) => operate::retire(&args).await,
         Some(Command::Settings(SettingsCommand::Show(args))) => operate::show_settings(&args).await,
         Some(Command::Settings(SettingsCommand::Set(args))) => operate::set_settings(&args).await,
+        Some(Command::Health(args)) => health::health(&args).await,
     }
 }
 

@@ -12,6 +12,7 @@ mod error;
 mod flush;
 mod flush_rows;
 mod gaps;
+mod liveness;
 mod migrate;
 mod progress;
 mod refusal;
@@ -31,6 +32,7 @@ pub use gaps::{
     AcceptedGap, GapRequest, HaltedPartition, accept_gap, carry_out_gap, halted_partitions,
     list_gaps, retire,
 };
+pub use liveness::{LastWrite, last_writes};
 pub use migrate::{SchemaState, ensure_schema, migrate, schema_state};
 pub use progress::{
     Start, StoredPartition, StoredPosition, database_now, ensure_partitions,
