@@ -1,0 +1,103 @@
+# Images of the three programs, and Airflow with the batcher in it. One final stage each:
+#
+#   docker build --target streamer -t telecom/streamer:local .
+#
+# docker-compose.yml does this for all of them; `make images` builds them without starting anything.
+
+# The same as in rust-toolchain.toml; a test compares them.
+ARG RUST_VERSION=1.95.0
+ARG DEBIAN_RELEASE=bookworm
+ARG AIRFLOW_VERSION=2.7.3
+
+# --- What cargo needs to know before it sees any source ---------------------------------------
+
+# Every Cargo.toml beside empty sources. As long as no manifest changes, this folder is the same to the last
+# byte, and the layers that build the dependencies from it come out of the cache.
+FROM rust:${RUST_VERSION}-${DEBIAN_RELEASE} AS manifests
+WORKDIR /src
+COPY . .
+RUN find . -type f ! -name Cargo.toml ! -name Cargo.lock -delete \
+ && find . -type d -empty -delete \
+ && find . -mindepth 2 -name Cargo.toml -execdir sh -c \
+      'mkdir src && touch src/lib.rs && echo "fn main() {}" > src/main.rs' \; \
+ && find . -exec touch --date=@0 {} +
+
+# --- producer and streamer: librdkafka, linked to Debian's libc -------------------------------
+
+FROM rust:${RUST_VERSION}-${DEBIAN_RELEASE} AS build
+WORKDIR /src
+COPY --from=manifests /src .
+RUN cargo build --locked --release --package producer --package streamer
+COPY . .
+# The empty sources were built later than the real ones were written: cargo goes by that.
+RUN find . -name '*.rs' -exec touch {} + \
+ && cargo build --locked --release --package producer --package streamer
+
+# --- batcher: static, so that it runs in any image, whatever its libc -------------------------
+
+FROM rust:${RUST_VERSION}-${DEBIAN_RELEASE} AS build-static
+RUN apt-get update -qq \
+ && apt-get install -y -qq --no-install-recommends musl-tools \
+ && rm -rf /var/lib/apt/lists/* \
+ && rustup target add "$(uname -m)-unknown-linux-musl"
+WORKDIR /src
+COPY --from=manifests /src .
+RUN cargo build --locked --release --package batcher --target "$(uname -m)-unknown-linux-musl"
+COPY . .
+RUN find . -name '*.rs' -exec touch {} + \
+ && cargo build --locked --release --package batcher --target "$(uname -m)-unknown-linux-musl" \
+ && mv "target/$(uname -m)-unknown-linux-musl/release/batcher" /batcher
+
+# --- Final stages -----------------------------------------------------------------------------
+
+# Each program is process 1 and handles SIGTERM itself, so none needs an init in front of it.
+
+FROM debian:${DEBIAN_RELEASE}-slim AS streamer
+ARG VERSION=0.1.0
+ARG REVISION=unknown
+LABEL org.opencontainers.image.title="streamer" \
+      org.opencontainers.image.description="Counts telecom events in 1-minute windows, exactly once, from Kafka to PostgreSQL" \
+      org.opencontainers.image.licenses="Apache-2.0" \
+      org.opencontainers.image.version="${VERSION}" \
+      org.opencontainers.image.revision="${REVISION}"
+COPY --from=build /src/target/release/streamer /usr/local/bin/streamer
+USER 10001:10001
+# Healthy: what it read was stored lately, by the database's own clock.
+HEALTHCHECK --interval=10s --timeout=10s --start-period=90s --retries=3 CMD ["streamer", "health"]
+ENTRYPOINT ["streamer"]
+
+# No health check: it serves nobody, and it ends with an error when something is not delivered.
+FROM debian:${DEBIAN_RELEASE}-slim AS producer
+ARG VERSION=0.1.0
+ARG REVISION=unknown
+LABEL org.opencontainers.image.title="producer" \
+      org.opencontainers.image.description="Generates telecom events and sends them to Kafka" \
+      org.opencontainers.image.licenses="Apache-2.0" \
+      org.opencontainers.image.version="${VERSION}" \
+      org.opencontainers.image.revision="${REVISION}"
+COPY --from=build /src/target/release/producer /usr/local/bin/producer
+USER 10001:10001
+ENTRYPOINT ["producer"]
+
+# Nothing but the program. No health check: it runs for seconds and says by its exit code how it went.
+FROM scratch AS batcher
+ARG VERSION=0.1.0
+ARG REVISION=unknown
+LABEL org.opencontainers.image.title="batcher" \
+      org.opencontainers.image.description="Computes, judges and checks a day's statistics in PostgreSQL" \
+      org.opencontainers.image.licenses="Apache-2.0" \
+      org.opencontainers.image.version="${VERSION}" \
+      org.opencontainers.image.revision="${REVISION}"
+COPY --from=build-static /batcher /usr/local/bin/batcher
+USER 10001:10001
+ENTRYPOINT ["/usr/local/bin/batcher"]
+
+# Its user, entry point and libc are Airflow's own.
+FROM apache/airflow:${AIRFLOW_VERSION} AS airflow
+ARG VERSION=0.1.0
+ARG REVISION=unknown
+LABEL org.opencontainers.image.title="airflow" \
+      org.opencontainers.image.description="Airflow with the batcher, for the DAG daily_metrics_batch" \
+      org.opencontainers.image.version="${VERSION}" \
+      org.opencontainers.image.revision="${REVISION}"
+COPY --from=build-static /batcher /usr/local/bin/batcher
