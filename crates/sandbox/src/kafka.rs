@@ -1,34 +1,72 @@
-//! A throw-away Apache Kafka with ZooKeeper, the same version as in Compose.
+//! A throw-away Apache Kafka, the same version as in Compose, with ZooKeeper or as its own controller.
 //!
 //! In: options. Out: a broker on loopback, on a port that it keeps over restarts. The jars come
-//! through Maven (`cache`), the two processes live in `server`; "ready" is what the broker itself
-//! answers to a client's first question (`probe`).
+//! through Maven (`cache`), the processes live in `server`, their settings are in `settings`;
+//! "ready" is what the broker itself answers to a client's first question (`probe`).
 
 mod probe;
+mod settings;
 
+use std::env;
 use std::ffi::OsString;
 use std::fs;
 use std::path::PathBuf;
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 
 use crate::cache::{self, Goal};
 use crate::random;
-use crate::server::{Server, Signal, start_on_free_ports, wait_until};
+use crate::server::{Server, Signal, start_on_free_ports, tail, wait_until};
+use settings::{CLUSTER_ID, LOG4J_PROPERTIES, Metadata, SESSION_TIMEOUT_MS};
 
-/// How long ZooKeeper keeps the node of a broker that was killed. Longer than any pause of a busy
-/// test machine, short enough to wait for after a kill.
-const SESSION_TIMEOUT_MS: u32 = 6_000;
+/// The variable that chooses the [`KafkaMode`] where the code does not: `zookeeper` or `kraft`.
+pub const KAFKA_MODE_VARIABLE: &str = "SANDBOX_KAFKA_MODE";
+
+/// Who keeps the cluster's metadata.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KafkaMode {
+    /// A ZooKeeper beside the broker, as in docker-compose.yml.
+    ZooKeeper,
+    /// The broker itself, as in docker-compose.kraft.yml.
+    KRaft,
+}
+
+impl KafkaMode {
+    /// What [`KAFKA_MODE_VARIABLE`] says; ZooKeeper when it says nothing.
+    fn from_environment() -> Result<KafkaMode> {
+        let value = env::var(KAFKA_MODE_VARIABLE).unwrap_or_default();
+        KafkaMode::named(&value)
+            .with_context(|| format!("{KAFKA_MODE_VARIABLE} is {value:?}: zookeeper or kraft?"))
+    }
+
+    fn named(name: &str) -> Option<KafkaMode> {
+        match name {
+            "" | "zookeeper" => Some(KafkaMode::ZooKeeper),
+            "kraft" => Some(KafkaMode::KRaft),
+            _ => None,
+        }
+    }
+}
 
 /// Settings of a [`Kafka`].
 #[derive(Clone, Debug, Default)]
 pub struct KafkaOptions {
+    /// Who keeps the metadata; `None`: what [`KAFKA_MODE_VARIABLE`] says.
+    pub mode: Option<KafkaMode>,
     /// Extra broker properties; they win over the sandbox's own.
     pub properties: Vec<(String, String)>,
 }
 
 impl KafkaOptions {
+    /// Without ZooKeeper.
+    #[must_use]
+    pub fn kraft(mut self) -> Self {
+        self.mode = Some(KafkaMode::KRaft);
+        self
+    }
+
     /// Adds a broker property, e.g. `("log.message.timestamp.type", "CreateTime")`.
     #[must_use]
     pub fn property(mut self, name: &str, value: &str) -> Self {
@@ -37,15 +75,20 @@ impl KafkaOptions {
     }
 }
 
-/// A broker and its ZooKeeper; both end, and their folders go, when this is dropped.
+/// A broker and, in that mode, its ZooKeeper; they end, and their folders go, when this is dropped.
 #[derive(Debug)]
 pub struct Kafka {
     // The broker is dropped first, so that it does not complain about a missing ZooKeeper.
     broker: Server,
     broker_command: Vec<OsString>,
     bootstrap: String,
-    zookeeper: Server,
-    zookeeper_address: String,
+    zookeeper: Option<ZooKeeper>,
+}
+
+#[derive(Debug)]
+struct ZooKeeper {
+    server: Server,
+    address: String,
 }
 
 impl Kafka {
@@ -66,8 +109,12 @@ impl Kafka {
         let java = cache::java_program("java")?;
         let pom = include_str!("../maven/kafka.xml");
         let jars = cache::fetched("kafka-3.5.1", pom, Goal::Copy, |_| Ok(()))?;
-        let (java, class_path) = (java.into(), jars.join("*").into());
-        start_on_free_ports(|| start_pair(&java, &class_path, options))
+        let mode = options.mode.map_or_else(KafkaMode::from_environment, Ok)?;
+        let java = [java.into(), "-cp".into(), jars.join("*").into()];
+        start_on_free_ports(|| match mode {
+            KafkaMode::ZooKeeper => start_with_zookeeper(&java, options),
+            KafkaMode::KRaft => start_with_own_controller(&java, options),
+        })
     }
 
     /// HOST:PORT for `bootstrap.servers`.
@@ -80,9 +127,9 @@ impl Kafka {
         self.broker.log_path()
     }
 
-    /// ZooKeeper's log.
-    pub fn zookeeper_log_path(&self) -> PathBuf {
-        self.zookeeper.log_path()
+    /// ZooKeeper's log, where there is one.
+    pub fn zookeeper_log_path(&self) -> Option<PathBuf> {
+        self.zookeeper.as_ref().map(|zookeeper| zookeeper.server.log_path())
     }
 
     /// The broker's process id; `None` while it is down.
@@ -107,18 +154,21 @@ impl Kafka {
     }
 
     /// Starts the broker again, on the same port and data, after stopping it if it runs. After a
-    /// [`Kafka::kill`] this takes up to 6 s more, as it would in production: until ZooKeeper has
-    /// given up the dead broker's session, a new one is refused (`NodeExistsException`).
+    /// [`Kafka::kill`] this takes up to 6 s more, as it would in production: until ZooKeeper, or the
+    /// controller, has given up the dead broker's session, a new one is refused.
     ///
     /// # Errors
     /// The broker does not start; the message holds the end of its log.
     pub fn restart(&mut self) -> Result<()> {
         self.stop()?;
-        wait_until(
-            "ZooKeeper forgets the broker that was killed",
-            Duration::from_millis(10 * u64::from(SESSION_TIMEOUT_MS)),
-            || probe::no_broker_is_registered(&self.zookeeper_address),
-        )?;
+        // With ZooKeeper a refused broker ends (`NodeExistsException`); a controller lets it wait.
+        if let Some(zookeeper) = &self.zookeeper {
+            wait_until(
+                "ZooKeeper forgets the broker that was killed",
+                Duration::from_millis(10 * u64::from(SESSION_TIMEOUT_MS)),
+                || probe::no_broker_is_registered(&zookeeper.address),
+            )?;
+        }
         self.start_broker()
     }
 
@@ -128,31 +178,75 @@ impl Kafka {
     }
 }
 
-fn start_pair(java: &OsString, class_path: &OsString, options: &KafkaOptions) -> Result<Kafka> {
-    let zookeeper_address = format!("127.0.0.1:{}", random::free_port()?);
-    let bootstrap = format!("127.0.0.1:{}", random::free_port()?);
-    let mut zookeeper = Server::new("ZooKeeper", Signal::Kill)?;
-    let zookeeper_command = prepare(
-        &zookeeper,
-        &[java.clone(), "-cp".into(), class_path.clone()],
+fn start_with_zookeeper(java: &[OsString], options: &KafkaOptions) -> Result<Kafka> {
+    let address = format!("127.0.0.1:{}", random::free_port()?);
+    let mut server = Server::new("ZooKeeper", Signal::Kill)?;
+    let command = prepare(
+        &server,
+        java,
         // A short life: what the second compiler gains it would never earn back.
         &["-Xmx96m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Dzookeeper.forceSync=no"],
         "org.apache.zookeeper.server.quorum.QuorumPeerMain",
-        &zookeeper_properties(&zookeeper, &zookeeper_address),
+        &settings::zookeeper(server.folder(), &address),
     )?;
-    zookeeper.start(&zookeeper_command, || probe::zookeeper_answers(&zookeeper_address))?;
+    server.start(&command, || probe::zookeeper_answers(&address))?;
 
-    let broker = Server::new("Kafka", Signal::Kill)?;
-    let broker_command = prepare(
-        &broker,
-        &[java.clone(), "-cp".into(), class_path.clone()],
-        &["-Xms256m", "-Xmx256m", "-XX:+UseSerialGC"],
-        "kafka.Kafka",
-        &broker_properties(&broker, &bootstrap, &zookeeper_address, options),
-    )?;
-    let mut kafka = Kafka { broker, broker_command, bootstrap, zookeeper, zookeeper_address };
+    let metadata = Metadata::ZooKeeper { address: &address };
+    let mut kafka = prepared_broker(java, &metadata, options)?;
+    kafka.zookeeper = Some(ZooKeeper { server, address });
     kafka.start_broker()?;
     Ok(kafka)
+}
+
+fn start_with_own_controller(java: &[OsString], options: &KafkaOptions) -> Result<Kafka> {
+    let metadata = Metadata::OwnController { port: random::free_port()? };
+    let mut kafka = prepared_broker(java, &metadata, options)?;
+    format_storage(java, &kafka.broker)?;
+    kafka.start_broker()?;
+    Ok(kafka)
+}
+
+/// A broker that has its configuration and does not run yet.
+fn prepared_broker(
+    java: &[OsString],
+    metadata: &Metadata<'_>,
+    options: &KafkaOptions,
+) -> Result<Kafka> {
+    let bootstrap = format!("127.0.0.1:{}", random::free_port()?);
+    let broker = Server::new("Kafka", Signal::Kill)?;
+    let properties = settings::broker(broker.folder(), &bootstrap, metadata, &options.properties);
+    let broker_command = prepare(
+        &broker,
+        java,
+        &["-Xms256m", "-Xmx256m", "-XX:+UseSerialGC"],
+        "kafka.Kafka",
+        &properties,
+    )?;
+    Ok(Kafka { broker, broker_command, bootstrap, zookeeper: None })
+}
+
+/// Writes the cluster's id into the log folder: a broker without ZooKeeper does not start on a
+/// folder that nobody formatted.
+fn format_storage(java: &[OsString], broker: &Server) -> Result<()> {
+    let (program, class_path) = java.split_first().context("no java")?;
+    let formatted = Command::new(program)
+        .args(class_path)
+        .args(["-Xmx96m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"])
+        .args(["kafka.tools.StorageTool", "format", "--cluster-id", CLUSTER_ID, "--config"])
+        .arg(properties_path(broker))
+        .stdin(Stdio::null())
+        .output()
+        .context("cannot run Kafka's storage tool")?;
+    ensure!(
+        formatted.status.success(),
+        "Kafka's storage tool could not format the log folder:\n{}",
+        tail(&String::from_utf8_lossy(&formatted.stderr))
+    );
+    Ok(())
+}
+
+fn properties_path(server: &Server) -> PathBuf {
+    server.folder().join("server.properties")
 }
 
 /// Writes the configuration into the server's folder and returns the command that uses it.
@@ -163,68 +257,31 @@ fn prepare(
     main_class: &str,
     properties: &str,
 ) -> Result<Vec<OsString>> {
-    let properties_path = server.folder().join("server.properties");
     let log_path = server.folder().join("log4j.properties");
-    fs::write(&properties_path, properties).context("cannot write server.properties")?;
+    fs::write(properties_path(server), properties).context("cannot write server.properties")?;
     fs::write(&log_path, LOG4J_PROPERTIES).context("cannot write log4j.properties")?;
     let mut command = java.to_vec();
     command.extend(java_options.iter().map(OsString::from));
     command.push(format!("-Dlog4j.configuration=file:{}", log_path.display()).into());
     command.push(main_class.into());
-    command.push(properties_path.into());
+    command.push(properties_path(server).into());
     Ok(command)
 }
 
-const LOG4J_PROPERTIES: &str = "\
-log4j.rootLogger=INFO, console
-log4j.appender.console=org.apache.log4j.ConsoleAppender
-log4j.appender.console.layout=org.apache.log4j.PatternLayout
-log4j.appender.console.layout.ConversionPattern=[%d] %p %m (%c)%n
-";
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-fn zookeeper_properties(zookeeper: &Server, address: &str) -> String {
-    let (host, port) = address.split_once(':').unwrap_or(("127.0.0.1", address));
-    let data = zookeeper.folder().join("data");
-    format!(
-        "dataDir={}\nclientPortAddress={host}\nclientPort={port}\ntickTime=1000\n\
-         maxClientCnxns=0\nadmin.enableServer=false\n4lw.commands.whitelist=ruok,dump\n",
-        data.display()
-    )
-}
-
-/// Compose's settings where they can be seen from outside, and little memory everywhere else.
-fn broker_properties(
-    broker: &Server,
-    bootstrap: &str,
-    zookeeper_address: &str,
-    options: &KafkaOptions,
-) -> String {
-    let mut text = format!(
-        "broker.id=0\nlisteners=PLAINTEXT://{bootstrap}\nlog.dirs={}\n\
-         zookeeper.connect={zookeeper_address}\n\
-         zookeeper.session.timeout.ms={SESSION_TIMEOUT_MS}\n",
-        broker.folder().join("data").display()
-    );
-    text.push_str(BROKER_PROPERTIES);
-    // The last of two equal keys counts in a properties file.
-    for (name, value) in &options.properties {
-        text.push_str(&format!("{name}={value}\n"));
+    #[test]
+    fn a_mode_has_two_names_and_none_means_zookeeper() {
+        for (name, expected) in [
+            ("", Some(KafkaMode::ZooKeeper)),
+            ("zookeeper", Some(KafkaMode::ZooKeeper)),
+            ("kraft", Some(KafkaMode::KRaft)),
+            ("KRaft", None),
+            ("raft", None),
+        ] {
+            assert_eq!(KafkaMode::named(name), expected, "{name:?}");
+        }
     }
-    text
 }
-
-const BROKER_PROPERTIES: &str = "\
-auto.create.topics.enable=true
-num.partitions=3
-default.replication.factor=1
-log.message.timestamp.type=LogAppendTime
-group.initial.rebalance.delay.ms=0
-offsets.topic.num.partitions=3
-offsets.topic.replication.factor=1
-transaction.state.log.num.partitions=3
-transaction.state.log.replication.factor=1
-transaction.state.log.min.isr=1
-num.network.threads=2
-num.io.threads=4
-log.cleaner.dedupe.buffer.size=4194304
-";

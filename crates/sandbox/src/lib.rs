@@ -15,7 +15,7 @@ mod server;
 mod shared;
 mod sql;
 
-pub use kafka::{Kafka, KafkaOptions};
+pub use kafka::{KAFKA_MODE_VARIABLE, Kafka, KafkaMode, KafkaOptions};
 pub use postgres::{Postgres, PostgresOptions};
 pub use server::wait_until;
 pub use shared::{

@@ -1,6 +1,8 @@
 //! The servers themselves: started, stopped, killed and started again on the same port and data.
 
-use sandbox::{Kafka, Postgres};
+use std::net::TcpStream;
+
+use sandbox::{Kafka, KafkaMode, KafkaOptions, Postgres};
 use sqlx::{Connection, PgConnection};
 
 fn run(url: &str, statement: &'static str) -> anyhow::Result<i64> {
@@ -30,15 +32,30 @@ fn postgres_keeps_its_data_and_port_over_a_crash_and_a_restart() -> anyhow::Resu
     Ok(())
 }
 
-#[test]
-fn kafka_comes_back_on_its_port_after_a_kill_and_after_a_stop() -> anyhow::Result<()> {
-    let mut kafka = Kafka::start()?;
+fn comes_back_on_its_port_after_a_kill_and_after_a_stop(mut kafka: Kafka) -> anyhow::Result<()> {
     let first = kafka.pid();
+    let bootstrap = kafka.bootstrap().to_owned();
     kafka.kill()?;
     assert_eq!(kafka.pid(), None);
     kafka.restart()?;
     assert!(kafka.pid().is_some() && kafka.pid() != first);
     kafka.stop()?;
     kafka.restart()?;
+    TcpStream::connect(bootstrap)?;
     Ok(())
+}
+
+#[test]
+fn kafka_with_zookeeper_comes_back_after_a_kill_and_after_a_stop() -> anyhow::Result<()> {
+    let options = KafkaOptions { mode: Some(KafkaMode::ZooKeeper), ..KafkaOptions::default() };
+    let kafka = Kafka::start_with(&options)?;
+    assert!(kafka.zookeeper_log_path().is_some());
+    comes_back_on_its_port_after_a_kill_and_after_a_stop(kafka)
+}
+
+#[test]
+fn kafka_without_zookeeper_comes_back_after_a_kill_and_after_a_stop() -> anyhow::Result<()> {
+    let kafka = Kafka::start_with(&KafkaOptions::default().kraft())?;
+    assert!(kafka.zookeeper_log_path().is_none());
+    comes_back_on_its_port_after_a_kill_and_after_a_stop(kafka)
 }
