@@ -88,16 +88,19 @@ mod tests {
             topic: "telecom_events".to_owned(),
             generation: 1,
             partition: 2,
-            watermark: Some("2025-11-09T18:58:00".parse().unwrap()),
+            complete_through: Some("2025-11-09T18:58:00".parse().unwrap()),
+            watermark: None,
             caught_up_at: None,
             halted_reason: Some("offset 7 is gone".to_owned()),
+            owner: None,
+            updated_at: "2025-11-09T19:00:00".parse().unwrap(),
         };
         let one = DayState { partitions: 3, holding_back: vec![partition] };
         assert_eq!(
             completeness(&day, &one),
             "2025-11-09: not complete: 1 of 3 partitions can still bring events of that day, \
              which ends at 2025-11-09 19:00:00 UTC\n  telecom_events partition 2 (generation 1): \
-             watermark 2025-11-09 18:58:00 UTC, last caught up not known yet; halted: offset 7 is gone\n"
+             complete through 2025-11-09 18:58:00 UTC: halted: offset 7 is gone\n"
         );
     }
 }

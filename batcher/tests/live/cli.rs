@@ -29,7 +29,7 @@ fn check(database_url: &str, arguments: &[&str], exit: i32, said: &[&str]) {
 }
 
 const OPEN: &str = "INSERT INTO stream_progress
-    (topic, generation, partition, first_offset, next_offset, watermark)
+    (topic, generation, partition, first_offset, next_offset, complete_through)
     VALUES ('telecom_events', 0, 2, 0, 0, '2025-11-09 23:58')";
 
 #[tokio::test]
@@ -45,7 +45,8 @@ async fn a_day_from_open_to_final() {
 
     database.insert_windows(&windows(day.start(), day.end(), TimeDelta::hours(1))).await;
     database.execute(OPEN).await;
-    let holds_back = "telecom_events partition 2 (generation 0): watermark 2025-11-09 23:58:00 UTC";
+    let holds_back = "telecom_events partition 2 (generation 0): \
+                      complete through 2025-11-09 23:58:00 UTC: no streamer has read it yet";
     check(&["check", "2025-11-09"], 75, &["1 of 1 partitions", holds_back]);
     check(
         &["2025-11-09"],
@@ -59,7 +60,7 @@ async fn a_day_from_open_to_final() {
     );
     check(&["validate", "2025-11-09"], 0, &["2025-11-09: valid"]);
 
-    database.execute("UPDATE stream_progress SET watermark = '2025-11-10 00:00'").await;
+    database.execute("UPDATE stream_progress SET complete_through = '2025-11-10 00:00'").await;
     check(&["check", "2025-11-09"], 0, &["2025-11-09: complete"]);
     check(&["2025-11-09"], 0, &["16 rows from 288 windows, final"]);
 
@@ -112,7 +113,7 @@ async fn a_zone_that_differs_from_the_stored_one_is_refused() {
         &database.url,
         &almaty,
         1,
-        &["BUSINESS_TIMEZONE", "Asia/Almaty", "Asia/Qyzylorda", "can't be changed yet"],
+        &["BUSINESS_TIMEZONE", "Asia/Almaty", "Asia/Qyzylorda", "streamer settings set"],
     );
     check(&database.url, &["2025-11-09"], 4, &["a day in Asia/Qyzylorda"]);
 }

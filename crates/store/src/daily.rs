@@ -1,5 +1,4 @@
-//! A day's statistics: computes the rows of one business day from the windows, and judges whether
-//! that day can still change.
+//! A day's statistics: computes the rows of one business day from the windows.
 //!
 //! In: a [`BusinessDay`]. Out: its rows in `daily_stats`, replaced in one transaction. Keeps I-5
 //! (NUMERIC sums, one division at the end) and I-7 (a row that can't be added up stops the run and
@@ -8,20 +7,17 @@
 use std::fmt;
 use std::time::Duration;
 
-use chrono::{Datelike, NaiveDate, NaiveDateTime, TimeDelta};
+use chrono::{Datelike, NaiveDate, NaiveDateTime};
 use sqlx::postgres::PgConnection;
 use sqlx::{Connection, FromRow};
 use thiserror::Error;
 
-use crate::{BusinessDay, StoreError};
+use crate::{BusinessDay, DayState, StoreError, day_state};
 
 /// First key of the advisory locks that hold a date; the second is the date. "dail" in ASCII.
 const DATE_LOCK_SPACE: i32 = 0x6461_696c;
 /// A transaction that the server could not serialise is tried at most this often.
 const ATTEMPTS_MAX: u32 = 5;
-/// A partition that had nothing left to read this long after a day's end has had its events: the
-/// events of the day's last minutes were sent before.
-const CAUGHT_UP_MARGIN: TimeDelta = TimeDelta::minutes(10);
 
 /// What came of computing a day.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,32 +37,6 @@ pub struct ComputedDay {
     pub windows: i64,
     /// Whether the day could still change, judged in the same snapshot as the figures.
     pub state: DayState,
-}
-
-/// Whether a day can still change.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct DayState {
-    /// Partitions that are being read: the highest generation of each, unless it is retired.
-    pub partitions: usize,
-    /// Those that may still bring events of the day.
-    pub holding_back: Vec<PartitionState>,
-}
-
-/// How far one partition has come. `Display` says it in words.
-#[derive(Clone, Debug, PartialEq, Eq, FromRow)]
-pub struct PartitionState {
-    /// Topic.
-    pub topic: String,
-    /// Generation.
-    pub generation: i32,
-    /// Partition.
-    pub partition: i32,
-    /// Stored watermark, UTC.
-    pub watermark: Option<NaiveDateTime>,
-    /// When the broker was last seen to have nothing left, UTC.
-    pub caught_up_at: Option<NaiveDateTime>,
-    /// Why the partition waits for an operator.
-    pub halted_reason: Option<String>,
 }
 
 /// Why a day could not be computed.
@@ -99,56 +69,6 @@ pub struct UnusableRow {
     region: Option<String>,
     total_data_mb: Option<f64>,
     total_amount: Option<f64>,
-}
-
-impl DayState {
-    /// Whether no event can be added to the day any more, by what the partitions have shown.
-    pub fn is_complete(&self) -> bool {
-        self.partitions > 0 && self.holding_back.is_empty()
-    }
-
-    fn judge(partitions: Vec<PartitionState>, day_end: NaiveDateTime) -> Self {
-        let total = partitions.len();
-        let holding_back =
-            partitions.into_iter().filter(|partition| !partition.is_past(day_end)).collect();
-        DayState { partitions: total, holding_back }
-    }
-}
-
-impl PartitionState {
-    /// Whether the partition can bring no more on-time event of a day that ends at `day_end`: the
-    /// day's last window is closed, or nothing was left to read well after it.
-    ///
-    /// ```text
-    /// watermark     ≥ end           the window that ends at `end` is closed
-    /// caught_up_at  ≥ end + 10 min  whatever was sent in time had been read
-    /// ```
-    fn is_past(&self, day_end: NaiveDateTime) -> bool {
-        self.watermark.is_some_and(|watermark| watermark >= day_end)
-            || self.caught_up_at.is_some_and(|at| at >= day_end + CAUGHT_UP_MARGIN)
-    }
-}
-
-impl fmt::Display for PartitionState {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let time = |time: Option<NaiveDateTime>| match time {
-            Some(time) => format!("{time} UTC"),
-            None => "not known yet".to_owned(),
-        };
-        write!(
-            f,
-            "{} partition {} (generation {}): watermark {}, last caught up {}",
-            self.topic,
-            self.partition,
-            self.generation,
-            time(self.watermark),
-            time(self.caught_up_at),
-        )?;
-        match &self.halted_reason {
-            Some(reason) => write!(f, "; halted: {reason}"),
-            None => Ok(()),
-        }
-    }
 }
 
 impl fmt::Display for UnusableRow {
@@ -200,21 +120,6 @@ pub async fn compute_day(
     let run = computed?;
     unlocked?;
     Ok(run)
-}
-
-/// Says whether the day can still change.
-///
-/// # Errors
-/// A failed statement.
-pub async fn day_state(
-    connection: &mut PgConnection,
-    day: &BusinessDay,
-) -> Result<DayState, StoreError> {
-    let partitions = sqlx::query_as(include_str!("queries/daily_partitions.sql"))
-        .fetch_all(connection)
-        .await
-        .map_err(StoreError::sql("reading the partitions' progress"))?;
-    Ok(DayState::judge(partitions, day.end()))
 }
 
 async fn lock_date(
@@ -319,55 +224,4 @@ async fn compute_once(
     }
     transaction.commit().await.map_err(StoreError::sql("committing the day's rows"))?;
     Ok(DayRun::Computed(ComputedDay { rows, windows, state }))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn partition(watermark: Option<&str>, caught_up_at: Option<&str>) -> PartitionState {
-        let time = |text: &str| format!("2025-11-{text}").parse().unwrap();
-        PartitionState {
-            topic: "telecom_events".to_owned(),
-            generation: 0,
-            partition: 2,
-            watermark: watermark.map(time),
-            caught_up_at: caught_up_at.map(time),
-            halted_reason: None,
-        }
-    }
-
-    #[test]
-    fn a_partition_is_past_a_day_by_its_watermark_or_by_having_caught_up_later() {
-        let end = "2025-11-10T00:00:00".parse().unwrap();
-        for (watermark, caught_up_at, expected) in [
-            (None, None, false),
-            (Some("09T23:59:59.999999"), None, false),
-            (Some("10T00:00:00"), None, true),
-            (None, Some("10T00:09:59.999999"), false),
-            (None, Some("10T00:10:00"), true),
-            (Some("09T12:00:00"), Some("10T00:10:00"), true),
-            (Some("10T00:00:00"), Some("09T12:00:00"), true),
-            (Some("09T12:00:00"), Some("10T00:05:00"), false),
-        ] {
-            let found = partition(watermark, caught_up_at).is_past(end);
-            assert_eq!(found, expected, "{watermark:?} {caught_up_at:?}");
-        }
-    }
-
-    #[test]
-    fn a_day_is_complete_when_every_partition_is_past_it_and_there_is_one() {
-        let end = "2025-11-10T00:00:00".parse().unwrap();
-        let past = partition(Some("10T00:00:00"), None);
-        let behind = partition(Some("09T00:00:00"), None);
-        for (partitions, complete) in [
-            (vec![], false),
-            (vec![past.clone()], true),
-            (vec![past.clone(), past.clone()], true),
-            (vec![past, behind.clone()], false),
-        ] {
-            assert_eq!(DayState::judge(partitions.clone(), end).is_complete(), complete);
-        }
-        assert_eq!(DayState::judge(vec![behind.clone()], end).holding_back, [behind]);
-    }
 }

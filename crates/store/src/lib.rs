@@ -4,7 +4,9 @@
 //! In: values of `windowing`. Out: committed rows, or a [`StoreError`] that says whether trying
 //! again can help. Keeps I-1 and I-2 (a flush is one transaction) and I-5 (NUMERIC sums).
 
+mod adopt;
 mod business_day;
+mod completeness;
 mod connect;
 mod daily;
 mod difference;
@@ -20,11 +22,11 @@ mod settings;
 mod validate;
 mod verify;
 
+pub use adopt::{AdoptedTable, Adoption, DOUBLED_KEYS_LISTED_MAX, DoubledKey, adopt};
 pub use business_day::BusinessDay;
+pub use completeness::{DayState, PartitionState, day_state};
 pub use connect::{Session, Target, connect};
-pub use daily::{
-    ComputedDay, DailyError, DayRun, DayState, PartitionState, UnusableRow, compute_day, day_state,
-};
+pub use daily::{ComputedDay, DailyError, DayRun, UnusableRow, compute_day};
 pub use difference::{DIFFERENCES_LISTED_MAX, Difference, Differences};
 pub use error::StoreError;
 pub use flush::{Flusher, WriterIdentity};

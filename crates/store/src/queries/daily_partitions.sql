@@ -1,10 +1,5 @@
--- How far each partition that is being read has come: its highest generation, unless an operator
--- has taken it out.
-SELECT topic, generation, partition, watermark, caught_up_at, halted_reason
-FROM (
-    SELECT DISTINCT ON (topic, partition) *
-    FROM stream_progress
-    ORDER BY topic, partition, generation DESC
-) AS newest
-WHERE retired_at IS NULL
-ORDER BY topic, partition
+-- How far each partition in service is complete, the furthest behind first.
+SELECT topic, generation, partition, complete_through, watermark, caught_up_at, halted_reason,
+       owner, updated_at
+FROM current_progress
+ORDER BY complete_through ASC NULLS FIRST, topic, partition
