@@ -15,6 +15,12 @@ pub struct Database {
     connection: Option<PgConnection>,
 }
 
+/// A transaction that holds locks; rolled back on drop.
+#[derive(Debug)]
+pub struct Held {
+    _session: Database,
+}
+
 impl Database {
     /// The database at this address; connects when it is first asked.
     ///
@@ -38,6 +44,18 @@ impl Database {
         self.with_connection(statements, async |connection, sql| {
             sqlx::raw_sql(sql).execute(connection).await.map(drop)
         })
+    }
+
+    /// Runs a statement in a transaction and keeps the locks that it takes until the guard is
+    /// dropped.
+    ///
+    /// # Errors
+    /// The server's.
+    pub fn hold(&self, statement: &str) -> Result<Held> {
+        let mut other = Database::at(&self.url)?;
+        other.execute("BEGIN")?;
+        other.execute(statement)?;
+        Ok(Held { _session: other })
     }
 
     /// The rows that a query answers.

@@ -21,7 +21,7 @@ mod send;
 mod tables;
 mod topic;
 
-pub use database::Database;
+pub use database::{Database, Held};
 pub use events::{Scatter, event};
 pub use pipeline::{Pipeline, SLOW_READER};
 pub use produce_request::send_with_raw_header;

@@ -8,7 +8,7 @@ use sandbox::wait_until;
 use crate::oracle::{self, Expected};
 use crate::{Database, Ended, Running, Span, Topic, WAIT_TIMEOUT, differences};
 
-/// KAFKA_PROPERTIES of a streamer that reads some ten thousand records a second, so that a test
+/// KAFKA_PROPERTIES of a streamer that reads some thousand records a second, so that a test
 /// has the time to disturb it.
 pub const SLOW_READER: &str = "queued.min.messages=100,queued.max.messages.kbytes=16,\
                                fetch.max.bytes=16384,max.partition.fetch.bytes=16384,\

@@ -64,6 +64,8 @@ impl Sender {
     pub(crate) fn new(bootstrap: &str, topic: &str, properties: &[(&str, &str)]) -> Result<Self> {
         let mut config = ClientConfig::new();
         config.set("bootstrap.servers", bootstrap).set("linger.ms", "5");
+        // A reader gets whole batches: small ones, or no reader could be slow.
+        config.set("batch.size", "16384");
         for (name, value) in properties {
             config.set(*name, *value);
         }

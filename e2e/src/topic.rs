@@ -54,9 +54,14 @@ impl Topic {
     /// # Errors
     /// The broker's.
     pub fn create(bootstrap: &str, name: &str, partitions: i32) -> Result<Topic> {
-        let topic = Topic { bootstrap: bootstrap.to_owned(), name: name.to_owned() };
+        let topic = Topic::at(bootstrap, name);
         topic.create_again(partitions)?;
         Ok(topic)
+    }
+
+    /// A topic that somebody else creates.
+    pub fn at(bootstrap: &str, name: &str) -> Topic {
+        Topic { bootstrap: bootstrap.to_owned(), name: name.to_owned() }
     }
 
     /// Its name.

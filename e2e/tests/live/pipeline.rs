@@ -6,6 +6,8 @@ use e2e::oracle::{Expected, recompute_day};
 use e2e::{Pipeline, RawRecord, Scatter, daily_rows, event};
 use serde_json::json;
 
+use crate::instant;
+
 /// Three days of events with fixed seed, in the middle of them a disorderly lot: events out of
 /// order, late ones, unusable ones; at the end some from the future.
 fn fill(pipeline: &Pipeline) -> Result<()> {
@@ -36,10 +38,6 @@ fn future(now: DateTime<Utc>) -> Vec<RawRecord> {
         at(1, TimeDelta::days(20_000)),
         at(1, TimeDelta::hours(1)),
     ]
-}
-
-fn instant(text: &str) -> DateTime<Utc> {
-    text.parse().expect("an instant in this file")
 }
 
 #[test]
