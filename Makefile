@@ -1,7 +1,7 @@
 # Everything that a newcomer or CI runs. `make` alone lists it.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint build sandbox setup
+.PHONY: help demo test test-kraft test-airflow test-compose lint docs check-compose build images sandbox setup
 
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 
@@ -17,13 +17,31 @@ test: setup ## All tests, on a real Kafka and PostgreSQL that live as long as th
 	cargo build --workspace --bins --tests
 	$(TARGET)/debug/sandbox run -- cargo test --workspace
 
-lint: ## Format, clippy and documentation, warnings denied
+test-kraft: setup ## The end-to-end tests on a Kafka without ZooKeeper
+	cargo build --workspace --bins --tests
+	SANDBOX_KAFKA_MODE=kraft $(TARGET)/debug/sandbox run -- cargo test --package e2e
+
+test-airflow: setup ## The DAG on Airflow 2.7.3 and on 3.x, each with a real scheduler
+	.ci/airflow/run
+
+test-compose: ## docker-compose.yml on a Docker engine of its own; by hand, as root, on Debian
+	deploy/test-compose/run
+
+lint: ## Format and clippy, warnings denied
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets -- -D warnings
+
+docs: ## The crates' documentation, warnings denied
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --quiet
+
+check-compose: ## What can be said about docker-compose.yml without a Docker engine
+	.ci/check-compose
 
 build: ## target/release/{producer,streamer,batcher,sandbox}
 	cargo build --release --workspace
+
+images: ## Docker images of the three programs, and of Airflow with the batcher in it
+	$$(.ci/compose) --env-file .env.example --profile '*' build
 
 sandbox: setup ## A throw-away Kafka and PostgreSQL for experiments, until Ctrl-C
 	cargo build --release --workspace

@@ -1,0 +1,67 @@
+//! What two files of the repository say about the same thing is the same.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+
+const GATE: &str = ".ci/run";
+const WORKFLOW: &str = ".github/workflows/ci.yml";
+
+/// The workflow runs these and the gate does not: they need a Docker engine, or repeat what the gate
+/// has tested on another Kafka or with Airflow, which takes long to install.
+const WORKFLOW_ONLY: [&str; 3] = ["images", "test-airflow", "test-kraft"];
+
+fn file(path: &str) -> String {
+    let repository = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    fs::read_to_string(repository.join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
+}
+
+/// The targets of lines that are, or end with, `make TARGET`.
+fn make_targets(text: &str) -> BTreeSet<&str> {
+    text.lines()
+        .map(|line| line.trim_start().trim_start_matches("- run: "))
+        .filter_map(|command| command.strip_prefix("make "))
+        .flat_map(str::split_whitespace)
+        .collect()
+}
+
+#[test]
+fn the_workflow_runs_what_the_gate_runs_and_the_listed_targets() {
+    let (gate, workflow) = (file(GATE), file(WORKFLOW));
+    let mut expected = make_targets(&gate);
+    assert!(expected.contains("test"), "{GATE} runs no tests: {expected:?}");
+    expected.extend(WORKFLOW_ONLY);
+    assert_eq!(make_targets(&workflow), expected);
+}
+
+#[test]
+fn every_target_that_a_machine_runs_is_in_the_makefile() {
+    let (workflow, makefile) = (file(WORKFLOW), file("Makefile"));
+    for target in make_targets(&workflow) {
+        let rule = format!("{target}:");
+        assert!(makefile.lines().any(|line| line.starts_with(&rule)), "no target {target}");
+    }
+}
+
+#[test]
+fn actions_are_pinned_by_commit() {
+    let workflow = file(WORKFLOW);
+    let used: Vec<&str> =
+        workflow.lines().filter_map(|line| line.trim().strip_prefix("- uses: ")).collect();
+    assert!(!used.is_empty());
+    for action in used {
+        let reference = action.split([' ', '@']).nth(1).unwrap_or_default();
+        let is_commit = reference.len() == 40 && reference.bytes().all(|b| b.is_ascii_hexdigit());
+        assert!(is_commit, "{action}");
+    }
+}
+
+#[test]
+fn images_are_built_by_the_toolchain_of_this_repository() {
+    let (dockerfile, toolchain) = (file("Dockerfile"), file("rust-toolchain.toml"));
+    let version = |text: &str, key: &str| -> String {
+        let line = text.lines().find_map(|line| line.strip_prefix(key));
+        line.unwrap_or_else(|| panic!("no line {key}")).trim_matches([' ', '=', '"']).to_owned()
+    };
+    assert_eq!(version(&dockerfile, "ARG RUST_VERSION="), version(&toolchain, "channel"));
+}
