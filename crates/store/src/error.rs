@@ -36,6 +36,24 @@ pub enum StoreError {
          use another database, or rename those tables"
     )]
     ForeignTables(String),
+    /// The replaced system's tables are there.
+    #[error(
+        "the database holds tables of the replaced system: {0}; run `streamer migrate --adopt`, \
+         which renames them to …_legacy and copies their rows"
+    )]
+    ReplacedSystem(String),
+    /// The replaced system's tables could not be adopted.
+    #[error(
+        "adopting the replaced system's tables failed while {doing}, and nothing was changed; \
+         run it as their owner while nothing else uses them"
+    )]
+    Adopting {
+        /// What was being done.
+        doing: &'static str,
+        /// The server's answer.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
     /// The schema is older than this program, and was not or could not be changed from here.
     #[error(
         "the database schema is not up to date; run `streamer migrate` as the owner of the database"

@@ -1,10 +1,11 @@
 //! Brings the schema up to date, and does no DDL at all when it already is: a least-privilege role
 //! must be able to start the programs.
 
-use sqlx::migrate::Migrator;
+use sqlx::migrate::{MigrateError, Migrator};
 use sqlx::postgres::PgConnection;
 
 use crate::StoreError;
+use crate::adopt::{ReplacedTable, replaced_tables};
 
 static MIGRATOR: Migrator = sqlx::migrate!("../../migrations");
 
@@ -29,36 +30,70 @@ pub enum SchemaState {
     Behind,
 }
 
+/// What the database holds.
+#[derive(Debug)]
+pub(crate) enum Schema {
+    /// Nothing, or our tables.
+    Ours(SchemaState),
+    /// Tables of the replaced system, and nothing else of our names.
+    Replaced(Vec<&'static ReplacedTable>),
+}
+
 /// Compares the schema with this program's, by reading alone.
 ///
 /// # Errors
+/// [`StoreError::ReplacedSystem`] when the replaced system's tables are there,
 /// [`StoreError::ForeignTables`] when tables of our names exist that we did not make,
 /// [`StoreError::SchemaTooNew`], or a failed statement.
 pub async fn schema_state(connection: &mut PgConnection) -> Result<SchemaState, StoreError> {
+    match examine_schema(connection).await? {
+        Schema::Ours(state) => Ok(state),
+        Schema::Replaced(tables) => {
+            let names: Vec<&str> = tables.iter().map(|table| table.name).collect();
+            Err(StoreError::ReplacedSystem(names.join(", ")))
+        }
+    }
+}
+
+/// The same, with the replaced system's tables as a finding.
+pub(crate) async fn examine_schema(connection: &mut PgConnection) -> Result<Schema, StoreError> {
     let reading = "reading the schema's version";
+    // Our tables never exist without the history, so the tables are read first: another program
+    // that migrates in between must not make them look foreign.
+    let existing: Vec<String> = sqlx::query_scalar(
+        "SELECT name FROM unnest($1::text[]) AS name WHERE to_regclass(name) IS NOT NULL",
+    )
+    .bind(&OUR_TABLES[..])
+    .fetch_all(&mut *connection)
+    .await
+    .map_err(StoreError::sql(reading))?;
+    let replaced = replaced_tables(connection).await?;
     let has_history: bool =
         sqlx::query_scalar("SELECT to_regclass('_sqlx_migrations') IS NOT NULL")
             .fetch_one(&mut *connection)
             .await
             .map_err(StoreError::sql(reading))?;
-    if !has_history {
-        let foreign: Vec<String> = sqlx::query_scalar(
-            "SELECT name FROM unnest($1::text[]) AS name WHERE to_regclass(name) IS NOT NULL",
-        )
-        .bind(&OUR_TABLES[..])
-        .fetch_all(&mut *connection)
-        .await
-        .map_err(StoreError::sql(reading))?;
-        if !foreign.is_empty() {
-            return Err(StoreError::ForeignTables(foreign.join(", ")));
-        }
-        return Ok(SchemaState::Behind);
+    if has_history {
+        return compare_history(connection).await.map(Schema::Ours);
     }
+    let is_replaced = |name: &String| replaced.iter().any(|table| table.name == name);
+    let foreign: Vec<String> = existing.into_iter().filter(|name| !is_replaced(name)).collect();
+    if !foreign.is_empty() {
+        return Err(StoreError::ForeignTables(foreign.join(", ")));
+    }
+    Ok(if replaced.is_empty() {
+        Schema::Ours(SchemaState::Behind)
+    } else {
+        Schema::Replaced(replaced)
+    })
+}
+
+async fn compare_history(connection: &mut PgConnection) -> Result<SchemaState, StoreError> {
     let applied: Vec<i64> =
         sqlx::query_scalar("SELECT version FROM _sqlx_migrations WHERE success ORDER BY version")
-            .fetch_all(&mut *connection)
+            .fetch_all(connection)
             .await
-            .map_err(StoreError::sql(reading))?;
+            .map_err(StoreError::sql("reading the schema's version"))?;
     let known: Vec<i64> = MIGRATOR.iter().map(|migration| migration.version).collect();
     if let Some(unknown) = applied.iter().find(|version| !known.contains(version)) {
         return Err(StoreError::SchemaTooNew(*unknown));
@@ -76,9 +111,14 @@ pub async fn migrate(connection: &mut PgConnection) -> Result<(), StoreError> {
         return Ok(());
     }
     let failed = |error| StoreError::NeedsMigration(Some(Box::new(error)));
-    MIGRATOR.run(&mut *connection).await.map_err(failed)?;
+    run_migrations(connection).await.map_err(failed)?;
     tracing::info!("the database schema is up to date");
     Ok(())
+}
+
+/// Applies what is missing, whatever the database holds besides.
+pub(crate) async fn run_migrations(connection: &mut PgConnection) -> Result<(), MigrateError> {
+    MIGRATOR.run(connection).await
 }
 
 /// Fails unless the schema is current; changes nothing.

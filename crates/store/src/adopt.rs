@@ -1,0 +1,335 @@
+//! Coming from the replaced system: its two tables are recognised, renamed and copied.
+//!
+//! In: a database that holds `real_time_metrics` and `daily_stats` (or one of them) as the replaced
+//! system made them. Out: these tables as `…_legacy`, ours beside them with the same figures, and an
+//! [`Adoption`] that says what was found. All of it is one transaction, so that a crash leaves
+//! everything as it was. Nothing is deleted.
+//!
+//! Keeps I-1 and I-2: what is copied is not `own`, so it has no part in the accounting.
+
+use chrono::{NaiveDate, NaiveDateTime, NaiveTime};
+use sqlx::postgres::PgConnection;
+use sqlx::{AssertSqlSafe, Connection, FromRow};
+
+use crate::StoreError;
+use crate::daily::UnusableRow;
+use crate::migrate::{Schema, examine_schema, migrate, run_migrations};
+
+/// A report lists at most this many doubled keys (I-6); the rest are counted.
+pub const DOUBLED_KEYS_LISTED_MAX: usize = 20;
+
+/// Key of the advisory lock under which tables are adopted. "adopt" in ASCII.
+const ADOPT_LOCK: i64 = 0x61_646f_7074;
+/// How long to wait for whoever still uses the tables: everybody else queues up behind us.
+const SET_LOCK_TIMEOUT: &str = "SET LOCAL lock_timeout = '10s'";
+
+/// What was adopted.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Adoption {
+    /// The tables; empty: there was nothing to adopt.
+    pub tables: Vec<AdoptedTable>,
+    /// The first keys of `real_time_metrics` that have more than one row.
+    pub doubled_keys: Vec<DoubledKey>,
+    /// How many such keys there are.
+    pub doubled_keys_total: i64,
+    /// How many rows there are beyond one for each key.
+    pub surplus_rows: i64,
+    /// The first row that will stop the batcher.
+    pub unusable_row: Option<UnusableRow>,
+    /// Views that read the renamed tables from now on.
+    pub views: Vec<String>,
+}
+
+/// One table of the replaced system.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AdoptedTable {
+    /// Its name, which is now the name of ours.
+    pub name: &'static str,
+    /// What it is called now.
+    pub legacy_name: &'static str,
+    /// Its rows.
+    pub rows: i64,
+    /// Those that ours has now.
+    pub copied: u64,
+    /// Columns that ours does not have.
+    pub columns_left: Vec<String>,
+}
+
+/// A key of `real_time_metrics` that has more than one row.
+#[derive(Clone, Debug, PartialEq, Eq, FromRow)]
+pub struct DoubledKey {
+    /// Start of the window, UTC.
+    pub window_start: Option<NaiveDateTime>,
+    /// Type.
+    pub event_type: Option<String>,
+    /// Region.
+    pub region: Option<String>,
+    /// How many rows it has.
+    pub rows: i64,
+    /// Whether they agree in all figures.
+    pub agree: bool,
+}
+
+/// A table that the replaced system has.
+#[derive(Debug)]
+pub(crate) struct ReplacedTable {
+    pub(crate) name: &'static str,
+    legacy_name: &'static str,
+    /// The contract's columns, and the types by which they are recognised.
+    columns: &'static [(&'static str, &'static [&'static str])],
+    copy: &'static str,
+}
+
+const MOMENT: &[&str] = &["timestamp without time zone"];
+const WHOLE: &[&str] = &["integer", "bigint"];
+const REAL: &[&str] = &["double precision"];
+const TEXT: &[&str] = &["character varying", "text"];
+
+/// The replaced system's tables, in the order in which they are locked.
+static REPLACED_TABLES: [ReplacedTable; 2] = [
+    ReplacedTable {
+        name: "real_time_metrics",
+        legacy_name: "real_time_metrics_legacy",
+        columns: &[
+            ("window_start", MOMENT),
+            ("window_end", MOMENT),
+            ("event_type", TEXT),
+            ("event_count", WHOLE),
+            ("total_duration", WHOLE),
+            ("total_data_mb", REAL),
+            ("total_amount", REAL),
+            ("region", TEXT),
+            ("processed_at", MOMENT),
+        ],
+        copy: include_str!("queries/adopt_real_time_metrics.sql"),
+    },
+    ReplacedTable {
+        name: "daily_stats",
+        legacy_name: "daily_stats_legacy",
+        columns: &[
+            ("date", &["date"]),
+            ("event_type", TEXT),
+            ("region", TEXT),
+            ("total_events", WHOLE),
+            ("total_duration_hours", REAL),
+            ("total_data_tb", REAL),
+            ("total_amount", REAL),
+            ("avg_duration_seconds", REAL),
+            ("avg_data_per_user_mb", REAL),
+        ],
+        copy: include_str!("queries/adopt_daily_stats.sql"),
+    },
+];
+
+/// Columns that only our own tables have: a table with one of these is ours, without its history.
+const OUR_COLUMNS: [&str; 3] = ["own", "exact_data_mb", "exact_amount"];
+
+/// Those tables that are the replaced system's by the names and types of their columns. Further
+/// columns don't matter: `id`, or what somebody has added.
+pub(crate) async fn replaced_tables(
+    connection: &mut PgConnection,
+) -> Result<Vec<&'static ReplacedTable>, StoreError> {
+    let mut found = Vec::new();
+    for table in &REPLACED_TABLES {
+        if table.is_recognised(&columns_of(connection, table.name).await?) {
+            found.push(table);
+        }
+    }
+    Ok(found)
+}
+
+/// Brings the schema up to date, adopting the replaced system's tables if there are any. After an
+/// error the connection has to be dropped.
+///
+/// # Errors
+/// [`StoreError::ForeignTables`] when a `…_legacy` table exists already, [`StoreError::Adopting`]
+/// when anything fails before COMMIT (nothing was changed then), or those of
+/// [`migrate`](crate::migrate).
+pub async fn adopt(connection: &mut PgConnection) -> Result<Adoption, StoreError> {
+    let mut transaction =
+        connection.begin().await.map_err(StoreError::sql("beginning the adoption"))?;
+    run(&mut transaction, SET_LOCK_TIMEOUT, "preparing").await?;
+    // A second program that adopts waits here, and then finds that there is nothing left to do.
+    sqlx::query("SELECT pg_advisory_xact_lock($1)")
+        .bind(ADOPT_LOCK)
+        .execute(&mut *transaction)
+        .await
+        .map_err(failed("waiting for another adoption"))?;
+    let adoption = match examine_schema(&mut transaction).await? {
+        Schema::Replaced(tables) => adopt_tables(&mut transaction, &tables).await?,
+        Schema::Ours(_) => Adoption::default(),
+    };
+    transaction.commit().await.map_err(StoreError::sql("committing the adoption"))?;
+    migrate(connection).await?;
+    Ok(adoption)
+}
+
+async fn adopt_tables(
+    connection: &mut PgConnection,
+    tables: &[&ReplacedTable],
+) -> Result<Adoption, StoreError> {
+    let mut adoption = Adoption::default();
+    for table in tables {
+        table.make_way(connection).await?;
+    }
+    // sqlx begins a transaction for each migration; inside ours they are savepoints.
+    run_migrations(connection).await.map_err(|error| StoreError::Adopting {
+        doing: "creating the new tables",
+        source: error.into(),
+    })?;
+    for table in tables {
+        adoption.tables.push(table.copy(connection).await?);
+        adoption.views.extend(views_of(connection, table.legacy_name).await?);
+    }
+    if tables.iter().any(|table| table.name == "real_time_metrics") {
+        adoption.look_at_windows(connection).await?;
+    }
+    for table in tables {
+        table.copy_grants(connection).await?;
+    }
+    Ok(adoption)
+}
+
+impl ReplacedTable {
+    fn is_recognised(&self, columns: &[(String, String)]) -> bool {
+        let has = |name: &str, types: &[&str]| {
+            columns.iter().any(|(n, kind)| n == name && types.contains(&kind.as_str()))
+        };
+        self.columns.iter().all(|(name, types)| has(name, types))
+            && !columns.iter().any(|(name, _)| OUR_COLUMNS.contains(&name.as_str()))
+    }
+
+    /// Renames the table and what belongs to it.
+    async fn make_way(&self, connection: &mut PgConnection) -> Result<(), StoreError> {
+        let renaming = "renaming the tables";
+        let is_taken: bool = sqlx::query_scalar("SELECT to_regclass($1) IS NOT NULL")
+            .bind(self.legacy_name)
+            .fetch_one(&mut *connection)
+            .await
+            .map_err(failed(renaming))?;
+        if is_taken {
+            return Err(StoreError::ForeignTables(self.legacy_name.to_owned()));
+        }
+        let renames: Vec<String> = sqlx::query_scalar(include_str!("queries/adopt_renames.sql"))
+            .bind(self.name)
+            .bind(self.legacy_name)
+            .fetch_all(&mut *connection)
+            .await
+            .map_err(failed(renaming))?;
+        let rename = format!("ALTER TABLE {} RENAME TO {}", self.name, self.legacy_name);
+        run(connection, &rename, renaming).await?;
+        for rename in renames {
+            run(connection, &rename, renaming).await?;
+        }
+        Ok(())
+    }
+
+    async fn copy(&self, connection: &mut PgConnection) -> Result<AdoptedTable, StoreError> {
+        let copying = "copying the rows";
+        let copied = run(connection, self.copy, copying).await?;
+        let count = format!("SELECT COUNT(*) FROM {}", self.legacy_name);
+        let rows = sqlx::query_scalar(AssertSqlSafe(count))
+            .fetch_one(&mut *connection)
+            .await
+            .map_err(failed(copying))?;
+        let is_left = |name: &String| !self.columns.iter().any(|(known, _)| known == name);
+        let columns = columns_of(connection, self.legacy_name).await?;
+        Ok(AdoptedTable {
+            name: self.name,
+            legacy_name: self.legacy_name,
+            rows,
+            copied,
+            columns_left: columns.into_iter().map(|(name, _)| name).filter(is_left).collect(),
+        })
+    }
+
+    /// The rights that others had on the table.
+    async fn copy_grants(&self, connection: &mut PgConnection) -> Result<(), StoreError> {
+        let granting = "granting the same rights on the new tables";
+        let grants: Vec<String> = sqlx::query_scalar(include_str!("queries/adopt_grants.sql"))
+            .bind(self.legacy_name)
+            .bind(self.name)
+            .fetch_all(&mut *connection)
+            .await
+            .map_err(failed(granting))?;
+        for grant in grants {
+            run(connection, &grant, granting).await?;
+        }
+        Ok(())
+    }
+}
+
+/// A doubled key, and the totals before LIMIT.
+#[derive(FromRow)]
+struct DoubledKeyRow {
+    #[sqlx(flatten)]
+    key: DoubledKey,
+    keys: i64,
+    surplus: i64,
+}
+
+impl Adoption {
+    /// What an operator should know of the adopted windows.
+    async fn look_at_windows(&mut self, connection: &mut PgConnection) -> Result<(), StoreError> {
+        let looking = "looking for doubled and unusable rows";
+        let doubled: Vec<DoubledKeyRow> =
+            sqlx::query_as(include_str!("queries/adopt_doubled_keys.sql"))
+                .bind(DOUBLED_KEYS_LISTED_MAX as i64)
+                .fetch_all(&mut *connection)
+                .await
+                .map_err(failed(looking))?;
+        if let Some(first) = doubled.first() {
+            (self.doubled_keys_total, self.surplus_rows) = (first.keys, first.surplus);
+        }
+        self.doubled_keys = doubled.into_iter().map(|row| row.key).collect();
+        // Every moment that a row can have been given by mistake.
+        let [start, end] = [-4700, 200_000].map(|year| {
+            NaiveDate::from_ymd_opt(year, 1, 1).unwrap_or_default().and_time(NaiveTime::MIN)
+        });
+        self.unusable_row = sqlx::query_as(include_str!("queries/daily_unusable_row.sql"))
+            .bind(start)
+            .bind(end)
+            .fetch_optional(connection)
+            .await
+            .map_err(failed(looking))?;
+        Ok(())
+    }
+}
+
+/// Names and types of a table's columns, in their order; empty: there is no such table.
+async fn columns_of(
+    connection: &mut PgConnection,
+    table: &str,
+) -> Result<Vec<(String, String)>, StoreError> {
+    sqlx::query_as(include_str!("queries/adopt_columns.sql"))
+        .bind(table)
+        .fetch_all(connection)
+        .await
+        .map_err(StoreError::sql("reading the columns of the tables"))
+}
+
+async fn views_of(connection: &mut PgConnection, table: &str) -> Result<Vec<String>, StoreError> {
+    sqlx::query_scalar(include_str!("queries/adopt_views.sql"))
+        .bind(table)
+        .fetch_all(connection)
+        .await
+        .map_err(failed("looking for views"))
+}
+
+/// Runs one statement, which is ours or was put together by the server with quoted names. Returns
+/// how many rows it concerned.
+async fn run(
+    connection: &mut PgConnection,
+    statement: &str,
+    doing: &'static str,
+) -> Result<u64, StoreError> {
+    let done = sqlx::query(AssertSqlSafe(statement.to_owned()))
+        .execute(connection)
+        .await
+        .map_err(failed(doing))?;
+    Ok(done.rows_affected())
+}
+
+fn failed(doing: &'static str) -> impl FnOnce(sqlx::Error) -> StoreError {
+    move |error| StoreError::Adopting { doing, source: error.into() }
+}
