@@ -18,8 +18,9 @@ WORKDIR /src
 COPY . .
 RUN find . -type f ! -name Cargo.toml ! -name Cargo.lock -delete \
  && find . -type d -empty -delete \
- && find . -mindepth 2 -name Cargo.toml -execdir sh -c \
-      'mkdir src && touch src/lib.rs && echo "fn main() {}" > src/main.rs' \; \
+ && find . -mindepth 2 -name Cargo.toml -printf '%h\n' | while read -r crate; do \
+        mkdir "$crate/src" && touch "$crate/src/lib.rs" && echo 'fn main() {}' > "$crate/src/main.rs"; \
+    done \
  && find . -exec touch --date=@0 {} +
 
 # --- producer and streamer: librdkafka, linked to Debian's libc -------------------------------
