@@ -25,7 +25,8 @@ impl Cli {
         match &self.command {
             None => &self.run.log,
             Some(Command::Run(args)) => &args.log,
-            Some(Command::Migrate(args) | Command::Verify(args) | Command::Gaps(args)) => &args.log,
+            Some(Command::Migrate(args)) => &args.database.log,
+            Some(Command::Verify(args) | Command::Gaps(args)) => &args.log,
             Some(Command::AcceptGap(args)) => &args.database.log,
             Some(Command::Retire(args)) => &args.database.log,
             Some(Command::Settings(SettingsCommand::Show(args))) => &args.log,
@@ -41,7 +42,7 @@ pub enum Command {
     /// Read the topic and keep the tables up to date (the default)
     Run(Box<RunArgs>),
     /// Bring the database schema up to date, then exit
-    Migrate(DatabaseCommandArgs),
+    Migrate(MigrateArgs),
     /// Check that every record is accounted for; exit 1 and list the differences if not
     Verify(DatabaseCommandArgs),
     /// Say whether this host's streamer has stored what it read lately; exit 1 if not
@@ -55,6 +56,17 @@ pub enum Command {
     /// Show or change what decides whether an event is on time, late or dead
     #[command(subcommand)]
     Settings(SettingsCommand),
+}
+
+/// Arguments of `migrate`.
+#[derive(Args, Clone, Debug)]
+pub struct MigrateArgs {
+    /// Take over the tables of the replaced system: rename them to …_legacy, copy their rows
+    #[arg(long)]
+    pub adopt: bool,
+    /// Where the database is.
+    #[command(flatten)]
+    pub database: DatabaseCommandArgs,
 }
 
 /// Arguments of `accept-gap`.

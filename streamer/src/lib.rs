@@ -14,6 +14,7 @@ mod drain;
 mod examine;
 mod health;
 mod loader;
+mod migrate;
 mod operate;
 mod record;
 mod start;
@@ -59,12 +60,7 @@ pub async fn run(cli: Cli, shutdown: impl Future<Output = ()>) -> anyhow::Result
     match cli.command {
         None => stream(cli.run, shutdown).await,
         Some(Command::Run(args)) => stream(*args, shutdown).await,
-        Some(Command::Migrate(args)) => {
-            let mut connection = start::connect_within(&args.database, args.wait).await?;
-            store::migrate(&mut connection).await?;
-            tracing::info!("the database is ready");
-            Ok(Exit::Done)
-        }
+        Some(Command::Migrate(args)) => migrate::migrate(&args).await,
         Some(Command::Verify(args)) => verify::verify(&args).await,
         Some(Command::Gaps(args)) => operate::gaps(&args).await,
         Some(Command::AcceptGap(args)) => operate::accept_gap(&args).await,
