@@ -8,6 +8,7 @@ mod crashes;
 mod first_contact;
 mod log_forms;
 mod pipeline;
+mod poison;
 mod rebalances;
 
 use chrono::{DateTime, Utc};
