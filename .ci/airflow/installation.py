@@ -29,6 +29,8 @@ REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
 LONGEST_WAIT_SECONDS = 300
 LONGEST_STOP_SECONDS = 30
 POLL_SECONDS = 0.3
+# States of a task whose log says why.
+NOT_WELL = ("failed", "up_for_retry", "running")
 
 
 class Airflow:
@@ -53,8 +55,8 @@ class Airflow:
             "CORE__LOAD_EXAMPLES": False,
             "CORE__EXECUTOR": "LocalExecutor",
             "CORE__PARALLELISM": 2,
-            # A DAG is scheduled as soon as it is registered.
-            "CORE__DAGS_ARE_PAUSED_AT_CREATION": False,
+            # Nothing runs before a claim asks for it.
+            "CORE__DAGS_ARE_PAUSED_AT_CREATION": True,
             "DATABASE__SQL_ALCHEMY_CONN": database_url.replace("postgres://", "postgresql+psycopg2://"),
             "SCHEDULER__PARSING_PROCESSES": 1,
             "SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": 0.5,
@@ -192,6 +194,7 @@ class Airflow:
         self.calls_path.write_text("")
         shutil.rmtree(self.home / "logs" / f"dag_id={DAG_ID}", ignore_errors=True)
         self.command("dags", "reserialize")
+        self.command("dags", "unpause", DAG_ID)
 
         def due():
             return self.query(
@@ -219,7 +222,7 @@ class Airflow:
             f"{task_id} of {run_id} to be up for retry",
             lambda: self.tasks(run_id).get(task_id, (None, 0))[0] == "up_for_retry",
             self.assert_alive,
-            lambda: f"{self.tasks(run_id)}\n{self.log(run_id, task_id)[-2000:]}",
+            lambda: self.explain(run_id),
         )
 
     def finish(self, run_id: str) -> str:
@@ -235,7 +238,13 @@ class Airflow:
             state = self.state(run_id)
             return state if state in ("success", "failed") else None
 
-        return wait_for(f"the end of {run_id}", ended, self.assert_alive, lambda: str(self.tasks(run_id)))
+        return wait_for(f"the end of {run_id}", ended, self.assert_alive, lambda: self.explain(run_id))
+
+    def explain(self, run_id: str) -> str:
+        """What a run has come to, for the message of a claim that failed."""
+        tasks = self.tasks(run_id)
+        logs = [self.log(run_id, task)[-1500:] for task, (state, _) in tasks.items() if state in NOT_WELL]
+        return "\n".join([str(tasks), *self.calls(run_id), *logs])
 
 
 def wait_for(what: str, condition, alive=lambda: None, explain=lambda: ""):

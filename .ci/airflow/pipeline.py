@@ -45,12 +45,14 @@ class Pipeline:
             )
 
     def read_until(self, moment: datetime.datetime) -> None:
-        """Makes the one partition's watermark `moment`: days that end later can still change."""
+        """Says of the one partition what a streamer says that has read all events before `moment`: days
+        that end later can still change."""
         self._execute("DELETE FROM stream_progress")
         self._execute(
-            """INSERT INTO stream_progress (topic, generation, partition, first_offset, next_offset, watermark)
-               VALUES ('telecom_events', 0, 0, 0, 0, %s)""",
-            (moment,),
+            """INSERT INTO stream_progress
+                   (topic, generation, partition, first_offset, next_offset, watermark, complete_through)
+               VALUES ('telecom_events', 0, 0, 0, 0, %s, %s)""",
+            (moment, moment),
         )
 
     def daily_stats(self, day: datetime.date) -> list:

@@ -89,7 +89,7 @@ def describe(module) -> dict:
         "templates_in_commands": [task.bash_command for task in tasks if "{{" in task.bash_command],
         "catchup": dag.catchup,
         "max_active_runs": dag.max_active_runs,
-        "timetable": [type(dag.timetable).__name__, dag.timetable.summary],
+        "timetable": type(dag.timetable).__name__,
         "days": len(DAYS),
         "wrong_days": wrong_days(module),
     }
