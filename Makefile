@@ -27,9 +27,11 @@ test-airflow: setup ## The DAG on Airflow 2.7.3 and on 3.x, each with a real sch
 test-compose: ## docker-compose.yml on a Docker engine of its own; by hand, as root, on Debian
 	deploy/test-compose/run
 
-lint: ## Format and clippy, warnings denied
+lint: ## Format and clippy, warnings denied; Python compiles
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets -- -D warnings
+	@if command -v python3 >/dev/null; then \
+		PYTHONPYCACHEPREFIX=$(TARGET)/pycache python3 -m py_compile dags/*.py .ci/airflow/*.py; fi
 
 docs: ## The crates' documentation, warnings denied
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --quiet
