@@ -31,6 +31,7 @@ impl Cli {
             Some(Command::Retire(args)) => &args.database.log,
             Some(Command::Settings(SettingsCommand::Show(args))) => &args.log,
             Some(Command::Settings(SettingsCommand::Set(args))) => &args.database.log,
+            Some(Command::Status(args)) => &args.log,
             Some(Command::Health(args)) => &args.log,
         }
     }
@@ -45,6 +46,8 @@ pub enum Command {
     Migrate(MigrateArgs),
     /// Check that every record is accounted for; exit 1 and list the differences if not
     Verify(DatabaseCommandArgs),
+    /// Say whether all is well, and where every partition stands; exit 1 if not, 3 if that can't be seen
+    Status(Box<StatusArgs>),
     /// Say whether this host's streamer has stored what it read lately; exit 1 if not
     Health(HealthArgs),
     /// List halted partitions, and losses that were accepted
@@ -148,6 +151,46 @@ pub struct DatabaseCommandArgs {
     pub log: LogArgs,
 }
 
+/// Arguments of `status`.
+#[derive(Args, Clone, Debug)]
+#[command(mut_arg("topic_partitions", |arg| arg.hide(true)))]
+#[command(mut_arg("topic_replication", |arg| arg.hide(true)))]
+pub struct StatusArgs {
+    /// Where Kafka is.
+    #[command(flatten)]
+    pub kafka: KafkaArgs,
+    /// Where PostgreSQL is.
+    #[command(flatten)]
+    pub database: DatabaseArgs,
+    /// One line of JSON instead of tables; docs/status.md describes it
+    #[arg(long)]
+    pub json: bool,
+    /// Look again every 2 s until Ctrl-C
+    #[arg(long)]
+    pub watch: bool,
+    /// A partition that nobody has written for longer stands still [default: three flush
+    /// intervals, at least 30s]
+    #[arg(long, value_parser = parse_duration)]
+    stalled_after: Option<Duration>,
+    /// How often the streamer writes its results
+    #[arg(long, env = "FLUSH_INTERVAL", default_value = "30s", value_parser = parse_flush_interval)]
+    flush_interval: Duration,
+    /// How long PostgreSQL and Kafka each get to answer
+    #[arg(long, default_value = "5s", value_parser = parse_duration)]
+    pub wait: Duration,
+    /// How to log.
+    #[command(flatten)]
+    pub log: LogArgs,
+}
+
+impl StatusArgs {
+    /// How long a partition may go unwritten.
+    pub(crate) fn stalled_after(&self) -> Duration {
+        let usual = self.flush_interval * STALLED_AFTER_FLUSHES;
+        self.stalled_after.unwrap_or(usual.max(STALLED_AFTER_MIN))
+    }
+}
+
 /// Arguments of `health`: those of the streamer that it asks about.
 #[derive(Args, Clone, Debug)]
 pub struct HealthArgs {
@@ -238,6 +281,10 @@ impl From<StartAt> for Start {
 /// The shortest and longest flush interval that make sense.
 const FLUSH_INTERVAL_MIN: Duration = Duration::from_millis(10);
 const FLUSH_INTERVAL_MAX: Duration = Duration::from_secs(3600);
+/// A partition that missed this many flushes is not being read …
+const STALLED_AFTER_FLUSHES: u32 = 3;
+/// … but rebalances take their time, and an empty partition is written every few seconds at most.
+const STALLED_AFTER_MIN: Duration = Duration::from_secs(30);
 /// The longest watermark delay and future skew: a year.
 const SETTING_MAX: Duration = Duration::from_secs(366 * 24 * 3600);
 
@@ -285,6 +332,20 @@ mod tests {
         let named = Cli::try_parse_from(["streamer", "run", "--workers", "2", "--drain"]).unwrap();
         let Some(Command::Run(named)) = named.command else { panic!("not run") };
         assert_eq!((bare.run.workers, bare.run.drain), (named.workers, named.drain));
+    }
+
+    #[test]
+    fn a_partition_stands_still_after_three_flush_intervals_unless_told_otherwise() {
+        for (flags, expected_seconds) in [
+            (&[][..], 90),
+            (&["--flush-interval", "5m"], 900),
+            (&["--flush-interval", "10ms"], 30),
+            (&["--flush-interval", "5m", "--stalled-after", "1s"], 1),
+        ] {
+            let cli = Cli::try_parse_from(["streamer", "status"].iter().chain(flags)).unwrap();
+            let Some(Command::Status(args)) = cli.command else { panic!("not status") };
+            assert_eq!(args.stalled_after(), Duration::from_secs(expected_seconds), "{flags:?}");
+        }
     }
 
     #[test]

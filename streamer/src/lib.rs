@@ -18,6 +18,7 @@ mod migrate;
 mod operate;
 mod record;
 mod start;
+mod status;
 mod table;
 mod verify;
 mod worker;
@@ -39,6 +40,10 @@ pub enum Exit {
     Failed,
     /// Drained, but a partition is halted and waits for an operator.
     DrainedButHalted,
+    /// `status` found partitions that are behind, neglected or halted.
+    Degraded,
+    /// `status` could not ask Kafka or PostgreSQL.
+    Down,
 }
 
 impl Exit {
@@ -46,8 +51,8 @@ impl Exit {
     pub const fn code(self) -> u8 {
         match self {
             Exit::Done => 0,
-            Exit::Failed => 1,
-            Exit::DrainedButHalted => 3,
+            Exit::Failed | Exit::Degraded => 1,
+            Exit::DrainedButHalted | Exit::Down => 3,
         }
     }
 }
@@ -67,6 +72,7 @@ pub async fn run(cli: Cli, shutdown: impl Future<Output = ()>) -> anyhow::Result
         Some(Command::Retire(args)) => operate::retire(&args).await,
         Some(Command::Settings(SettingsCommand::Show(args))) => operate::show_settings(&args).await,
         Some(Command::Settings(SettingsCommand::Set(args))) => operate::set_settings(&args).await,
+        Some(Command::Status(args)) => status::status(&args, shutdown).await,
         Some(Command::Health(args)) => health::health(&args).await,
     }
 }

@@ -2,7 +2,7 @@
 
 #![allow(clippy::print_stdout, reason = "a table is a command's output")]
 
-/// Prints a head and rows, each column as wide as its widest cell.
+/// Prints a head and rows.
 pub(crate) fn print_table<const COLUMNS: usize>(
     head: [&str; COLUMNS],
     rows: impl IntoIterator<Item = [String; COLUMNS]>,
@@ -10,7 +10,8 @@ pub(crate) fn print_table<const COLUMNS: usize>(
     print!("{}", table(head, rows));
 }
 
-fn table<const COLUMNS: usize>(
+/// A head and rows as lines, each column as wide as its widest cell.
+pub(crate) fn table<const COLUMNS: usize>(
     head: [&str; COLUMNS],
     rows: impl IntoIterator<Item = [String; COLUMNS]>,
 ) -> String {

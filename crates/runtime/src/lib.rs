@@ -15,4 +15,4 @@ pub use backoff::Backoff;
 #[cfg(feature = "kafka")]
 pub use kafka::{KafkaArgs, KafkaPropertyError, TopicError, ensure_topic};
 pub use shutdown::shutdown_requested;
-pub use telemetry::{init_telemetry, report_failure};
+pub use telemetry::{chain, init_telemetry, report_failure};

@@ -29,7 +29,7 @@ pub fn report_failure(error: &anyhow::Error) {
 
 /// The error and its causes, joined by `: `. Some libraries print their cause themselves; it is
 /// not said twice.
-fn chain(error: &anyhow::Error) -> String {
+pub fn chain(error: &anyhow::Error) -> String {
     let mut text = error.to_string();
     for cause in error.chain().skip(1).map(ToString::to_string) {
         if !text.ends_with(&cause) {

@@ -19,6 +19,7 @@ mod migrate;
 mod progress;
 mod refusal;
 mod settings;
+mod status;
 mod validate;
 mod verify;
 
@@ -41,6 +42,7 @@ pub use progress::{
     halt_missing_partitions, load_progress, parse_start_from, stored_positions,
 };
 pub use settings::{ExplicitSettings, Settings, agree_settings, change_settings, load_settings};
+pub use status::{PartitionStatus, PipelineStatus, TopicCompleteness, pipeline_status};
 pub use validate::validate_day;
 pub use verify::{VerifyReport, verify};
 

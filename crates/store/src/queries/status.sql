@@ -1,0 +1,9 @@
+-- The newest life of every partition that this database knows, retired ones included.
+SELECT DISTINCT ON (topic, partition)
+       topic, generation, partition, retired_at IS NOT NULL AS is_retired, owner, group_id,
+       next_offset, on_time, late, dead, gap, skipped,
+       watermark, complete_through, caught_up_at, witness_timestamp_ms, halted_reason, updated_at,
+       max_ahead_ms, max_behind_ms,
+       (sum_behind_ms / NULLIF(on_time + late, 0))::double precision AS mean_behind_ms
+FROM stream_progress
+ORDER BY topic, partition, generation DESC

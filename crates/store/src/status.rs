@@ -1,0 +1,97 @@
+//! Where every partition stands, all that is stored of it, for whoever asks whether the pipeline is
+//! healthy.
+
+use chrono::NaiveDateTime;
+use sqlx::FromRow;
+use sqlx::postgres::PgConnection;
+
+use crate::{StoreError, database_now};
+
+/// What the database says of the pipeline. All times are UTC.
+#[derive(Clone, Debug)]
+pub struct PipelineStatus {
+    /// The database's clock, read after all else.
+    pub now: NaiveDateTime,
+    /// By topic and partition.
+    pub partitions: Vec<PartitionStatus>,
+    /// By topic.
+    pub topics: Vec<TopicCompleteness>,
+}
+
+/// The newest life of one partition.
+#[derive(Clone, Debug, FromRow)]
+pub struct PartitionStatus {
+    /// Topic.
+    pub topic: String,
+    /// Generation.
+    pub generation: i32,
+    /// Partition.
+    pub partition: i32,
+    /// Whether an operator has taken it out.
+    pub is_retired: bool,
+    /// Host, process and worker that wrote the row last; `None`: nobody yet.
+    pub owner: Option<String>,
+    /// Their consumer group.
+    pub group_id: Option<String>,
+    /// The position.
+    pub next_offset: i64,
+    /// Events counted on time.
+    pub on_time: i64,
+    /// Events counted late.
+    pub late: i64,
+    /// Dead letters.
+    pub dead: i64,
+    /// Offsets accepted as lost.
+    pub gap: i64,
+    /// Offsets that never held a record for us.
+    pub skipped: i64,
+    /// Watermark.
+    pub watermark: Option<NaiveDateTime>,
+    /// All on-time events before this have been counted: an estimate.
+    pub complete_through: Option<NaiveDateTime>,
+    /// When the broker was last seen to have nothing left.
+    pub caught_up_at: Option<NaiveDateTime>,
+    /// The last record read was written then, milliseconds since 1970; a producer may have said so.
+    #[sqlx(rename = "witness_timestamp_ms")]
+    pub last_record_ms: Option<i64>,
+    /// Why it waits for an operator.
+    pub halted_reason: Option<String>,
+    /// When the row was last written.
+    pub updated_at: NaiveDateTime,
+    /// The furthest that an event was ahead of its record, milliseconds.
+    pub max_ahead_ms: i64,
+    /// The furthest that an event was behind its record, milliseconds.
+    pub max_behind_ms: i64,
+    /// By how much events were behind their records on average, milliseconds; `None`: no events.
+    pub mean_behind_ms: Option<f64>,
+}
+
+/// How far one topic's figures are complete.
+#[derive(Clone, Debug, PartialEq, Eq, FromRow)]
+pub struct TopicCompleteness {
+    /// Topic.
+    pub topic: String,
+    /// All on-time events before this have been counted, UTC: an estimate.
+    pub complete_through: Option<NaiveDateTime>,
+    /// The partition that is furthest behind.
+    pub held_back_by: i32,
+}
+
+/// Reads where everything stands.
+///
+/// # Errors
+/// A failed statement.
+pub async fn pipeline_status(connection: &mut PgConnection) -> Result<PipelineStatus, StoreError> {
+    let doing = "reading where the partitions stand";
+    let partitions = sqlx::query_as(include_str!("queries/status.sql"))
+        .fetch_all(&mut *connection)
+        .await
+        .map_err(StoreError::sql(doing))?;
+    let topics = sqlx::query_as(
+        "SELECT topic, complete_through, held_back_by FROM completeness ORDER BY topic",
+    )
+    .fetch_all(&mut *connection)
+    .await
+    .map_err(StoreError::sql(doing))?;
+    Ok(PipelineStatus { now: database_now(connection).await?, partitions, topics })
+}

@@ -1,0 +1,125 @@
+//! Asks PostgreSQL and Kafka where everything stands. Each gets `--wait` to answer; an error is
+//! part of the observation.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::Context;
+use rdkafka::consumer::Consumer;
+use runtime::{KafkaArgs, Secret, chain};
+use store::{PipelineStatus, Session, connect};
+
+use crate::config::StatusArgs;
+use crate::consumer::{QueryClient, query_client};
+
+/// A question to a broker gets at least this long: with less, the client does not even ask.
+const QUESTION_MIN: Duration = Duration::from_millis(10);
+
+/// A topic and one of its partitions.
+pub(super) type PartitionKey = (String, i32);
+
+/// Where one partition's log begins and ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct LogEnds {
+    /// The oldest offset kept.
+    pub(super) low: i64,
+    /// The offset that the next record will get.
+    pub(super) high: i64,
+}
+
+/// What both servers said.
+#[derive(Clone, Debug)]
+pub(super) struct Observation {
+    /// What is stored, or why that is not known.
+    pub(super) database: Result<PipelineStatus, String>,
+    /// The partitions that the brokers have, or why that is not known. Asked after the database, so
+    /// that no position is newer than the end it is compared with.
+    pub(super) kafka: Result<BTreeMap<PartitionKey, LogEnds>, String>,
+}
+
+/// Asks, again and again if need be.
+pub(super) struct Observer {
+    kafka: KafkaArgs,
+    database_url: Secret,
+    wait: Duration,
+    client: Result<Arc<QueryClient>, String>,
+}
+
+impl Observer {
+    /// An observer that has not asked yet.
+    pub(super) fn new(args: &StatusArgs) -> Self {
+        let client = || -> anyhow::Result<QueryClient> {
+            query_client(&args.kafka.client_config()?)
+                .context("the Kafka client refuses its settings; check KAFKA_PROPERTIES")
+        };
+        Observer {
+            kafka: args.kafka.clone(),
+            database_url: args.database.database_url.clone(),
+            wait: args.wait,
+            client: client().map(Arc::new).map_err(|error| chain(&error)),
+        }
+    }
+
+    /// Asks both servers once.
+    pub(super) async fn observe(&self) -> Observation {
+        let database = self.ask_database().await.map_err(|error| chain(&error));
+        let mut topics = BTreeSet::from([self.kafka.kafka_topic.clone()]);
+        for row in database.iter().flat_map(|status| &status.partitions) {
+            topics.insert(row.topic.clone());
+        }
+        let kafka = self.ask_kafka(topics).await;
+        Observation { database, kafka }
+    }
+
+    async fn ask_database(&self) -> anyhow::Result<PipelineStatus> {
+        let asking = async {
+            let mut connection = connect(self.database_url.expose(), Session::Control).await?;
+            store::ensure_schema(&mut connection).await?;
+            anyhow::Ok(store::pipeline_status(&mut connection).await?)
+        };
+        tokio::time::timeout(self.wait, asking)
+            .await
+            .with_context(|| format!("PostgreSQL has not answered within {:?}", self.wait))?
+    }
+
+    async fn ask_kafka(
+        &self,
+        topics: BTreeSet<String>,
+    ) -> Result<BTreeMap<PartitionKey, LogEnds>, String> {
+        let client = Arc::clone(self.client.as_ref().map_err(Clone::clone)?);
+        let wait = self.wait;
+        // The client blocks, so it is asked on a thread of its own.
+        let asked = tokio::task::spawn_blocking(move || log_ends(&client, &topics, wait))
+            .await
+            .expect("questions to a broker do not panic");
+        asked.map_err(|error| {
+            let servers = &self.kafka.kafka_bootstrap_servers;
+            format!("no answer from Kafka at {servers} within {wait:?}: {}", chain(&error))
+        })
+    }
+}
+
+/// The ends of all partitions of these topics; a topic that does not exist has none. Blocks for
+/// about `wait` at most.
+fn log_ends(
+    client: &QueryClient,
+    topics: &BTreeSet<String>,
+    wait: Duration,
+) -> anyhow::Result<BTreeMap<PartitionKey, LogEnds>> {
+    let deadline = Instant::now() + wait;
+    let time_left = || deadline.saturating_duration_since(Instant::now()).max(QUESTION_MIN);
+    // Asking for all topics, not for ours, does not create ours where that is automatic.
+    let metadata = client.fetch_metadata(None, time_left())?;
+    let mut ends = BTreeMap::new();
+    for topic in metadata.topics().iter().filter(|topic| topics.contains(topic.name())) {
+        for partition in topic.partitions() {
+            let key = (topic.name().to_owned(), partition.id());
+            let (low, high) = client
+                .fetch_watermarks(&key.0, key.1, time_left())
+                .with_context(|| format!("{} partition {}", key.0, key.1))?;
+            ends.insert(key, LogEnds { low, high });
+        }
+    }
+    Ok(ends)
+}

@@ -1,0 +1,361 @@
+//! The verdict, and the state of every partition. Pure: what was seen goes in, a [`Report`] comes
+//! out; the only clock is the database's, read together with the rows.
+//!
+//! ```text
+//!   lag in records   end of the log − position
+//!   lag in seconds   0 when nothing is unread; else clock − max(caught_up_at, last record read):
+//!                    whatever is unread was written after both, so no result waits longer
+//!   behind           lag in seconds > --stalled-after, or not known
+//!   neglected        row not written for longer than --stalled-after
+//!
+//!                    nothing unread    unread         behind
+//!   written lately   up to date        up to date     catching up
+//!   neglected        unattended        stalled        stalled
+//! ```
+//!
+//! A healthy streamer always holds up to a flush interval's records that are not stored yet, hence
+//! the tolerance; and it writes each partition every few seconds or flushes, even an empty one (it
+//! stores that it found nothing), hence `unattended`.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use chrono::{DateTime, NaiveDateTime, TimeDelta};
+use store::{PartitionStatus, PipelineStatus, TopicCompleteness};
+
+use super::gather::{LogEnds, Observation, PartitionKey};
+use super::text::span;
+use crate::Exit;
+
+/// A partition is idle when its last record was written this long before the broker was last seen
+/// to have nothing left.
+const IDLE_AFTER: TimeDelta = TimeDelta::minutes(1);
+
+/// The whole pipeline in a word, the best first: of several the last one counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Verdict {
+    /// Every partition is up to date.
+    Healthy,
+    /// Some are behind, and come nearer.
+    CatchingUp,
+    /// Some are not read although they should be.
+    Stalled,
+    /// Some wait for an operator.
+    Halted,
+    /// Kafka can't be asked.
+    KafkaAway,
+    /// The database can't be asked, or not used.
+    DatabaseAway,
+}
+
+/// One partition in a word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum State {
+    /// Nothing has been unread for long.
+    UpToDate,
+    /// Behind, and written lately.
+    CatchingUp,
+    /// The broker has it, and no streamer has met it yet.
+    NotTakenUp,
+    /// Something is unread, and the row has not been written for long.
+    Stalled,
+    /// Nothing is unread, and nobody has looked for long.
+    Unattended,
+    /// Records between the position and the oldest one kept are gone.
+    Overtaken,
+    /// The log ends before the position.
+    BeyondEnd,
+    /// The broker has no such partition.
+    Missing,
+    /// It waits for an operator.
+    Halted,
+    /// An operator has taken it out.
+    Retired,
+    /// Kafka could not be asked.
+    Unknown,
+}
+
+/// What `streamer status` says.
+#[derive(Clone, Debug)]
+pub(super) struct Report {
+    pub(super) verdict: Verdict,
+    pub(super) reason: String,
+    /// The database's clock; `None`: it is away.
+    pub(super) looked_at: Option<NaiveDateTime>,
+    pub(super) stalled_after: Duration,
+    pub(super) topics: Vec<TopicCompleteness>,
+    pub(super) partitions: Vec<PartitionReport>,
+}
+
+/// Where one partition stands.
+#[derive(Clone, Debug)]
+pub(super) struct PartitionReport {
+    pub(super) key: PartitionKey,
+    pub(super) state: State,
+    /// Why it is in this state, in words; empty where nothing is to be said.
+    pub(super) detail: String,
+    /// Its row; `None`: it has none yet.
+    pub(super) stored: Option<PartitionStatus>,
+    pub(super) lag_records: Option<i64>,
+    pub(super) lag_seconds: Option<f64>,
+    pub(super) written_seconds_ago: Option<f64>,
+    pub(super) is_idle: bool,
+}
+
+impl Verdict {
+    pub(super) fn code(self) -> &'static str {
+        match self {
+            Verdict::Healthy => "healthy",
+            Verdict::CatchingUp => "catching_up",
+            Verdict::Stalled => "stalled",
+            Verdict::Halted => "halted",
+            Verdict::KafkaAway => "kafka_away",
+            Verdict::DatabaseAway => "database_away",
+        }
+    }
+
+    pub(super) fn exit(self) -> Exit {
+        match self {
+            Verdict::Healthy => Exit::Done,
+            Verdict::CatchingUp | Verdict::Stalled | Verdict::Halted => Exit::Degraded,
+            Verdict::KafkaAway | Verdict::DatabaseAway => Exit::Down,
+        }
+    }
+}
+
+impl State {
+    pub(super) fn code(self) -> &'static str {
+        match self {
+            State::UpToDate => "up_to_date",
+            State::CatchingUp => "catching_up",
+            State::NotTakenUp => "not_taken_up",
+            State::Stalled => "stalled",
+            State::Unattended => "unattended",
+            State::Overtaken => "overtaken",
+            State::BeyondEnd => "beyond_end",
+            State::Missing => "missing",
+            State::Halted => "halted",
+            State::Retired => "retired",
+            State::Unknown => "unknown",
+        }
+    }
+
+    /// What a partition in this state makes of the whole.
+    fn verdict(self) -> Verdict {
+        match self {
+            State::UpToDate | State::Retired => Verdict::Healthy,
+            State::CatchingUp | State::NotTakenUp => Verdict::CatchingUp,
+            State::Stalled
+            | State::Unattended
+            | State::Overtaken
+            | State::BeyondEnd
+            | State::Missing => Verdict::Stalled,
+            State::Halted => Verdict::Halted,
+            State::Unknown => Verdict::KafkaAway,
+        }
+    }
+}
+
+/// Judges what was seen.
+pub(super) fn judge(observation: Observation, stalled_after: Duration) -> Report {
+    let Observation { database, kafka } = observation;
+    let status = match database {
+        Ok(status) => status,
+        Err(mut reason) => {
+            if let Err(kafka) = kafka {
+                reason = format!("{reason}; and {kafka}");
+            }
+            return Report {
+                verdict: Verdict::DatabaseAway,
+                reason,
+                looked_at: None,
+                stalled_after,
+                topics: Vec::new(),
+                partitions: Vec::new(),
+            };
+        }
+    };
+    let PipelineStatus { now, partitions: rows, topics } = status;
+    let partitions = judge_partitions(rows, kafka.as_ref().ok(), now, stalled_after);
+    let (verdict, reason) = match kafka {
+        Err(reason) => (Verdict::KafkaAway, reason),
+        Ok(_) => summarise(&partitions),
+    };
+    Report { verdict, reason, looked_at: Some(now), stalled_after, topics, partitions }
+}
+
+/// The stored partitions and those that only the broker has, by topic and partition.
+fn judge_partitions(
+    rows: Vec<PartitionStatus>,
+    kafka: Option<&BTreeMap<PartitionKey, LogEnds>>,
+    now: NaiveDateTime,
+    stalled_after: Duration,
+) -> Vec<PartitionReport> {
+    let known_topics: BTreeSet<String> = rows.iter().map(|row| row.topic.clone()).collect();
+    let mut reports: BTreeMap<PartitionKey, PartitionReport> = rows
+        .into_iter()
+        .map(|row| {
+            let key = (row.topic.clone(), row.partition);
+            let ends = kafka.map(|all| all.get(&key).copied());
+            (key, judge_stored(row, ends, now, stalled_after))
+        })
+        .collect();
+    for (key, ends) in kafka.into_iter().flatten() {
+        reports.entry(key.clone()).or_insert_with(|| {
+            let is_known = known_topics.contains(&key.0);
+            judge_new(key.clone(), *ends, is_known)
+        });
+    }
+    reports.into_values().collect()
+}
+
+/// A partition without a row. `is_known`: others of its topic have one.
+fn judge_new(key: PartitionKey, ends: LogEnds, is_known: bool) -> PartitionReport {
+    let (state, detail) = if is_known {
+        (State::NotTakenUp, "no streamer has met this partition yet".to_owned())
+    } else {
+        (State::Stalled, "no streamer has read this topic yet".to_owned())
+    };
+    PartitionReport {
+        key,
+        state,
+        detail,
+        stored: None,
+        lag_records: Some(ends.high - ends.low),
+        lag_seconds: None,
+        written_seconds_ago: None,
+        is_idle: false,
+    }
+}
+
+/// A partition with a row. `ends`: `None`: Kafka could not be asked; `Some(None)`: it has no such
+/// partition.
+fn judge_stored(
+    row: PartitionStatus,
+    ends: Option<Option<LogEnds>>,
+    now: NaiveDateTime,
+    stalled_after: Duration,
+) -> PartitionReport {
+    let lag_records =
+        ends.flatten().map(|ends| ends.high - row.next_offset).filter(|lag| *lag >= 0);
+    let lag_seconds = lag_records.and_then(|lag| lag_seconds(&row, lag, now));
+    let written_seconds_ago = seconds_between(row.updated_at, now);
+    let is_neglected = written_seconds_ago > stalled_after.as_secs_f64();
+    let is_behind = lag_seconds.is_none_or(|seconds| seconds > stalled_after.as_secs_f64());
+    let state = match (ends, lag_records) {
+        _ if row.is_retired => State::Retired,
+        _ if row.halted_reason.is_some() => State::Halted,
+        (None, _) => State::Unknown,
+        (Some(None), _) => State::Missing,
+        (Some(Some(_)), None) => State::BeyondEnd,
+        (Some(Some(ends)), _) if row.next_offset < ends.low => State::Overtaken,
+        (_, Some(0)) if is_neglected => State::Unattended,
+        _ if is_neglected => State::Stalled,
+        _ if is_behind => State::CatchingUp,
+        _ => State::UpToDate,
+    };
+    let is_idle = state == State::UpToDate && lag_records == Some(0) && has_gone_quiet(&row);
+    let mut report = PartitionReport {
+        key: (row.topic.clone(), row.partition),
+        state,
+        detail: String::new(),
+        stored: Some(row),
+        lag_records,
+        lag_seconds,
+        written_seconds_ago: Some(written_seconds_ago),
+        is_idle,
+    };
+    report.detail = detail(&report, ends.flatten());
+    report
+}
+
+/// At most this long ago the oldest unread record was written: it came after the last record read,
+/// and after the broker was last seen to have nothing left.
+fn lag_seconds(row: &PartitionStatus, lag_records: i64, now: NaiveDateTime) -> Option<f64> {
+    if lag_records == 0 {
+        return Some(0.0);
+    }
+    let last_known = row.caught_up_at.max(last_record_at(row));
+    last_known.map(|then| seconds_between(then, now))
+}
+
+fn last_record_at(row: &PartitionStatus) -> Option<NaiveDateTime> {
+    row.last_record_ms.and_then(DateTime::from_timestamp_millis).map(|at| at.naive_utc())
+}
+
+fn has_gone_quiet(row: &PartitionStatus) -> bool {
+    match (row.caught_up_at, last_record_at(row)) {
+        (None, _) => false,
+        (Some(_), None) => true,
+        (Some(caught_up), Some(last_record)) => caught_up - last_record >= IDLE_AFTER,
+    }
+}
+
+/// Seconds from one moment to a later one; 0 if it is not later, as between two clocks.
+fn seconds_between(earlier: NaiveDateTime, later: NaiveDateTime) -> f64 {
+    let elapsed = later - earlier;
+    (elapsed.num_milliseconds().max(0) as f64) / 1_000.0
+}
+
+fn detail(report: &PartitionReport, ends: Option<LogEnds>) -> String {
+    let Some(row) = &report.stored else { return String::new() };
+    let next = row.next_offset;
+    let written = format!(
+        "last written {} ago by {}",
+        report.written_seconds_ago.map_or_else(String::new, span),
+        row.owner.as_deref().unwrap_or("nobody yet"),
+    );
+    let unread = || {
+        let age = match report.lag_seconds {
+            Some(seconds) => format!("the oldest for at most {}", span(seconds)),
+            None => "for how long is not known".to_owned(),
+        };
+        format!("{} records unread, {age}", report.lag_records.unwrap_or_default())
+    };
+    match (report.state, ends) {
+        (State::UpToDate | State::Retired | State::Unknown | State::NotTakenUp, _) => String::new(),
+        (State::Halted, _) => row.halted_reason.clone().unwrap_or_default(),
+        (State::CatchingUp, _) => unread(),
+        (State::Stalled, _) => format!("{}, {written}", unread()),
+        (State::Unattended, _) => format!("nothing is unread, but the row was {written}"),
+        (State::Overtaken, Some(LogEnds { low, .. })) => format!(
+            "offsets {next} to before {low} have been deleted from the log before they were \
+             stored; {written}"
+        ),
+        (State::BeyondEnd, Some(LogEnds { high, .. })) => {
+            format!("the position {next} is beyond the end of the log, {high}; {written}")
+        }
+        (State::Missing | State::Overtaken | State::BeyondEnd, _) => {
+            format!("Kafka has no such partition, and its position is {next}; {written}")
+        }
+    }
+}
+
+/// The verdict over all partitions, and the one that speaks for it: of those in the worst state the
+/// one with the most unread records.
+fn summarise(partitions: &[PartitionReport]) -> (Verdict, String) {
+    let in_service: Vec<_> = partitions.iter().filter(|p| p.state != State::Retired).collect();
+    let Some(verdict) = in_service.iter().map(|p| p.state.verdict()).max() else {
+        let reason = "there is nothing to read: neither does the topic exist, nor has a streamer \
+                      written to this database";
+        return (Verdict::Stalled, reason.to_owned());
+    };
+    let total = in_service.len();
+    if verdict == Verdict::Healthy {
+        let unread: i64 = in_service.iter().filter_map(|p| p.lag_records).sum();
+        return (verdict, format!("{total} partitions, {unread} records since the last flush"));
+    }
+    let concerned: Vec<_> =
+        in_service.iter().filter(|p| p.state.verdict() == verdict).copied().collect();
+    let worst = concerned
+        .iter()
+        .enumerate()
+        .max_by_key(|(index, p)| (p.lag_records, Reverse(*index)))
+        .map(|(_, p)| format!("{} partition {}: {}", p.key.0, p.key.1, p.detail))
+        .unwrap_or_default();
+    (verdict, format!("{} of {total} partitions; {worst}", concerned.len()))
+}
+
+#[cfg(test)]
+mod tests;

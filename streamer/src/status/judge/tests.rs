@@ -1,0 +1,278 @@
+//! One table for the state of a partition, one for what several make of the whole.
+
+use super::*;
+
+const STALLED_AFTER: Duration = Duration::from_secs(90);
+
+/// 12:`minute`:`second`, of the day on which all tests happen.
+fn at(minute: u32, second: u32) -> NaiveDateTime {
+    "2025-11-09T12:00:00".parse::<NaiveDateTime>().unwrap()
+        + TimeDelta::seconds(i64::from(minute * 60 + second))
+}
+
+/// The clock of all tests.
+fn now() -> NaiveDateTime {
+    at(30, 0)
+}
+
+fn millis(time: NaiveDateTime) -> Option<i64> {
+    Some(time.and_utc().timestamp_millis())
+}
+
+/// Partition `partition` of topic `t`, read to offset 10 and written and caught up 20 s ago.
+fn row(partition: i32) -> PartitionStatus {
+    PartitionStatus {
+        topic: "t".to_owned(),
+        generation: 0,
+        partition,
+        is_retired: false,
+        owner: Some("host:1:0".to_owned()),
+        group_id: Some("g".to_owned()),
+        next_offset: 10,
+        on_time: 10,
+        late: 0,
+        dead: 0,
+        gap: 0,
+        skipped: 0,
+        watermark: None,
+        complete_through: None,
+        caught_up_at: Some(at(29, 40)),
+        last_record_ms: millis(at(29, 30)),
+        halted_reason: None,
+        updated_at: at(29, 40),
+        max_ahead_ms: 0,
+        max_behind_ms: 0,
+        mean_behind_ms: None,
+    }
+}
+
+fn halted(partition: i32) -> PartitionStatus {
+    PartitionStatus { halted_reason: Some("lost".to_owned()), ..row(partition) }
+}
+
+/// A row of long ago.
+fn neglected(partition: i32) -> PartitionStatus {
+    let then = at(20, 0);
+    PartitionStatus {
+        updated_at: then,
+        caught_up_at: Some(then),
+        last_record_ms: millis(then),
+        ..row(partition)
+    }
+}
+
+/// Written lately, of a backlog of long ago.
+fn behind(partition: i32) -> PartitionStatus {
+    PartitionStatus { caught_up_at: None, last_record_ms: millis(at(20, 0)), ..row(partition) }
+}
+
+/// Logs of topic `t`, which begin at 0.
+fn logs<const N: usize>(highs: [i64; N]) -> BTreeMap<PartitionKey, LogEnds> {
+    (0..).zip(highs).map(|(id, high)| (("t".to_owned(), id), LogEnds { low: 0, high })).collect()
+}
+
+fn observation(
+    partitions: Vec<PartitionStatus>,
+    kafka: Result<BTreeMap<PartitionKey, LogEnds>, String>,
+) -> Observation {
+    let status = PipelineStatus { now: now(), partitions, topics: Vec::new() };
+    Observation { database: Ok(status), kafka }
+}
+
+#[test]
+fn the_state_of_a_partition_follows_from_its_row_and_the_ends_of_its_log() {
+    let ends = |low, high| Some(Some(LogEnds { low, high }));
+    let unread = PartitionStatus { caught_up_at: None, last_record_ms: None, ..row(0) };
+    let new = PartitionStatus { owner: None, ..unread.clone() };
+    let limit = at(28, 30);
+    let on_the_limit = PartitionStatus {
+        updated_at: limit,
+        caught_up_at: Some(limit),
+        last_record_ms: millis(limit),
+        ..row(0)
+    };
+    let clock_ahead =
+        PartitionStatus { updated_at: at(31, 0), caught_up_at: Some(at(31, 0)), ..row(0) };
+    let retired = PartitionStatus { is_retired: true, ..halted(0) };
+    // (row, ends, state, lag in records, lag in seconds)
+    for (row, ends, state, records, seconds) in [
+        (row(0), ends(0, 10), State::UpToDate, Some(0), Some(0.0)),
+        // What a healthy streamer has not flushed yet.
+        (row(0), ends(0, 60), State::UpToDate, Some(50), Some(20.0)),
+        (clock_ahead, ends(0, 60), State::UpToDate, Some(50), Some(0.0)),
+        (on_the_limit, ends(0, 60), State::UpToDate, Some(50), Some(90.0)),
+        (behind(0), ends(0, 60), State::CatchingUp, Some(50), Some(600.0)),
+        (behind(0), ends(0, 10), State::UpToDate, Some(0), Some(0.0)),
+        (unread, ends(0, 60), State::CatchingUp, Some(50), None),
+        (new, ends(10, 10), State::UpToDate, Some(0), Some(0.0)),
+        (neglected(0), ends(0, 60), State::Stalled, Some(50), Some(600.0)),
+        (neglected(0), ends(0, 10), State::Unattended, Some(0), Some(0.0)),
+        (row(0), ends(10, 10), State::UpToDate, Some(0), Some(0.0)),
+        (row(0), ends(11, 60), State::Overtaken, Some(50), Some(20.0)),
+        (row(0), ends(0, 9), State::BeyondEnd, None, None),
+        (row(0), Some(None), State::Missing, None, None),
+        (row(0), None, State::Unknown, None, None),
+        // What an operator must know comes before everything that can be seen.
+        (halted(0), ends(0, 10), State::Halted, Some(0), Some(0.0)),
+        (halted(0), ends(0, 9), State::Halted, None, None),
+        (halted(0), None, State::Halted, None, None),
+        (retired.clone(), ends(0, 60), State::Retired, Some(50), Some(20.0)),
+        (retired, Some(None), State::Retired, None, None),
+    ] {
+        let case = format!("{row:?} {ends:?}");
+        let report = judge_stored(row, ends, now(), STALLED_AFTER);
+        assert_eq!(report.state, state, "{case}");
+        assert_eq!((report.lag_records, report.lag_seconds), (records, seconds), "{case}");
+    }
+}
+
+#[test]
+fn the_limit_itself_is_not_beyond_it() {
+    let ends = Some(Some(LogEnds { low: 0, high: 10 }));
+    for (second, state) in [(30, State::UpToDate), (29, State::Unattended)] {
+        let row = PartitionStatus { updated_at: at(28, second), ..row(0) };
+        assert_eq!(judge_stored(row, ends, now(), STALLED_AFTER).state, state);
+    }
+}
+
+#[test]
+fn a_partition_is_idle_when_a_streamer_has_found_nothing_for_a_minute() {
+    let ends = |high| Some(Some(LogEnds { low: 0, high }));
+    let quiet = PartitionStatus { last_record_ms: millis(at(28, 40)), ..row(0) };
+    let never = PartitionStatus { last_record_ms: None, ..row(0) };
+    let unknown = PartitionStatus { caught_up_at: None, ..never.clone() };
+    for (row, high, is_idle) in [
+        (row(0), 10, false),
+        (quiet.clone(), 10, true),
+        (quiet, 11, false),
+        (never, 10, true),
+        (unknown, 10, false),
+        // Silence alone is not idleness: nobody looks.
+        (neglected(0), 10, false),
+    ] {
+        let case = format!("{row:?} {high}");
+        let report = judge_stored(row, ends(high), now(), STALLED_AFTER);
+        assert_eq!(report.is_idle, is_idle, "{case}");
+    }
+}
+
+#[test]
+fn the_worst_partition_gives_the_verdict_and_its_reason() {
+    let retired = |partition| PartitionStatus { is_retired: true, ..halted(partition) };
+    let away = Err("no answer from Kafka".to_owned());
+    // (rows, logs, verdict, exit code, the reason)
+    for (rows, kafka, verdict, exit, reason) in [
+        (
+            vec![row(0), row(1)],
+            Ok(logs([10, 12])),
+            Verdict::Healthy,
+            0,
+            "2 partitions, 2 records since the last flush",
+        ),
+        (
+            vec![row(0), behind(1), behind(2)],
+            Ok(logs([10, 60, 70])),
+            Verdict::CatchingUp,
+            1,
+            "2 of 3 partitions; t partition 2: 60 records unread, the oldest for at most 10m 0s",
+        ),
+        // A partition that was just added waits for the next look at the topic.
+        (
+            vec![row(0)],
+            Ok(logs([10, 5])),
+            Verdict::CatchingUp,
+            1,
+            "1 of 2 partitions; t partition 1: no streamer has met this partition yet",
+        ),
+        (
+            vec![behind(0), neglected(1)],
+            Ok(logs([60, 15])),
+            Verdict::Stalled,
+            1,
+            "1 of 2 partitions; t partition 1: 5 records unread, the oldest for at most 10m 0s, \
+             last written 10m 0s ago by host:1:0",
+        ),
+        (
+            vec![neglected(0)],
+            Ok(logs([10])),
+            Verdict::Stalled,
+            1,
+            "1 of 1 partitions; t partition 0: nothing is unread, but the row was last written \
+             10m 0s ago by host:1:0",
+        ),
+        (
+            vec![row(0)],
+            Ok(logs([9])),
+            Verdict::Stalled,
+            1,
+            "1 of 1 partitions; t partition 0: the position 10 is beyond the end of the log, 9; \
+             last written 20.0s ago by host:1:0",
+        ),
+        (
+            vec![row(0), row(1)],
+            Ok(logs([10])),
+            Verdict::Stalled,
+            1,
+            "1 of 2 partitions; t partition 1: Kafka has no such partition, and its position is \
+             10; last written 20.0s ago by host:1:0",
+        ),
+        (
+            vec![],
+            Ok(logs([3, 5])),
+            Verdict::Stalled,
+            1,
+            "2 of 2 partitions; t partition 1: no streamer has read this topic yet",
+        ),
+        (
+            vec![],
+            Ok(logs([])),
+            Verdict::Stalled,
+            1,
+            "there is nothing to read: neither does the topic exist, nor has a streamer written \
+             to this database",
+        ),
+        (
+            vec![halted(0), neglected(1), behind(2)],
+            Ok(logs([10, 60, 60])),
+            Verdict::Halted,
+            1,
+            "1 of 3 partitions; t partition 0: lost",
+        ),
+        (
+            vec![row(0), retired(1)],
+            Ok(logs([10, 99])),
+            Verdict::Healthy,
+            0,
+            "1 partitions, 0 records since the last flush",
+        ),
+        (vec![halted(0)], away, Verdict::KafkaAway, 3, "no answer from Kafka"),
+    ] {
+        let report = judge(observation(rows, kafka), STALLED_AFTER);
+        assert_eq!((report.verdict, report.reason.as_str()), (verdict, reason));
+        assert_eq!(report.verdict.exit().code(), exit, "{reason}");
+    }
+}
+
+#[test]
+fn without_the_database_nothing_is_known_and_kafkas_trouble_is_told_too() {
+    for (kafka, expected) in [
+        (Ok(logs([10])), "no PostgreSQL"),
+        (Err("no Kafka".to_owned()), "no PostgreSQL; and no Kafka"),
+    ] {
+        let observation = Observation { database: Err("no PostgreSQL".to_owned()), kafka };
+        let report = judge(observation, STALLED_AFTER);
+        assert_eq!((report.verdict, report.reason.as_str()), (Verdict::DatabaseAway, expected));
+        assert_eq!((report.verdict.exit().code(), report.partitions.len()), (3, 0));
+    }
+}
+
+#[test]
+fn overtaken_names_the_offsets_that_are_gone() {
+    let ends = Some(Some(LogEnds { low: 15, high: 60 }));
+    let report = judge_stored(row(0), ends, now(), STALLED_AFTER);
+    assert_eq!(
+        report.detail,
+        "offsets 10 to before 15 have been deleted from the log before they were stored; \
+         last written 20.0s ago by host:1:0"
+    );
+}
