@@ -123,6 +123,14 @@ impl Database {
     ) -> Result<T> {
         let Database { url, executor, connection } = &mut *self;
         let answered = executor.block_on(async {
+            // The server may have been away since.
+            let is_open = match connection {
+                Some(open) => open.ping().await.is_ok(),
+                None => false,
+            };
+            if !is_open {
+                *connection = None;
+            }
             let open = match connection {
                 Some(open) => open,
                 none => none.insert(PgConnection::connect(url).await?),

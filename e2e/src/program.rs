@@ -68,6 +68,11 @@ impl Running {
         self.child.id()
     }
 
+    /// What it has printed so far.
+    pub fn output(&self) -> String {
+        self.read("output")
+    }
+
     /// What it has logged so far.
     pub fn log(&self) -> String {
         self.read("log")

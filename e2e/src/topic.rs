@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use rdkafka::admin::{
     AdminClient, AdminOptions, NewPartitions, NewTopic, TopicReplication, TopicResult,
 };
@@ -130,6 +130,8 @@ impl Topic {
         let consumer = self.consumer()?;
         let metadata = consumer.fetch_metadata(Some(&self.name), REQUEST_TIMEOUT)?;
         let topic = metadata.topics().first().context("no such topic")?;
+        // A broker that has just started may not know its topics yet.
+        ensure!(!topic.partitions().is_empty(), "{}: {:?}", self.name, topic.error());
         let mut spans = BTreeMap::new();
         for partition in topic.partitions() {
             let (first, next) =

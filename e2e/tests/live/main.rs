@@ -6,7 +6,9 @@
 
 mod crashes;
 mod first_contact;
+mod halts;
 mod log_forms;
+mod outages;
 mod pipeline;
 mod poison;
 mod rebalances;

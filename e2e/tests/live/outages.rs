@@ -1,0 +1,137 @@
+//! Servers that go away and come back: the streamer stays, waits, and goes on by itself.
+
+use anyhow::Result;
+use e2e::{Pipeline, RawRecord, Running, Scatter, WAIT_TIMEOUT};
+use sandbox::{Kafka, Postgres, wait_until};
+
+use crate::instant;
+
+const PARTITIONS: i32 = 3;
+/// A client waits longer and longer before it tries a lost broker again, by default up to 10 s.
+const SOON_BACK: (&str, &str) = ("KAFKA_PROPERTIES", "reconnect.backoff.max.ms=500");
+/// So many dead letters fill the memory that may be held while no flush is stored, twice over.
+const MORE_THAN_IS_HELD: usize = 25_000;
+const PAUSED: &str = "reading pauses";
+const RESUMED: &str = "reading goes on";
+
+/// Events at 1,000 a second until it is told to stop, by the real producer.
+fn produce_on(pipeline: &Pipeline) -> Result<Running> {
+    let range = ["--from", "2025-11-10", "--to", "2026-11-10", "--seed", "5", "--rate", "1000"];
+    pipeline.start_with("producer", &range, &[SOON_BACK])
+}
+
+fn stream(pipeline: &Pipeline) -> Result<Running> {
+    pipeline.start_with("streamer", &["--flush-interval", "100ms"], &[SOON_BACK])
+}
+
+fn stop(program: Running) -> Result<String> {
+    program.terminate()?;
+    Ok(program.end()?.expect(0)?.log)
+}
+
+/// Sends what fills the streamer's memory; that it pauses then shows that it has been reading.
+fn fill_memory(pipeline: &Pipeline, streamer: &Running) -> Result<()> {
+    let unusable: Vec<RawRecord> = vec![RawRecord::of(0, "x"); MORE_THAN_IS_HELD];
+    pipeline.topic.sender(&[])?.send(&unusable)?;
+    streamer.wait_for_log(PAUSED)
+}
+
+fn backlog(pipeline: &Pipeline) -> Result<()> {
+    let mut scatter = Scatter::new(51, PARTITIONS, instant("2025-11-09T00:00:00Z"));
+    pipeline.topic.sender(&[])?.send(&scatter.take(10_000))
+}
+
+#[test]
+fn while_postgresql_is_away_it_reads_until_memory_is_full_and_then_waits() -> Result<()> {
+    let mut postgres = Postgres::start()?;
+    let url = postgres.create_database("outage")?;
+    let mut pipeline = Pipeline::on(sandbox::kafka_bootstrap()?, &url, PARTITIONS)?;
+    backlog(&pipeline)?;
+    let mut streamer = stream(&pipeline)?;
+    pipeline.wait_for_progress_from(0)?;
+    let producer = produce_on(&pipeline)?;
+    pipeline.wait_for_progress_from(10_000)?;
+
+    postgres.stop(true)?;
+    let read_before = pipeline.topic.end()?;
+    streamer.wait_for_log("flush not stored")?;
+    fill_memory(&pipeline, &streamer)?;
+    assert!(streamer.is_alive());
+    assert!(pipeline.topic.end()? > read_before + MORE_THAN_IS_HELD as i64, "producing goes on");
+    postgres.restart()?;
+    streamer.wait_for_log(RESUMED)?;
+    pipeline.wait_for_progress_from(read_before)?;
+    pipeline.verify()?;
+
+    let summary = stop(producer)?;
+    assert!(summary.contains("failed 0"), "{summary}");
+    pipeline.wait_until_caught_up()?;
+    assert!(streamer.is_alive(), "nobody has restarted it");
+
+    stop(streamer)?;
+    pipeline.expect_recomputed()?;
+    Ok(())
+}
+
+#[test]
+fn asked_to_stop_while_postgresql_is_away_it_ends_and_loses_nothing() -> Result<()> {
+    let mut postgres = Postgres::start()?;
+    let url = postgres.create_database("outage")?;
+    let mut pipeline = Pipeline::on(sandbox::kafka_bootstrap()?, &url, PARTITIONS)?;
+    backlog(&pipeline)?;
+    let streamer = stream(&pipeline)?;
+    pipeline.wait_until_caught_up()?;
+    postgres.stop(true)?;
+    fill_memory(&pipeline, &streamer)?;
+    let log = stop(streamer)?;
+    assert!(log.contains("no flush within"), "it has tried until the end: {log}");
+
+    postgres.restart()?;
+    // A crash of the server may even take back flushes; each is taken back whole.
+    assert!(pipeline.database.progress() <= 10_000, "nothing was stored meanwhile");
+    pipeline.verify()?;
+    pipeline.drain()?;
+    pipeline.expect_recomputed()?;
+    Ok(())
+}
+
+#[test]
+fn when_kafka_or_both_servers_crash_it_goes_on_by_itself() -> Result<()> {
+    let (mut kafka, mut postgres) = (Kafka::start()?, Postgres::start()?);
+    let url = postgres.create_database("outage")?;
+    let mut pipeline = Pipeline::on(kafka.bootstrap(), &url, PARTITIONS)?;
+    backlog(&pipeline)?;
+    let mut streamer = stream(&pipeline)?;
+    let mut producer = produce_on(&pipeline)?;
+    pipeline.wait_for_progress_from(10_000)?;
+
+    kafka.kill()?;
+    kafka.restart()?;
+    expect_going_on(&mut pipeline)?;
+
+    kafka.kill()?;
+    postgres.stop(true)?;
+    postgres.restart()?;
+    kafka.restart()?;
+    expect_going_on(&mut pipeline)?;
+
+    assert!(producer.is_alive() && streamer.is_alive(), "nobody has restarted them");
+    let summary = stop(producer)?;
+    assert!(summary.contains("failed 0"), "{summary}");
+    pipeline.wait_until_caught_up()?;
+    stop(streamer)?;
+    pipeline.expect_recomputed()?;
+    Ok(())
+}
+
+/// Waits until records that were written from now on are stored, too.
+fn expect_going_on(pipeline: &mut Pipeline) -> Result<()> {
+    let mut end = 0;
+    wait_until("the broker knows the topic", WAIT_TIMEOUT, || {
+        end = pipeline.topic.end().unwrap_or_default();
+        end > 0
+    })?;
+    pipeline.wait_for_progress_from(end)?;
+    assert!(pipeline.database.halted()?.is_empty());
+    pipeline.verify()
+}
