@@ -487,3 +487,56 @@ async fn users_queries_answer_as_before() {
         assert_eq!(database.lines(query).await, expected, "{query}");
     }
 }
+
+/// A statement of docs/operations.md, by how its comment begins.
+fn statement_of_the_page(start: &str) -> &'static str {
+    let page = include_str!("../../../docs/operations.md");
+    let from = page.find(&format!("-- {start}")).unwrap();
+    page[from..].split("```").next().unwrap()
+}
+
+#[tokio::test]
+async fn the_pages_statement_leaves_one_of_adopted_rows_that_agree() {
+    let mut database = Database::with(&[METRICS]).await;
+    database.adopt().await;
+    database.execute(statement_of_the_page("doubled:")).await;
+    let rows = database
+        .lines(
+            "SELECT event_type, event_count, processed_at::time FROM real_time_metrics
+             WHERE window_start < '2025-11-12' ORDER BY 1, 2",
+        )
+        .await;
+    assert_eq!(rows, ["call,3,10:04:00", "data_session,4,10:04:00", "sms,1,", "sms,2,10:05:00"]);
+}
+
+#[tokio::test]
+async fn the_pages_statement_removes_what_every_partition_has_counted_again() {
+    let adopted = "
+        INSERT INTO real_time_metrics (window_start, window_end, event_type, event_count, region)
+        SELECT start, start, 'call', 1, 'Osh'
+        FROM unnest('{2025-11-20 09:59,2025-11-20 10:29,2025-11-20 10:30,2025-11-20 11:00}'::timestamp[])
+             AS start;";
+    let mut database = Database::with(&[METRICS, "DELETE FROM real_time_metrics", adopted]).await;
+    database.adopt().await;
+    let remove = statement_of_the_page("counted again:");
+    let left = "SELECT to_char(window_start, 'HH24:MI'), own FROM real_time_metrics ORDER BY 1, 2";
+
+    // Nothing was counted again: nothing goes.
+    database.execute(remove).await;
+    assert_eq!(database.lines(left).await.len(), 4);
+
+    // The log of partition 1 begins later, in the quarter from 10:15 on.
+    database
+        .execute(
+            "INSERT INTO day_ledger (topic, generation, partition, quarter_start, on_time)
+             SELECT 't', 0, p, start, 1
+             FROM (VALUES (0, TIMESTAMP '2025-11-20 09:45'), (0, '2025-11-20 11:00'),
+                          (1, '2025-11-20 10:15'), (1, '2025-11-20 11:00')) AS l (p, start);
+             INSERT INTO real_time_metrics (window_start, window_end, event_type, region, event_count,
+                 total_duration, total_data_mb, total_amount, exact_data_mb, exact_amount, own)
+             VALUES ('2025-11-20 11:00', '2025-11-20 11:01', 'call', 'Osh', 2, 0, 0, 0, 0, 0, true)",
+        )
+        .await;
+    database.execute(remove).await;
+    assert_eq!(database.lines(left).await, ["09:59,f", "10:29,f", "11:00,t"]);
+}

@@ -1,0 +1,217 @@
+//! The rights that docs/operations.md grants are enough for each program, and no program does what it
+//! was not granted.
+#![allow(clippy::unwrap_used, reason = "in a test, a panic is the report")]
+
+use std::cell::Cell;
+use std::time::Duration;
+
+use event_model::EventTime;
+use sqlx::AssertSqlSafe;
+use store::{
+    BusinessDay, DayRun, ExplicitSettings, Flusher, GapRequest, PgConnection, Session, Start,
+    StoredPartition, WriterIdentity,
+};
+use windowing::{
+    Bounds, Effect, Engine, FlushBatch, GapPlan, Input, LogBreak, LogEnds, Position, Record,
+    RecordTime,
+};
+
+const TOPIC: &str = "t";
+/// The day of the events below.
+const DATE: &str = "2025-11-09";
+/// The log's ends; nobody asks a broker here.
+const ENDS: LogEnds =
+    LogEnds { low: Position::at(0), high: Position::at(4), asked_at: EventTime::from_micros(0) };
+
+/// The statements of the page.
+fn granted() -> String {
+    let page = include_str!("../../../docs/operations.md");
+    let blocks = page.split("```sql\n").skip(1).map(|rest| rest.split("```").next().unwrap());
+    blocks.filter(|block| block.starts_with("-- roles")).collect()
+}
+
+/// A migrated database whose four roles have the rights of the page.
+async fn database_with_roles() -> String {
+    let url = sandbox::fresh_database().unwrap();
+    let mut owner = store::connect(&url, Session::Batch).await.unwrap();
+    store::migrate(&mut owner).await.unwrap();
+    for role in ["streamer", "batcher", "reader", "operator"] {
+        // Roles belong to the whole server, which is a throw-away.
+        execute(
+            &mut owner,
+            &format!(
+                "DO $$ BEGIN CREATE ROLE pipeline_{role};
+                 EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL; END $$"
+            ),
+        )
+        .await;
+    }
+    execute(&mut owner, &granted()).await;
+    url
+}
+
+async fn execute(connection: &mut PgConnection, statements: &str) {
+    sqlx::raw_sql(AssertSqlSafe(statements.to_owned())).execute(connection).await.unwrap();
+}
+
+/// The address of the database for sessions that have a role's rights.
+fn url_as(role: &str, url: &str) -> String {
+    let separator = if url.contains('?') { '&' } else { '?' };
+    format!("{url}{separator}options=-crole%3Dpipeline_{role}")
+}
+
+async fn connect_as(role: &str, url: &str) -> PgConnection {
+    let mut connection = store::connect(&url_as(role, url), Session::Batch).await.unwrap();
+    let user: String =
+        sqlx::query_scalar("SELECT current_user::text").fetch_one(&mut connection).await.unwrap();
+    assert_eq!(user, format!("pipeline_{role}"));
+    connection
+}
+
+/// An event on time, one that moves the watermark, a late one, a record that is none.
+fn batch(row: StoredPartition) -> FlushBatch {
+    let event = |time: &str| {
+        format!(r#"{{"event_type":"call","region":"Osh","timestamp":"{DATE}T{time}Z"}}"#)
+    };
+    let payloads = [event("10:00:00"), event("10:10:00"), event("10:00:00"), "nothing".to_owned()];
+    let mut engine = Engine::new(Bounds::default());
+    let mut effects = Vec::new();
+    engine.apply(Input::Assigned(&[0]), &mut effects);
+    let StoredPartition { partition, progress, rules, standing } = row;
+    let progress = Box::new(progress);
+    let loaded = Input::Loaded { partition, progress, rules, standing, ends: ENDS };
+    engine.apply(loaded, &mut effects);
+    for (offset, payload) in payloads.iter().enumerate() {
+        let record = Record {
+            offset: offset as i64,
+            time: RecordTime::Unknown,
+            key: None,
+            payload: Some(payload.as_bytes()),
+            headers: &Vec::new,
+        };
+        let now = EventTime::from_micros(1_800_000_000_000_000);
+        engine.apply(Input::Record { partition, record, now }, &mut effects);
+    }
+    engine.apply(Input::FlushDue, &mut effects);
+    let flush = effects.into_iter().find_map(|effect| match effect {
+        Effect::Flush(batch) => Some(batch),
+        _ => None,
+    });
+    flush.unwrap()
+}
+
+/// What a streamer does to the database from its start to its second flush.
+async fn stream(url: &str) {
+    let mut connection = connect_as("streamer", url).await;
+    store::migrate(&mut connection).await.unwrap();
+    store::agree_settings(&mut connection, ExplicitSettings::default()).await.unwrap();
+    let partitions = [(0, ENDS.low, ENDS.high), (1, ENDS.low, ENDS.high)];
+    store::ensure_partitions(&mut connection, TOPIC, &partitions, Start::Earliest).await.unwrap();
+    store::halt_missing_partitions(&mut connection, TOPIC, &[0]).await.unwrap();
+    store::stored_positions(&mut connection, TOPIC).await.unwrap();
+
+    let mut flusher = Flusher::new(url_as("streamer", url), identity());
+    for _ in 0..2 {
+        let row = stored_row(&mut connection, 0).await;
+        let attempts = Cell::new(0);
+        // One attempt has to do; while a right is missing it would try for ever.
+        let give_up = || attempts.replace(attempts.get() + 1) > 0;
+        flusher.flush(batch(row), vec![(0, ENDS)], give_up).await;
+        let stored = stored_row(&mut connection, 0).await;
+        assert_eq!(stored.progress.next, ENDS.high, "the flush was not stored");
+        // Once more the same keys, so that rows are updated too.
+        let mut owner = store::connect(url, Session::Batch).await.unwrap();
+        let again = "DELETE FROM dead_letters;
+                     UPDATE stream_progress SET next_offset = 0, on_time = 0, late = 0, dead = 0,
+                         witness_offset = NULL WHERE partition = 0";
+        execute(&mut owner, again).await;
+    }
+}
+
+fn identity() -> WriterIdentity {
+    WriterIdentity { topic: TOPIC.to_owned(), group_id: "g".to_owned(), owner: "o".to_owned() }
+}
+
+async fn stored_row(connection: &mut PgConnection, partition: i32) -> StoredPartition {
+    store::load_progress(connection, TOPIC, &[partition]).await.unwrap().remove(0)
+}
+
+#[tokio::test]
+async fn the_rights_of_the_page_are_enough_for_each_program() {
+    let url = database_with_roles().await;
+    stream(&url).await;
+
+    let mut batcher = connect_as("batcher", &url).await;
+    let day = BusinessDay::new(DATE.parse().unwrap(), chrono_tz::UTC);
+    store::ensure_schema(&mut batcher).await.unwrap();
+    store::load_settings(&mut batcher).await.unwrap();
+    let wait = Duration::from_secs(60);
+    for _ in 0..2 {
+        let run = store::compute_day(&mut batcher, &day, wait).await.unwrap();
+        assert!(matches!(run, DayRun::Computed(_)));
+    }
+    store::day_state(&mut batcher, &day).await.unwrap();
+    store::validate_day(&mut batcher, &day).await.unwrap();
+
+    let mut operator = connect_as("operator", &url).await;
+    let request = GapRequest {
+        topic: TOPIC.to_owned(),
+        partition: 1,
+        start_from: None,
+        reason: "test".to_owned(),
+        accepted_by: "me".to_owned(),
+    };
+    // Twice: the second takes the first one's place.
+    store::accept_gap(&mut operator, &request).await.unwrap();
+    store::accept_gap(&mut operator, &request).await.unwrap();
+    let setting = ExplicitSettings {
+        watermark_delay: Some(Duration::from_secs(60)),
+        ..ExplicitSettings::default()
+    };
+    store::change_settings(&mut operator, setting).await.unwrap();
+
+    let mut streamer = connect_as("streamer", &url).await;
+    let row = stored_row(&mut streamer, 1).await;
+    let plan = GapPlan {
+        permission: row.standing.permission.unwrap(),
+        cause: LogBreak::Recreated,
+        lost: (ENDS.low, ENDS.high),
+        reopen_at: Some(ENDS.low),
+    };
+    let carried_out =
+        store::carry_out_gap(&mut streamer, &identity(), 1, &row.progress, &plan).await.unwrap();
+    assert!(carried_out);
+    store::retire(&mut operator, TOPIC, None).await.unwrap();
+
+    for role in ["reader", "operator"] {
+        let mut reader = connect_as(role, &url).await;
+        store::ensure_schema(&mut reader).await.unwrap();
+        store::verify(&mut reader).await.unwrap();
+        store::halted_partitions(&mut reader).await.unwrap();
+        store::list_gaps(&mut reader).await.unwrap();
+        store::last_writes(&mut reader, TOPIC).await.unwrap();
+        store::pipeline_status(&mut reader).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn each_program_is_denied_what_is_not_its_business() {
+    let url = database_with_roles().await;
+    for (role, statement) in [
+        ("streamer", "DELETE FROM real_time_metrics"),
+        ("streamer", "UPDATE settings SET watermark_delay_ms = 0"),
+        ("streamer", "INSERT INTO daily_stats (date, event_type, region) VALUES (now(), '', '')"),
+        ("streamer", "DELETE FROM dead_letters"),
+        ("batcher", "UPDATE real_time_metrics SET event_count = 0"),
+        ("batcher", "SELECT FROM dead_letters"),
+        ("operator", "DELETE FROM gaps"),
+        ("operator", "UPDATE real_time_metrics SET event_count = 0"),
+        ("reader", "DELETE FROM daily_stats"),
+        ("reader", "CREATE TABLE x ()"),
+    ] {
+        let mut connection = connect_as(role, &url).await;
+        let error = sqlx::query(statement).execute(&mut connection).await.unwrap_err();
+        let state = error.as_database_error().unwrap().code().unwrap().into_owned();
+        assert_eq!(state, "42501", "{role}: {statement}: {error}");
+    }
+}
