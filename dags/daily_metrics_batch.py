@@ -61,7 +61,9 @@ def business_timezone(name: str) -> datetime.tzinfo:
     zone = dateutil.tz.gettz(name)
     if zone is None:
         # Raised while the file is read, so that it shows as an import error.
-        raise ValueError(f"BUSINESS_TIMEZONE: {name!r} is not a name of the tz database, like Asia/Almaty")
+        raise ValueError(
+            f"BUSINESS_TIMEZONE: {name!r} is not a name of the tz database, like Asia/Almaty"
+        )
     return zone
 
 
@@ -98,7 +100,7 @@ def day_of_logical_date(moment: datetime.datetime, zone: datetime.tzinfo) -> str
 def checked_date(given: object) -> str:
     """`given`, if it is a date of the calendar as YYYY-MM-DD.
 
-    Stricter than Airflow's own check of the parameter, which lets 20251109 and 2025-W45-7 pass.
+    Stricter than Airflow's own check of the parameter: 2.7's lets 20251109 and 2025-W45-7 pass.
     """
     if isinstance(given, str) and re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", given):
         try:

@@ -47,7 +47,9 @@ class Claims:
         except Exception:
             say(f"FAIL {self.version}: {text}\n{traceback.format_exc()}")
             # An unfinished run would make the next one wait: one at a time.
-            self.airflow.query("UPDATE dag_run SET state = 'failed' WHERE state IN ('running', 'queued')")
+            self.airflow.query(
+                "UPDATE dag_run SET state = 'failed' WHERE state IN ('running', 'queued')"
+            )
         else:
             say(f"PASS {self.version}: {text}")
 
@@ -88,7 +90,10 @@ def structure(claims: Claims) -> None:
     script = REPOSITORY / ".ci" / "airflow" / "structure.py"
     found = json.loads(airflow.python(str(script)).stdout.splitlines()[-1])
     with claims.claim("check_data → run_batch → validate_results → notify, all BashOperators"):
-        edges = [[task, *after] for task, after in zip(IN_ORDER, [[after] for after in IN_ORDER[1:]] + [[]])]
+        edges = [
+            [task, *after]
+            for task, after in zip(IN_ORDER, [[after] for after in IN_ORDER[1:]] + [[]])
+        ]
         equal(found["edges"], sorted(edges))
         equal(found["operators"], ["BashOperator"])
     with claims.claim("each task has 2 retries, 5 minutes apart, and no exit code skips it"):
@@ -103,7 +108,9 @@ def structure(claims: Claims) -> None:
         equal(stored["__var"], {"expression": "0 2 * * *", "timezone": "UTC"})
     with claims.claim("catchup is off, and one run is active at a time"):
         equal((found["catchup"], found["max_active_runs"]), (False, 1))
-    with claims.claim(f"day of a run: {found['days']} cases of zone, run type, parameter and dates"):
+    with claims.claim(
+        f"day of a run: {found['days']} cases of zone, run type, parameter and dates"
+    ):
         equal(found["wrong_days"], [])
     with claims.claim("a BUSINESS_TIMEZONE that does not exist is an import error that names it"):
         airflow.environment["BUSINESS_TIMEZONE"] = "Asia/Nowhere"
@@ -129,7 +136,9 @@ def scheduled_runs(claims: Claims) -> None:
     pipeline.add_windows(next_day)
     complete = midnight(next_day + 2 * ONE_DAY)
 
-    with claims.claim("scheduled at 02:00 of day D+1, with data: batcher computes day D, the run succeeds"):
+    with claims.claim(
+        "scheduled at 02:00 of day D+1, with data: batcher computes day D, the run succeeds"
+    ):
         pipeline.read_until(complete)
         run, start, end = airflow.scheduled_run()
         now = datetime.datetime.now(datetime.timezone.utc)
@@ -141,9 +150,13 @@ def scheduled_runs(claims: Claims) -> None:
         equal(pipeline.events(computed), EVENTS_OF_A_DAY)
         equal(len(airflow.query("SELECT 1 FROM dag_run")), 1, "no day before it was caught up")
         log = airflow.log(run, "notify")
-        assert f"{computed} is computed and valid. {computed}: " in log and "windows, final" in log, log
+        assert (
+            f"{computed} is computed and valid. {computed}: " in log and "windows, final" in log
+        ), log
 
-    with claims.claim("scheduled, an incomplete day: check's 75 is tried again in 5 minutes; nothing is skipped or computed"):
+    with claims.claim(
+        "scheduled, an incomplete day: check's 75 is tried again in 5 minutes; nothing is skipped or computed"
+    ):
         pipeline.read_until(midnight(day + ONE_DAY) - ONE_MINUTE)
         run, start, end = airflow.scheduled_run()
         computed = end.astimezone(datetime.timezone.utc).date() - ONE_DAY
@@ -151,13 +164,21 @@ def scheduled_runs(claims: Claims) -> None:
         equal(airflow.calls(run), [f"check {computed}"])
         equal({airflow.tasks(run)[task][0] for task in IN_ORDER[1:]}, {None})
         log = airflow.log(run, "check_data")
-        assert "exit code 75" in log and "can still bring events" in log and "failed for good" not in log, log
-    with claims.claim("scheduled, the day is complete by the second try: the run goes on and succeeds"):
+        assert (
+            "exit code 75" in log
+            and "can still bring events" in log
+            and "failed for good" not in log
+        ), log
+    with claims.claim(
+        "scheduled, the day is complete by the second try: the run goes on and succeeds"
+    ):
         pipeline.read_until(complete)
         ends(airflow, run, "success")
         equal(airflow.calls(run), [f"check {computed}", *full_run(computed)])
 
-    with claims.claim("scheduled, no data: batcher's 4 fails the run after three tries, says so, and leaves daily_stats as it was"):
+    with claims.claim(
+        "scheduled, no data: batcher's 4 fails the run after three tries, says so, and leaves daily_stats as it was"
+    ):
         before = pipeline.daily_stats(day)
         pipeline.empty_the_minutes()
         run, start, end = airflow.scheduled_run()
@@ -172,7 +193,10 @@ def check_no_data(claims: Claims, run: str, day: datetime.date) -> None:
     ends(airflow, run, "failed")
     equal(airflow.calls(run), [f"check {day}", f"{day}", f"{day}", f"{day}"])
     states = airflow.tasks(run)
-    equal([states[task][0] for task in IN_ORDER], ["success", "failed", "upstream_failed", "upstream_failed"])
+    equal(
+        [states[task][0] for task in IN_ORDER],
+        ["success", "failed", "upstream_failed", "upstream_failed"],
+    )
     log = airflow.log(run, "run_batch")
     assert "exit code 4" in log and "has no window of that day" in log, log
     equal(log.count("run_batch failed for good"), 1, log)
@@ -187,7 +211,9 @@ def manual_runs(claims: Claims) -> None:
     pipeline.add_windows(DAY)
     pipeline.read_until(midnight(DAY + ONE_DAY) - ONE_MINUTE)
 
-    with claims.claim("manual with a date, an incomplete day: check's 75 is tried again, then the run succeeds"):
+    with claims.claim(
+        "manual with a date, an incomplete day: check's 75 is tried again, then the run succeeds"
+    ):
         airflow.trigger("incomplete", {"date": f"{DAY}"})
         airflow.wait_for_retry("incomplete", "check_data")
         equal(airflow.calls("incomplete"), [f"check {DAY}"])
@@ -195,14 +221,18 @@ def manual_runs(claims: Claims) -> None:
         ends(airflow, "incomplete", "success")
         equal(airflow.calls("incomplete"), [f"check {DAY}", *full_run(DAY)])
 
-    with claims.claim("manual with a date, with data: batcher computes that date, and again if asked again"):
+    with claims.claim(
+        "manual with a date, with data: batcher computes that date, and again if asked again"
+    ):
         for run in ("with-data", "again"):
             airflow.trigger(run, {"date": f"{DAY}"})
             ends(airflow, run, "success")
             equal(airflow.calls(run), full_run(DAY))
             equal(pipeline.events(DAY), EVENTS_OF_A_DAY)
 
-    with claims.claim("manual with a date, no data: fails after three tries, daily_stats as it was"):
+    with claims.claim(
+        "manual with a date, no data: fails after three tries, daily_stats as it was"
+    ):
         airflow.trigger("no-data", {"date": f"{EMPTY_DAY}"})
         check_no_data(claims, "no-data", EMPTY_DAY)
         equal((pipeline.daily_stats(EMPTY_DAY), pipeline.events(DAY)), ([], EVENTS_OF_A_DAY))
@@ -224,9 +254,13 @@ def backfill(claims: Claims, day: datetime.date) -> str:
     airflow = claims.airflow
     first, last = f"{day}T00:00:00+00:00", f"{day}T23:00:00+00:00"
     if airflow.is_three:
-        airflow.command("backfill", "create", "--dag-id", DAG_ID, "--from-date", first, "--to-date", last)
+        airflow.command(
+            "backfill", "create", "--dag-id", DAG_ID, "--from-date", first, "--to-date", last
+        )
     else:
-        airflow.command("dags", "backfill", "--yes", "--start-date", first, "--end-date", last, DAG_ID)
+        airflow.command(
+            "dags", "backfill", "--yes", "--start-date", first, "--end-date", last, DAG_ID
+        )
     ((run,),) = airflow.query("SELECT run_id FROM dag_run WHERE run_type = 'backfill'")
     ends(airflow, run, "success")
     return run
@@ -237,18 +271,34 @@ def bad_dates(claims: Claims) -> None:
     airflow = claims.airflow
     touched = airflow.home / "touched"
     for number, date in enumerate(
-        (f"2025-11-09; touch {touched}", f"$(touch {touched})", "{{ 7 * 7 }}", "2025-W45-7", 20251109)
+        (
+            f"2025-11-09; touch {touched}",
+            f"$(touch {touched})",
+            "{{ 7 * 7 }}",
+            "2025-W45-7",
+            20251109,
+        )
     ):
         run = f"bad-date-{number}"
-        with claims.claim(f"manual with the date {str(date).replace(str(touched), 'X')!r}: refused, never run, batcher never called"):
+        with claims.claim(
+            f"manual with the date {str(date).replace(str(touched), 'X')!r}: refused, never run, batcher never called"
+        ):
             triggered = airflow.trigger(run, {"date": date}, may_fail=True)
             if triggered.returncode != 0:
                 assert "ParamValidationError" in triggered.stderr, triggered.stderr
             else:
                 ends(airflow, run, "failed")
-                assert "is not a day like 2025-11-09" in airflow.log(run, "check_data"), airflow.tasks(run)
-                assert "failed for good" in airflow.log(run, "check_data"), airflow.log(run, "check_data")
-                equal(len(list((airflow.home / "logs").glob(f"**/run_id={run}/**/attempt=*.log"))), 1, "one try")
+                assert "is not a day like 2025-11-09" in airflow.log(run, "check_data"), (
+                    airflow.tasks(run)
+                )
+                assert "failed for good" in airflow.log(run, "check_data"), airflow.log(
+                    run, "check_data"
+                )
+                equal(
+                    len(list((airflow.home / "logs").glob(f"**/run_id={run}/**/attempt=*.log"))),
+                    1,
+                    "one try",
+                )
             equal(airflow.calls(run), [])
             assert not touched.exists(), "the date was read as shell"
 
@@ -257,17 +307,25 @@ def without_a_date(claims: Claims) -> None:
     """A manual run that is given no date: 2.7 takes the moment for its logical date, 3.x has none."""
     airflow = claims.airflow
     if airflow.is_three:
-        with claims.claim("manual with neither date: fails at its first try and says how to name a day"):
+        with claims.claim(
+            "manual with neither date: fails at its first try and says how to name a day"
+        ):
             airflow.trigger("no-date")
             ends(airflow, "no-date", "failed")
             equal(airflow.calls("no-date"), [])
-            assert 'trigger the run with {"date": "2025-11-09"}' in airflow.log("no-date", "check_data").replace("\\", "")
+            assert 'trigger the run with {"date": "2025-11-09"}' in airflow.log(
+                "no-date", "check_data"
+            ).replace("\\", "")
         return
-    with claims.claim("manual with neither date: the day of the moment, which check says can still change"):
+    with claims.claim(
+        "manual with neither date: the day of the moment, which check says can still change"
+    ):
         airflow.trigger("no-date")
         airflow.wait_for_retry("no-date", "check_data")
         ((moment,),) = airflow.query("SELECT execution_date FROM dag_run WHERE run_id = 'no-date'")
-        equal(airflow.calls("no-date"), [f"check {moment.astimezone(datetime.timezone.utc).date()}"])
+        equal(
+            airflow.calls("no-date"), [f"check {moment.astimezone(datetime.timezone.utc).date()}"]
+        )
 
 
 # ---- Wiring ----
@@ -287,10 +345,15 @@ def main(version: str) -> None:
     """Sets up, runs all claims, ends all processes."""
     server_url = os.environ["SANDBOX_POSTGRES"]
     binaries = pathlib.Path(os.environ["BINARIES"]).resolve()
-    pipeline = Pipeline(create_database(server_url, f"pipeline_{version}"), str(binaries / "streamer"))
+    pipeline = Pipeline(
+        create_database(server_url, f"pipeline_{version}"), str(binaries / "streamer")
+    )
     with tempfile.TemporaryDirectory(prefix="airflow-") as home, contextlib.closing(pipeline):
         airflow = Airflow(
-            pathlib.Path(home), create_database(server_url, f"airflow_{version}"), pipeline.url, binaries
+            pathlib.Path(home),
+            create_database(server_url, f"airflow_{version}"),
+            pipeline.url,
+            binaries,
         )
         claims = Claims(version, airflow, pipeline)
         with contextlib.closing(airflow):

@@ -43,7 +43,9 @@ def run_script(folder: pathlib.Path, binaries: pathlib.Path, url: str) -> tuple[
 def main() -> None:
     """All states of the pipeline that the script can meet."""
     binaries = pathlib.Path(os.environ["BINARIES"]).resolve()
-    pipeline = Pipeline(create_database(os.environ["SANDBOX_POSTGRES"], "cron"), str(binaries / "streamer"))
+    pipeline = Pipeline(
+        create_database(os.environ["SANDBOX_POSTGRES"], "cron"), str(binaries / "streamer")
+    )
     yesterday = datetime.datetime.now(datetime.timezone.utc).date() - ONE_DAY
     with tempfile.TemporaryDirectory() as folder, contextlib.closing(pipeline):
 
@@ -51,7 +53,9 @@ def main() -> None:
             result = run_script(pathlib.Path(folder), binaries, pipeline.url)
             found = (*result, pipeline.events(yesterday))
             good = found == (*expected, events)
-            sys.stdout.write(f"{'PASS' if good else 'FAIL'} cron: {claim}{'' if good else f': {found}'}\n")
+            sys.stdout.write(
+                f"{'PASS' if good else 'FAIL'} cron: {claim}{'' if good else f': {found}'}\n"
+            )
 
         pipeline.read_until(midnight(yesterday))
         check("an incomplete day: 75 after two pauses of 5 minutes, nothing computed", (75, 2), 0)

@@ -36,7 +36,9 @@ NOT_WELL = ("failed", "up_for_retry", "running")
 class Airflow:
     """An installation with an empty database of its own."""
 
-    def __init__(self, home: pathlib.Path, database_url: str, pipeline_url: str, binaries: pathlib.Path):
+    def __init__(
+        self, home: pathlib.Path, database_url: str, pipeline_url: str, binaries: pathlib.Path
+    ):
         self.home = home
         self.calls_path = home / "batcher-calls"
         self.calls_path.touch()
@@ -48,7 +50,9 @@ class Airflow:
         self.connection = psycopg2.connect(database_url)
         self.connection.autocommit = True
 
-    def _environment(self, database_url: str, pipeline_url: str, binaries: pathlib.Path) -> dict[str, str]:
+    def _environment(
+        self, database_url: str, pipeline_url: str, binaries: pathlib.Path
+    ) -> dict[str, str]:
         shim = REPOSITORY / ".ci" / "airflow"
         settings = {
             "CORE__DAGS_FOLDER": REPOSITORY / "dags",
@@ -57,7 +61,9 @@ class Airflow:
             "CORE__PARALLELISM": 2,
             # Nothing runs before a claim asks for it.
             "CORE__DAGS_ARE_PAUSED_AT_CREATION": True,
-            "DATABASE__SQL_ALCHEMY_CONN": database_url.replace("postgres://", "postgresql+psycopg2://"),
+            "DATABASE__SQL_ALCHEMY_CONN": database_url.replace(
+                "postgres://", "postgresql+psycopg2://"
+            ),
             "SCHEDULER__PARSING_PROCESSES": 1,
             "SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": 0.5,
             "USAGE_DATA_COLLECTION__ENABLED": False,
@@ -98,7 +104,9 @@ class Airflow:
             timeout=LONGEST_WAIT_SECONDS,
         )
         if done.returncode != 0 and not may_fail:
-            raise AssertionError(f"{arguments} failed:\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}")
+            raise AssertionError(
+                f"{arguments} failed:\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}"
+            )
         return done
 
     # ---- Processes ----
@@ -140,7 +148,9 @@ class Airflow:
 
     def stop(self) -> None:
         """Ends all processes that `start` began, and theirs."""
-        family = [psutil.Process(process.pid) for process in self.processes if process.poll() is None]
+        family = [
+            psutil.Process(process.pid) for process in self.processes if process.poll() is None
+        ]
         for parent in list(family):
             family += parent.children(recursive=True)
         for process in reversed(self.processes):
@@ -173,7 +183,9 @@ class Airflow:
 
     def tasks(self, run_id: str) -> dict[str, tuple[str | None, int]]:
         """State of each task of a run, and which try it is."""
-        rows = self.query("SELECT task_id, state, try_number FROM task_instance WHERE run_id = %s", run_id)
+        rows = self.query(
+            "SELECT task_id, state, try_number FROM task_instance WHERE run_id = %s", run_id
+        )
         return {task: (state, tries) for task, state, tries in rows}
 
     def state(self, run_id: str) -> str | None:
@@ -184,7 +196,9 @@ class Airflow:
     def log(self, run_id: str, task_id: str) -> str:
         """The logs of all tries of a task."""
         folder = self.home / "logs" / f"dag_id={DAG_ID}" / f"run_id={run_id}" / f"task_id={task_id}"
-        return "\n".join(path.read_text(errors="replace") for path in sorted(folder.glob("attempt=*.log")))
+        return "\n".join(
+            path.read_text(errors="replace") for path in sorted(folder.glob("attempt=*.log"))
+        )
 
     # ---- Runs ----
 
@@ -207,7 +221,13 @@ class Airflow:
         assert len(rows) == 1, f"one run is due, not {rows}"
         return rows[0]
 
-    def trigger(self, run_id: str, conf: dict | None = None, logical_date: str | None = None, may_fail: bool = False):
+    def trigger(
+        self,
+        run_id: str,
+        conf: dict | None = None,
+        logical_date: str | None = None,
+        may_fail: bool = False,
+    ):
         """Starts a manual run, as a person does on the command line."""
         arguments = ["dags", "trigger", "--run-id", run_id, DAG_ID]
         if conf is not None:
@@ -238,12 +258,18 @@ class Airflow:
             state = self.state(run_id)
             return state if state in ("success", "failed") else None
 
-        return wait_for(f"the end of {run_id}", ended, self.assert_alive, lambda: self.explain(run_id))
+        return wait_for(
+            f"the end of {run_id}", ended, self.assert_alive, lambda: self.explain(run_id)
+        )
 
     def explain(self, run_id: str) -> str:
         """What a run has come to, for the message of a claim that failed."""
         tasks = self.tasks(run_id)
-        logs = [self.log(run_id, task)[-1500:] for task, (state, _) in tasks.items() if state in NOT_WELL]
+        logs = [
+            self.log(run_id, task)[-1500:]
+            for task, (state, _) in tasks.items()
+            if state in NOT_WELL
+        ]
         return "\n".join([str(tasks), *self.calls(run_id), *logs])
 
 

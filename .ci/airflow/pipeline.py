@@ -58,7 +58,9 @@ class Pipeline:
     def daily_stats(self, day: datetime.date) -> list:
         """All rows of a day, in order."""
         with self.connection.cursor() as cursor:
-            cursor.execute("SELECT * FROM daily_stats WHERE date = %s ORDER BY event_type, region", (day,))
+            cursor.execute(
+                "SELECT * FROM daily_stats WHERE date = %s ORDER BY event_type, region", (day,)
+            )
             return cursor.fetchall()
 
     def events(self, day: datetime.date) -> int:

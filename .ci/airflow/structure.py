@@ -25,7 +25,14 @@ DAYS = (
     ("Pacific/Kiritimati", "scheduled", {}, "2025-11-09T02:00", "2025-11-09T02:00", "2025-11-09"),
     ("America/New_York", "scheduled", {}, "2025-11-09T02:00", "2025-11-09T02:00", "2025-11-08"),
     # A manual run never asks the interval: Airflow's guess is another day.
-    ("UTC", "manual", {"date": "2025-11-09"}, "2026-01-05T13:14:15", "2026-01-04T02:00", "2025-11-09"),
+    (
+        "UTC",
+        "manual",
+        {"date": "2025-11-09"},
+        "2026-01-05T13:14:15",
+        "2026-01-04T02:00",
+        "2025-11-09",
+    ),
     ("UTC", "manual", {"date": "2025-11-09"}, None, None, "2025-11-09"),
     ("America/New_York", "manual", {"date": "2025-11-09"}, None, None, "2025-11-09"),
     ("UTC", "manual", {}, "2025-11-09T00:00", "2025-11-07T02:00", "2025-11-09"),
