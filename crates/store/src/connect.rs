@@ -3,11 +3,16 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::time::Duration;
 
 use sqlx::postgres::{PgConnectOptions, PgConnection};
 use sqlx::{ConnectOptions, Connection};
 
 use crate::StoreError;
+
+/// Opening a session may take this long. What listens there may be no PostgreSQL, or a wall that
+/// swallows everything: then no answer ever comes.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// What a session is for; decides its server-side timeouts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -85,10 +90,15 @@ pub async fn connect(database_url: &str, session: Session) -> Result<PgConnectio
         options.get_database().unwrap_or("(default)"),
     ));
     let failed = |source| StoreError::Connect { target: target.clone(), source };
-    let mut connection = PgConnection::connect_with(&options).await.map_err(failed)?;
-    let found: String = sqlx::query_scalar("SHOW server_encoding")
-        .fetch_one(&mut connection)
+    let opening = async {
+        let mut connection = PgConnection::connect_with(&options).await?;
+        let found: String =
+            sqlx::query_scalar("SHOW server_encoding").fetch_one(&mut connection).await?;
+        Ok((connection, found))
+    };
+    let (connection, found) = tokio::time::timeout(CONNECT_TIMEOUT, opening)
         .await
+        .unwrap_or_else(|_| Err(sqlx::Error::Io(std::io::ErrorKind::TimedOut.into())))
         .map_err(failed)?;
     if found != "UTF8" {
         return Err(StoreError::Encoding { target, found });
