@@ -7,7 +7,7 @@ use clap::Args;
 use rdkafka::ClientConfig;
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
-use rdkafka::error::RDKafkaErrorCode;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use thiserror::Error;
 
 use crate::Secret;
@@ -70,18 +70,26 @@ pub enum KafkaPropertyError {
         /// Why, or what to use instead.
         reason: &'static str,
     },
+    /// A setting, or its value, that the Kafka client does not know.
+    #[error("KAFKA_PROPERTIES: the Kafka client knows no `{0}`, or not with this value")]
+    Unknown(String),
 }
 
 impl KafkaArgs {
     /// The client settings that every client of this project starts from.
     ///
     /// # Errors
-    /// [`KafkaPropertyError`] when KAFKA_PROPERTIES is malformed or names a reserved setting.
+    /// [`KafkaPropertyError`] when KAFKA_PROPERTIES is malformed, or names a setting that is reserved
+    /// or unknown.
     pub fn client_config(&self) -> Result<ClientConfig, KafkaPropertyError> {
         let mut config = ClientConfig::new();
         config.set("bootstrap.servers", &self.kafka_bootstrap_servers);
         for (key, value) in parse_properties(self.kafka_properties.expose())? {
             config.set(key, value);
+        }
+        // Found here, because a client that is made from it would show the value in its error.
+        if let Err(KafkaError::ClientConfig(_, _, key, _)) = config.create_native_config() {
+            return Err(KafkaPropertyError::Unknown(key));
         }
         Ok(config)
     }
@@ -256,6 +264,23 @@ mod tests {
         for (reserved, _) in RESERVED_PROPERTIES {
             let error = parse_properties(&format!("{reserved}=x")).unwrap_err();
             assert!(error.to_string().contains(reserved), "{error}");
+        }
+    }
+
+    #[test]
+    fn an_unknown_property_is_named_without_its_value() {
+        for property in ["sasl.passwort=hunter2", "security.protocol=hunter2"] {
+            let args = KafkaArgs {
+                kafka_bootstrap_servers: "localhost:9092".to_owned(),
+                kafka_topic: "events".to_owned(),
+                kafka_properties: property.into(),
+                topic_partitions: 1,
+                topic_replication: 1,
+            };
+            let (key, _) = property.split_once('=').unwrap();
+            let error = args.client_config().unwrap_err();
+            assert_eq!(error, KafkaPropertyError::Unknown(key.to_owned()));
+            assert!(!format!("{error} {error:?}").contains("hunter2"));
         }
     }
 }
