@@ -4,6 +4,7 @@
 //! A test that disturbs a program also proves that the disturbance hit: positions moved before and
 //! after it, both processes owned partitions, records were read during the outage.
 
+mod bad_input;
 mod crashes;
 mod first_contact;
 mod halts;
