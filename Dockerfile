@@ -29,9 +29,10 @@ FROM rust:${RUST_VERSION}-${DEBIAN_RELEASE} AS build
 WORKDIR /src
 COPY --from=manifests /src .
 RUN cargo build --locked --release --package producer --package streamer
+RUN rm -r */src crates/*/src
 COPY . .
 # The empty sources were built later than the real ones were written: cargo goes by that.
-RUN find . -name '*.rs' -exec touch {} + \
+RUN find . -path ./target -prune -o -name '*.rs' -exec touch {} + \
  && cargo build --locked --release --package producer --package streamer
 
 # --- batcher: static, so that it runs in any image, whatever its libc -------------------------
@@ -44,8 +45,9 @@ RUN apt-get update -qq \
 WORKDIR /src
 COPY --from=manifests /src .
 RUN cargo build --locked --release --package batcher --target "$(uname -m)-unknown-linux-musl"
+RUN rm -r */src crates/*/src
 COPY . .
-RUN find . -name '*.rs' -exec touch {} + \
+RUN find . -path ./target -prune -o -name '*.rs' -exec touch {} + \
  && cargo build --locked --release --package batcher --target "$(uname -m)-unknown-linux-musl" \
  && mv "target/$(uname -m)-unknown-linux-musl/release/batcher" /batcher
 

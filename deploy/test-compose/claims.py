@@ -1,0 +1,240 @@
+"""The claims about the system in containers: a PASS or FAIL line for each.
+
+In: a checkout without .env (argument), a Docker engine (DOCKER_HOST), Docker Compose (COMPOSE). Out: lines on standard
+output; exit 1 if a claim fails. The claims build on each other in the order below: a day of events,
+then live ones, then everything that can go wrong.
+"""
+
+import datetime
+import pathlib
+import re
+import socket
+import subprocess
+import sys
+import time
+import traceback
+
+from stack import Stack, seconds_until, wait_until
+
+DAY = "2025-11-09"
+# Two hours of the live curve, event times in the past; and a flood for a starved streamer.
+BACKFILL = ["--seed", "1", "--from", DAY, "--to", f"{DAY}T02:00:00Z"]
+FLOOD_EVENTS = 300_000
+UP_WITHIN_SECONDS = 120
+LASTING = ("zookeeper", "kafka", "postgres", "streamer", "airflow-scheduler", "airflow-webserver")
+
+stack = Stack(pathlib.Path(sys.argv[1]))
+
+
+def without_env_up_names_the_command_that_makes_it():
+    run = stack.compose("up", "-d", check=False)
+    assert run.returncode != 0 and "cp .env.example .env" in run.stderr, run.stderr
+    stack.run("cp", ".env.example", ".env")
+
+
+def all_images_are_built():
+    stack.compose("--profile", "*", "build", capture=False)
+
+
+def our_images_are_small_labelled_and_not_root():
+    for name, most_mb in (("streamer", 60), ("producer", 60), ("batcher", 30)):
+        image = stack.inspect(f"telecom/{name}:local")
+        assert image["Config"]["User"] == "10001:10001", image["Config"]
+        assert image["Config"]["Labels"]["org.opencontainers.image.title"] == name, image["Config"]
+        # The base is the distribution's: what counts is what we add to it.
+        added = sum(int(size) for size in stack.docker(
+            "history", "--no-trunc", "--human=false", "--format", "{{.Size}}", f"telecom/{name}:local"
+        ).split()[:-1])
+        note(f"telecom/{name}: {added / 1e6:.1f} MB on top of its base")
+        assert added < most_mb * 1e6, (name, added)
+
+
+def up_wait_makes_every_lasting_service_healthy_within_two_minutes():
+    took = seconds_until(lambda: stack.compose("up", "-d", "--wait", capture=False))
+    note(f"healthy after {took:.0f} s")
+    assert took <= UP_WITHIN_SECONDS, took
+    for name in LASTING:
+        assert stack.health(name) == "healthy", name
+    states = stack.compose("ps").stdout
+    assert states.count("(healthy)") == len(LASTING), states
+
+
+def a_producer_on_the_host_reaches_kafka_and_rows_arrive():
+    # The program itself, out of its image, as `cargo run -p producer` would be.
+    stack.docker("create", "--name", "copied", "telecom/producer:local")
+    stack.docker("cp", "copied:/usr/local/bin/producer", str(stack.folder / "producer"))
+    stack.docker("rm", "copied")
+    stack.produce(*BACKFILL)
+    wait_until("the backfill is counted", lambda: stack.counted() == stack.sent, seconds=120)
+    assert int(stack.sql("SELECT SUM(event_count) FROM real_time_metrics")) == stack.sent
+
+
+def the_batcher_computes_a_day_from_its_container_and_from_within_airflow():
+    stack.compose("run", "--rm", "batcher", DAY)
+    first = stack.sql(f"SELECT * FROM daily_stats WHERE date = '{DAY}' ORDER BY 1, 2, 3")
+    assert first.count("\n") > 40, first
+    stack.sql("TRUNCATE daily_stats")
+    stack.docker("exec", "airflow-scheduler", "batcher", DAY)
+    assert stack.sql(f"SELECT * FROM daily_stats WHERE date = '{DAY}' ORDER BY 1, 2, 3") == first
+
+
+def the_dag_is_there_and_not_paused():
+    listed = stack.docker("exec", "airflow-scheduler", "airflow", "dags", "list", "--output", "plain")
+    lines = [line.split() for line in listed.splitlines() if line.startswith("daily_metrics_batch")]
+    assert lines and lines[0][-1] == "False", listed
+    errors = stack.docker("exec", "airflow-scheduler", "airflow", "dags", "list-import-errors")
+    assert "No data found" in errors, errors
+
+
+def the_producer_profile_sends_live_events():
+    before = stack.counted()
+    stack.compose("--profile", "producer", "up", "-d", "--wait")
+    wait_until("live events are counted", lambda: stack.counted() > before + 10, seconds=120)
+    stack.compose("--profile", "producer", "stop", "producer")
+    assert stack.inspect("producer")["State"]["ExitCode"] == 0, stack.inspect("producer")["State"]
+    stack.sent = int(stack.log_ends())
+
+
+def a_stop_is_orderly_and_quick():
+    for name in ("streamer", "batcher"):
+        assert stack.inspect(f"telecom/{name}:local")["Config"].get("Entrypoint")
+    took = seconds_until(lambda: stack.compose("stop", "streamer"))
+    assert stack.inspect("streamer")["State"]["ExitCode"] == 0, stack.inspect("streamer")["State"]
+    note(f"streamer stopped after {took:.0f} s")
+    assert took < 25, took
+    stack.compose("up", "-d", "--wait")
+
+
+def memory_in_use_is_within_the_limits():
+    lines = stack.docker("stats", "--no-stream", "--format", "{{.Name}} {{.MemUsage}}").splitlines()
+    assert len(lines) >= len(LASTING), lines
+    for line in sorted(lines):
+        note(line)
+    assert not any(stack.inspect(name)["State"]["OOMKilled"] for name in LASTING)
+
+
+def a_crash_of_kafka_heals_by_itself_and_loses_nothing():
+    with stack.producing(*BACKFILL, "--rate", "300"):
+        stack.crash("kafka")
+        took = seconds_until(lambda: stack.wait_healthy("kafka"))
+    note(f"Kafka healthy {took:.0f} s after the crash")
+    assert "NodeExistsException" not in stack.docker("logs", "kafka")
+    wait_until("all is counted", lambda: stack.counted() == stack.sent, seconds=180)
+
+
+def a_crash_of_the_streamer_heals_by_itself_and_loses_nothing():
+    with stack.producing(*BACKFILL, "--rate", "1000"):
+        stack.crash("streamer")
+        stack.wait_healthy("streamer")
+    wait_until("all is counted", lambda: stack.counted() == stack.sent, seconds=180)
+
+
+def docker_kill_of_both_then_down_and_up_loses_nothing():
+    stack.produce(*BACKFILL)
+    stack.docker("kill", "streamer", "kafka")
+    stack.compose("down")
+    stack.compose("up", "-d", "--wait", capture=False)
+    assert "NodeExistsException" not in stack.docker("logs", "kafka")
+    wait_until("all is counted", lambda: stack.counted() == stack.sent, seconds=180)
+
+
+def every_record_is_accounted_for():
+    assert "accounting holds" in stack.docker("exec", "streamer", "streamer", "verify")
+    assert int(stack.log_ends()) == stack.sent == stack.counted()
+
+
+def a_starved_streamer_lags_says_so_and_does_not_end():
+    restarts = stack.inspect("streamer")["RestartCount"]
+    started = stack.inspect("streamer")["State"]["StartedAt"]
+    stack.docker("update", "--cpus", "0.1", "streamer")
+    stack.produce("--seed", "2", "--from", "2025-12-01", "--count", str(FLOOD_EVENTS), "--base-rate", "1000")
+    # Asked from outside: within, the question itself would have to wait for the tenth of a core.
+    status = stack.compose("run", "--rm", "--no-deps", "streamer", "status", check=False).stdout
+    note(" | ".join(line for line in status.splitlines() if "behind" in line.lower())[:300])
+    assert stack.counted() < stack.sent and re.search(r"(?i)behind|lag", status), status
+    time.sleep(60)
+    state = stack.inspect("streamer")
+    assert state["State"]["Running"] and state["State"]["StartedAt"] == started, state["State"]
+    assert state["RestartCount"] == restarts
+    stack.docker("update", "--cpus", "2", "streamer")
+    wait_until("it has caught up", lambda: stack.counted() == stack.sent, seconds=180)
+
+
+def a_wrong_value_in_env_is_named_in_the_log():
+    stack.env("FLUSH_INTERVAL", "30")
+    run = stack.compose("up", "-d", "--wait", check=False)
+    log = stack.compose("logs", "--tail", "5", "streamer").stdout
+    assert run.returncode != 0 and "streamer" in run.stderr, run.stderr
+    assert "--flush-interval" in log and "like 200ms, 30s or 2m" in log, log
+    stack.env("FLUSH_INTERVAL", "30s")
+    stack.compose("up", "-d", "--wait")
+
+
+def a_port_in_use_is_named():
+    with socket.create_server(("127.0.0.1", 18432)):
+        stack.env("POSTGRES_HOST_PORT", "18432")
+        run = stack.compose("up", "-d", check=False)
+        assert run.returncode != 0 and "18432" in run.stderr and "in use" in run.stderr, run.stderr
+    stack.env("POSTGRES_HOST_PORT", "5432")
+    stack.compose("up", "-d", "--wait")
+
+
+def every_everyday_command_of_the_documentation_runs():
+    text = (stack.folder / "docs/compose.md").read_text()
+    block = re.search(r"## Everyday commands\n+```sh\n(.*?)```", text, re.DOTALL).group(1)
+    commands = [line.split("#")[0].strip() for line in block.splitlines()]
+    assert len(commands) > 10, commands
+    for command in commands:
+        # There is no terminal here.
+        run = stack.shell(command.replace("exec -it", "exec -i"))
+        assert run.returncode == 0, (command, run.stdout[-500:], run.stderr[-500:])
+    stack.compose("up", "-d", "--wait")
+    wait_until("all is counted", lambda: stack.counted() == int(stack.log_ends()), seconds=120)
+
+
+def the_same_without_zookeeper():
+    stack.compose("--profile", "*", "down", "--volumes")
+    stack.files = ["docker-compose.yml", "docker-compose.kraft.yml"]
+    stack.sent = 0
+    stack.compose("up", "-d", "--wait", capture=False)
+    assert "zookeeper" not in stack.compose("ps", "--services").stdout
+    stack.produce(*BACKFILL)
+    wait_until("the backfill is counted", lambda: stack.counted() == stack.sent, seconds=120)
+    note(stack.docker("stats", "--no-stream", "--format", "{{.Name}} {{.MemUsage}}", "kafka").strip())
+    stack.crash("kafka")
+    stack.wait_healthy("kafka")
+    stack.produce(*BACKFILL)
+    wait_until("all is counted", lambda: stack.counted() == stack.sent, seconds=180)
+
+
+def note(line):
+    """A measured value, beside the claim that follows."""
+    print(f"     {line}", flush=True)
+
+
+CLAIMS = [
+    value for name, value in list(globals().items())
+    if callable(value) and getattr(value, "__module__", "") == __name__ and name != "note"
+]
+
+
+def main():
+    print(f"{datetime.date.today()}, {len(CLAIMS)} claims", flush=True)
+    stack.clean()
+    failed = 0
+    for claim in CLAIMS:
+        text = claim.__name__.replace("_", " ")
+        try:
+            claim()
+        except Exception:
+            failed += 1
+            print(f"FAIL {text}\n{traceback.format_exc()}", flush=True)
+        else:
+            print(f"PASS {text}", flush=True)
+    stack.clean()
+    print(f"{len(CLAIMS) - failed} passed, {failed} failed")
+    return failed > 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
