@@ -98,10 +98,23 @@ impl Running {
     /// # Errors
     /// It has gone already.
     pub fn terminate(&self) -> Result<()> {
-        // The standard library can only send SIGKILL.
-        let sent = Command::new("kill").args(["-s", "TERM", &self.pid().to_string()]).status()?;
-        ensure!(sent.success(), "{} can't be signalled", self.name);
-        Ok(())
+        self.signal("TERM")
+    }
+
+    /// Stops it in the middle of whatever it does, until [`Running::thaw`].
+    ///
+    /// # Errors
+    /// It has gone already.
+    pub fn freeze(&self) -> Result<()> {
+        self.signal("STOP")
+    }
+
+    /// Lets it go on, as if no time had passed.
+    ///
+    /// # Errors
+    /// It has gone already.
+    pub fn thaw(&self) -> Result<()> {
+        self.signal("CONT")
     }
 
     /// Sends SIGKILL and waits for the end. Nothing that it had in memory is written.
@@ -127,6 +140,13 @@ impl Running {
         })?;
         let code = status.and_then(|status| status.code());
         Ok(Ended { code, output: self.read("output"), log: self.read("log") })
+    }
+
+    fn signal(&self, name: &str) -> Result<()> {
+        // The standard library can only send SIGKILL.
+        let sent = Command::new("kill").args(["-s", name, &self.pid().to_string()]).status()?;
+        ensure!(sent.success(), "{} can't be signalled", self.name);
+        Ok(())
     }
 
     fn read(&self, file: &str) -> String {

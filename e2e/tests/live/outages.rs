@@ -124,6 +124,34 @@ fn when_kafka_or_both_servers_crash_it_goes_on_by_itself() -> Result<()> {
     Ok(())
 }
 
+/// As an administrator does it. Answers how many sessions there were.
+const END_ALL_SESSIONS: &str = "SELECT COUNT(pg_terminate_backend(pid)) FROM pg_stat_activity
+     WHERE datname = current_database() AND application_name = 'telecom-pipeline'";
+
+#[test]
+fn sessions_ended_in_the_middle_of_flushes_neither_lose_nor_repeat_one() -> Result<()> {
+    let mut pipeline = Pipeline::new(PARTITIONS)?;
+    backlog(&pipeline)?;
+    let producer = produce_on(&pipeline)?;
+    // Nearly always inside a flush; often between COMMIT and its answer.
+    let flush_always = ["--flush-interval", "10ms"];
+    let mut streamer = pipeline.start_with("streamer", &flush_always, &[SOON_BACK])?;
+    for _ in 0..30 {
+        let before = pipeline.database.progress();
+        pipeline.wait_for_progress_from(before)?;
+        wait_until("a session is ended", WAIT_TIMEOUT, || {
+            pipeline.database.number(END_ALL_SESSIONS).is_ok_and(|ended| ended > 0)
+        })?;
+    }
+    stop(producer)?;
+    pipeline.wait_until_caught_up()?;
+    assert!(streamer.is_alive(), "nobody has restarted it");
+    let log = stop(streamer)?;
+    assert!(log.contains("flush not stored"), "some flush was hit: {log}");
+    pipeline.expect_recomputed()?;
+    Ok(())
+}
+
 /// Waits until records that were written from now on are stored, too.
 fn expect_going_on(pipeline: &mut Pipeline) -> Result<()> {
     let mut end = 0;

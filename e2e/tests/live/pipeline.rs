@@ -73,3 +73,24 @@ fn expect_day(pipeline: &mut Pipeline, date: &str, expected: &Expected) -> Resul
     pipeline.run("batcher", &["validate", date])?.expect(0)?;
     Ok(())
 }
+
+#[test]
+fn a_day_is_computed_while_it_is_being_written() -> Result<()> {
+    let mut pipeline = Pipeline::new(3)?;
+    let range = ["--from", "2025-11-09", "--to", "2025-11-10", "--seed", "2", "--rate", "3000"];
+    let producer = pipeline.start("producer", &range)?;
+    let streamer = pipeline.start("streamer", &["--flush-interval", "20ms"])?;
+    pipeline.wait_for_progress_from(0)?;
+    for _ in 0..10 {
+        let before = pipeline.database.progress();
+        pipeline.run("batcher", &["2025-11-09"])?.expect(0)?;
+        pipeline.wait_for_progress_from(before)?;
+    }
+    for program in [producer, streamer] {
+        program.terminate()?;
+        program.end()?.expect(0)?;
+    }
+    pipeline.drain()?;
+    let expected = pipeline.expect_recomputed()?;
+    expect_day(&mut pipeline, "2025-11-09", &expected)
+}

@@ -69,6 +69,34 @@ fn two_processes_that_drain_one_topic_share_it_and_both_end() -> Result<()> {
     Ok(())
 }
 
+#[test]
+fn a_process_that_was_taken_for_dead_counts_nothing_when_it_comes_back() -> Result<()> {
+    let mut pipeline = Pipeline::new(PARTITIONS)?;
+    let mut scatter = Scatter::new(33, PARTITIONS, instant("2025-11-08T00:00:00Z"));
+    pipeline.topic.sender(&[])?.send(&scatter.take(20_000))?;
+    let range = ["--from", "2025-11-09", "--to", "2026-03-01", "--seed", "4", "--rate", "1000"];
+    let producer = pipeline.start("producer", &range)?;
+    let zombie = start(&pipeline, &[])?;
+    wait_for_owners(&mut pipeline, &[(zombie.pid(), 0)])?;
+
+    // Anywhere: while it reads, between two flushes, or inside one.
+    zombie.freeze()?;
+    let heir = start(&pipeline, &[])?;
+    wait_for_owners(&mut pipeline, &[(heir.pid(), 0)])?;
+    zombie.thaw()?;
+    wait_for_owners(&mut pipeline, &[(heir.pid(), 0), (zombie.pid(), 0)])?;
+
+    producer.terminate()?;
+    producer.end()?.expect(0)?;
+    pipeline.wait_until_caught_up()?;
+    for streamer in [zombie, heir] {
+        streamer.terminate()?;
+        streamer.end()?.expect(0)?;
+    }
+    pipeline.expect_recomputed()?;
+    Ok(())
+}
+
 /// Waits until the group has given the process at least one partition.
 fn wait_for_partitions(streamer: &Running) -> Result<()> {
     wait_until("the process is assigned partitions", WAIT_TIMEOUT, || {
