@@ -59,6 +59,12 @@ impl Assignment {
             }
         }
         consumer.incremental_assign(&list)?;
+        // The client remembers a pause from a former assignment.
+        let to_read: Vec<i32> =
+            partitions.iter().copied().filter(|id| !held_back.contains(id)).collect();
+        if !to_read.is_empty() {
+            consumer.resume(&self.list(&to_read))?;
+        }
         self.pause_these(consumer, &held_back)
     }
 
@@ -72,12 +78,7 @@ impl Assignment {
     ) -> KafkaResult<()> {
         consumer.incremental_unassign(&self.list(&[partition]))?;
         self.assigned.remove(&partition);
-        self.take_over(consumer, &[partition], &[(partition, from)], is_paused)?;
-        if is_paused {
-            return Ok(());
-        }
-        // It may have been paused while its position was not known.
-        consumer.resume(&self.list(&[partition]))
+        self.take_over(consumer, &[partition], &[(partition, from)], is_paused)
     }
 
     /// Stops reading one partition.

@@ -74,7 +74,8 @@ impl ConsumerContext for Quiet {}
 
 /// Makes a client that only asks questions.
 pub(crate) fn query_client(config: &ClientConfig) -> KafkaResult<QueryClient> {
-    config.create_with_context(Quiet)
+    // Nobody polls it: statistics would pile up.
+    config.clone().set("statistics.interval.ms", "0").create_with_context(Quiet)
 }
 
 /// A change of the group's assignment.

@@ -1,5 +1,6 @@
 //! The workers of one process: started together, watched, stopped together.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -36,7 +37,9 @@ impl Crew {
             std::thread::Builder::new()
                 .name(format!("worker-{index}"))
                 .spawn(move || {
-                    let end = worker.run();
+                    // A panic must not look like a worker that goes on.
+                    let end = catch_unwind(AssertUnwindSafe(|| worker.run()))
+                        .unwrap_or_else(|_| Err(anyhow::anyhow!("a worker has panicked")));
                     // Nobody listens any more when the process is already on its way out.
                     outbox.blocking_send(end).ok();
                 })

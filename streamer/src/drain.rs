@@ -11,6 +11,9 @@ use crate::start::Started;
 /// Pause between two looks at the stored positions.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 
+/// One look may take this long; then it is tried again on a new connection.
+const LOOK_TIMEOUT: Duration = Duration::from_secs(5);
+
 /// Completes when each stored position has reached the end that its log had at start, whoever
 /// advanced it, or when those that have not are halted. Never completes without `--drain`.
 pub(crate) async fn drained(args: &RunArgs, started: &Started) -> Exit {
@@ -19,7 +22,11 @@ pub(crate) async fn drained(args: &RunArgs, started: &Started) -> Exit {
     }
     let mut connection = None;
     loop {
-        match look(&mut connection, args, started).await {
+        let looking = look(&mut connection, args, started);
+        let looked = tokio::time::timeout(LOOK_TIMEOUT, looking)
+            .await
+            .unwrap_or(Err(StoreError::NoAnswer(LOOK_TIMEOUT)));
+        match looked {
             Ok(Some(exit)) => return exit,
             Ok(None) => {}
             Err(error) => {

@@ -72,9 +72,12 @@ pub(crate) async fn is_compacted(kafka: &ClientConfig, topic: &str) -> anyhow::R
         .describe_configs(&[ResourceSpecifier::Topic(topic)], &options)
         .await
         .with_context(|| format!("reading the configuration of {topic}"))?;
-    let policy = described
+    let resources: Vec<_> = described
         .into_iter()
-        .flatten()
+        .collect::<Result<_, _>>()
+        .map_err(|code| anyhow::anyhow!("the configuration of {topic} can't be read: {code}"))?;
+    let policy = resources
+        .into_iter()
         .flat_map(|resource| resource.entries)
         .find(|entry| entry.name == "cleanup.policy")
         .and_then(|entry| entry.value);

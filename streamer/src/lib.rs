@@ -81,7 +81,7 @@ async fn stream(args: RunArgs, shutdown: impl Future<Output = ()>) -> anyhow::Re
     tokio::pin!(shutdown);
     let started = tokio::select! {
         started = start::start(&args) => started?,
-        () = &mut shutdown => return Ok(Exit::Done),
+        () = &mut shutdown => return Ok(if args.drain { Exit::Failed } else { Exit::Done }),
     };
     let mut crew = crew::Crew::spawn(&args, &started)?;
     let ended = tokio::select! {

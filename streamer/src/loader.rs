@@ -7,7 +7,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::Context;
 use rdkafka::ClientConfig;
 use runtime::Secret;
 use store::{Session, Start, StoreError, StoredPartition, WriterIdentity, connect};
@@ -30,7 +29,7 @@ pub(crate) struct Loader {
 }
 
 impl Loader {
-    /// The rows and log ends of these partitions; all of them, or an error.
+    /// The rows and log ends of these partitions, without those of which no broker knows the ends.
     pub(crate) fn load(
         &self,
         partitions: &[i32],
@@ -45,18 +44,19 @@ impl Loader {
             "stream_progress or settings lack rows for partitions {partitions:?} of {}",
             self.identity.topic
         );
-        rows.into_iter()
-            .map(|row| {
-                let ends = log_ends(&self.client, &self.identity.topic, row.partition)
-                    .with_context(|| {
-                        format!(
-                            "asking for the ends of {} [{}]",
-                            self.identity.topic, row.partition
-                        )
-                    })?;
-                Ok((row, ends))
-            })
-            .collect()
+        Ok(rows.into_iter().filter_map(|row| self.with_log_ends(row)).collect())
+    }
+
+    /// Without an answer for one partition the others are loaded all the same.
+    fn with_log_ends(&self, row: StoredPartition) -> Option<(StoredPartition, LogEnds)> {
+        let topic = &self.identity.topic;
+        match log_ends(&self.client, topic, row.partition) {
+            Ok(ends) => Some((row, ends)),
+            Err(error) => {
+                tracing::warn!(partition = row.partition, "the ends of its log: {error}");
+                None
+            }
+        }
     }
 
     fn read_rows(&self, partitions: &[i32]) -> anyhow::Result<Vec<StoredPartition>> {

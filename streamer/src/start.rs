@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use runtime::{Backoff, DatabaseArgs, ensure_topic};
-use store::{PgConnection, Session, connect};
+use store::{PgConnection, Session, StoreError, connect};
 use windowing::Position;
 
 use crate::config::RunArgs;
@@ -15,6 +15,11 @@ use crate::consumer::{QueryClient, all_log_ends, query_client};
 /// First and longest pause between two attempts to connect.
 const CONNECT_RETRY_FIRST: Duration = Duration::from_millis(100);
 const CONNECT_RETRY_CAP: Duration = Duration::from_secs(2);
+
+/// Pause between two questions about the log's ends.
+const LOG_ENDS_RETRY_PAUSE: Duration = Duration::from_millis(200);
+/// One attempt to connect may take this long.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// What start-up found.
 pub(crate) struct Started {
@@ -46,7 +51,15 @@ pub(crate) async fn start(args: &RunArgs) -> anyhow::Result<Started> {
     let query_client = Arc::new(client);
     let client = Arc::clone(&query_client);
     let asked = partitions.clone();
-    let ends = tokio::task::spawn_blocking(move || all_log_ends(&client, &topic, &asked))
+    let deadline = Instant::now() + args.wait;
+    let asking = move || loop {
+        // A partition may be without a leader for a while, after a restart of its broker.
+        match all_log_ends(&client, &topic, &asked) {
+            Err(_) if Instant::now() < deadline => std::thread::sleep(LOG_ENDS_RETRY_PAUSE),
+            answer => return answer,
+        }
+    };
+    let ends = tokio::task::spawn_blocking(asking)
         .await
         .context("asking for the log's ends")?
         .with_context(|| format!("topic {} can't be read", args.kafka.kafka_topic))?;
@@ -70,7 +83,12 @@ pub(crate) async fn connect_within(
     let deadline = Instant::now() + wait;
     let mut backoff = Backoff::new(CONNECT_RETRY_FIRST, CONNECT_RETRY_CAP);
     loop {
-        match connect(database.database_url.expose(), Session::Batch).await {
+        let connecting = connect(database.database_url.expose(), Session::Batch);
+        let limit = CONNECT_TIMEOUT.min(wait.max(CONNECT_RETRY_CAP));
+        let connected = tokio::time::timeout(limit, connecting)
+            .await
+            .unwrap_or(Err(StoreError::NoAnswer(limit)));
+        match connected {
             Err(error) if error.is_retryable() && Instant::now() < deadline => {
                 tracing::debug!("no database yet: {error}");
                 tokio::time::sleep(backoff.next_wait()).await;

@@ -12,10 +12,10 @@
 
 mod positions;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::RecvTimeoutError;
+use std::sync::mpsc::{RecvTimeoutError, TryRecvError};
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
@@ -69,6 +69,8 @@ pub(crate) struct WorkerOptions {
 
 /// One member of the group.
 pub(crate) struct Worker {
+    /// The first field: dropped before the client, also when the worker panics.
+    closing: ClosingGuard,
     consumer: Arc<GroupConsumer>,
     engine: Engine,
     assignment: Assignment,
@@ -80,7 +82,8 @@ pub(crate) struct Worker {
     load_backoff: Backoff,
     load_at: Instant,
     /// Their log is in doubt; with the first record read of it.
-    to_examine: BTreeMap<i32, Option<Witness>>,
+    to_examine: VecDeque<(i32, Option<Witness>)>,
+    examine_at: Instant,
     /// Halted, and why.
     halted: BTreeMap<i32, String>,
     judge_again_at: Instant,
@@ -109,6 +112,7 @@ impl Worker {
             Arc::clone(&options.loader.client),
         )?;
         Ok(Worker {
+            closing: ClosingGuard(Arc::clone(&consumer)),
             consumer,
             engine: Engine::new(Bounds::default()).in_group(options.group_id),
             assignment: Assignment::of_topic(topic),
@@ -118,7 +122,8 @@ impl Worker {
             to_load: BTreeSet::new(),
             load_backoff: Backoff::new(LOAD_RETRY_FIRST, LOAD_RETRY_CAP),
             load_at: Instant::now(),
-            to_examine: BTreeMap::new(),
+            to_examine: VecDeque::new(),
+            examine_at: Instant::now(),
             halted: BTreeMap::new(),
             judge_again_at: Instant::now() + JUDGE_AGAIN_EVERY,
             to_read: Vec::new(),
@@ -144,7 +149,7 @@ impl Worker {
 
     fn work(&mut self) -> anyhow::Result<()> {
         while !self.stop.load(Ordering::Relaxed) {
-            self.serve_reports();
+            self.serve_reports()?;
             self.serve_timers();
             self.carry_out_effects()?;
             self.poll()?;
@@ -186,18 +191,21 @@ impl Worker {
         self.carry_out_effects()
     }
 
-    fn serve_reports(&mut self) {
-        if let Ok(report) = self.writer.reports.try_recv() {
-            self.engine.apply(Input::Flushed { report, now: clock() }, &mut self.effects);
+    fn serve_reports(&mut self) -> anyhow::Result<()> {
+        match self.writer.reports.try_recv() {
+            Ok(report) => {
+                self.engine.apply(Input::Flushed { report, now: clock() }, &mut self.effects);
+                Ok(())
+            }
+            Err(TryRecvError::Empty) => Ok(()),
+            Err(TryRecvError::Disconnected) => anyhow::bail!("the writer's thread has ended"),
         }
     }
 
     fn serve_timers(&mut self) {
         let now = Instant::now();
         let is_due = now >= self.flush_at;
-        if is_due || !self.drain_to.is_empty() {
-            self.skip_to_ends();
-        }
+        self.skip_to_ends();
         if is_due {
             self.flush_at = now + jittered(self.flush_interval);
             self.engine.apply(Input::FlushDue, &mut self.effects);
@@ -209,8 +217,10 @@ impl Worker {
         }
         if now >= self.judge_again_at {
             self.judge_again_at = now + JUDGE_AGAIN_EVERY;
-            self.examine();
             self.engine.apply(Input::JudgeHaltedAgain, &mut self.effects);
+        }
+        if now >= self.examine_at {
+            self.examine();
         }
     }
 
@@ -267,7 +277,7 @@ impl Worker {
                 self.engine.apply(Input::Revoked(&partitions), &mut self.effects);
                 for partition in &partitions {
                     self.to_load.remove(partition);
-                    self.to_examine.remove(partition);
+                    self.to_examine.retain(|(waiting, _)| waiting != partition);
                     self.halted.remove(partition);
                     self.at_end.remove(partition);
                 }
@@ -311,8 +321,7 @@ impl Worker {
                 }
             }
             Effect::Examine { partition, origin } => {
-                self.to_examine.insert(partition, origin);
-                self.examine();
+                self.to_examine.push_back((partition, origin));
             }
             Effect::AcceptGap { partition, stored, plan } => {
                 self.accept_gap(partition, &stored, &plan);
@@ -372,7 +381,7 @@ impl Worker {
 
     /// Leaves the group, for at most [`CLOSE_DEADLINE`].
     fn close(self) {
-        self.consumer.client().context().start_closing();
+        drop(self.closing);
         self.writer.give_up.store(true, Ordering::Relaxed);
         // Without its inbox the writer ends, and lets go of the client.
         drop(self.writer);
@@ -395,6 +404,16 @@ impl Worker {
             return;
         }
         closing.join().ok();
+    }
+}
+
+/// Tells the client that nobody takes rebalances any more. A client that closes waits for their
+/// answers.
+struct ClosingGuard(Arc<GroupConsumer>);
+
+impl Drop for ClosingGuard {
+    fn drop(&mut self) {
+        self.0.client().context().start_closing();
     }
 }
 

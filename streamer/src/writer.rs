@@ -18,6 +18,9 @@ use crate::consumer::{GroupConsumer, QueryClient, log_ends};
 /// One batch is under way at a time, so one place is enough in each direction (I-6).
 const CHANNEL_CAPACITY: usize = 1;
 
+/// So many unanswered questions about logs' ends are enough before one flush.
+const UNANSWERED_MAX: u32 = 2;
+
 /// The worker's ends of the channels to its writer.
 pub(crate) struct Writer {
     pub(crate) batches: SyncSender<FlushBatch>,
@@ -72,16 +75,20 @@ impl WriterTask {
         }
     }
 
-    /// What the broker says of each partition; stops at the first question that is not answered,
-    /// because a broker that is away would cost a timeout for every partition.
+    /// What the broker says of each partition. Stops when several questions were not answered: a
+    /// broker that is away would cost a timeout for every partition.
     fn ask_log_ends(&self, batch: &FlushBatch) -> Vec<(i32, LogEnds)> {
         let mut all = Vec::with_capacity(batch.parts.len());
+        let mut unanswered = 0;
         for part in &batch.parts {
             match log_ends(&self.query_client, &self.topic, part.partition) {
                 Ok(ends) => all.push((part.partition, ends)),
                 Err(error) => {
                     tracing::debug!(partition = part.partition, "no log ends: {error}");
-                    break;
+                    unanswered += 1;
+                    if unanswered == UNANSWERED_MAX {
+                        break;
+                    }
                 }
             }
         }

@@ -24,8 +24,10 @@ const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
 const METADATA_RETRY_PAUSE: Duration = Duration::from_millis(100);
 
 /// librdkafka settings on which an invariant rests; KAFKA_PROPERTIES may not touch them.
-const RESERVED_PROPERTIES: [(&str, &str); 9] = [
+const RESERVED_PROPERTIES: [(&str, &str); 11] = [
     ("bootstrap.servers", "use KAFKA_BOOTSTRAP_SERVERS"),
+    ("metadata.broker.list", "use KAFKA_BOOTSTRAP_SERVERS"),
+    ("isolation.level", "it decides which records there are"),
     ("group.id", "use KAFKA_GROUP_ID"),
     ("auto.offset.reset", "positions come from the database"),
     ("enable.auto.commit", "positions come from the database"),

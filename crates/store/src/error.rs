@@ -82,8 +82,8 @@ pub enum StoreError {
     },
     /// A permission for a partition that does not wait for one.
     #[error(
-        "partition {partition} of {topic} is not halted, so there is no loss to accept; \
-         `streamer gaps` lists what is"
+        "partition {partition} of {topic} is not halted by a loss, so there is none to accept; \
+         `streamer gaps` lists what is halted, and why"
     )]
     NotHalted {
         /// The topic.
@@ -148,6 +148,6 @@ impl StoreError {
     /// Whether the server refused a value that we sent: no waiting helps, and leaving that value
     /// out would.
     pub fn is_refused_value(&self) -> bool {
-        self.sqlstate().is_some_and(|state| matches!(&state[..2], "22" | "23" | "54"))
+        self.sqlstate().is_some_and(|state| matches!(&state[..2], "22" | "23" | "44" | "54" | "P0"))
     }
 }

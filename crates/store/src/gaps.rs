@@ -171,10 +171,10 @@ pub async fn carry_out_gap(
             .await
             .map_err(StoreError::sql(doing))?;
     }
-    sqlx::query(
+    let carried_out = sqlx::query(
         "UPDATE gaps SET cause = $2, from_offset = $3, to_offset = $4, next_generation = $5,
                          next_offset = $6, carried_out_by = $7, carried_out_at = now()
-         WHERE id = $1",
+         WHERE id = $1 AND position = $3 AND carried_out_at IS NULL",
     )
     .bind(plan.permission.id)
     .bind(plan.cause.code())
@@ -186,6 +186,10 @@ pub async fn carry_out_gap(
     .execute(&mut *transaction)
     .await
     .map_err(StoreError::sql(doing))?;
+    if carried_out.rows_affected() == 0 {
+        transaction.rollback().await.map_err(StoreError::sql(doing))?;
+        return Ok(false);
+    }
     transaction.commit().await.map_err(StoreError::sql(doing))?;
     Ok(true)
 }

@@ -8,6 +8,7 @@ use sqlx::Connection;
 use sqlx::postgres::PgConnection;
 
 use crate::StoreError;
+use crate::progress::FIRST_CONTACT_LOCK;
 
 /// The stored settings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -112,7 +113,12 @@ pub async fn change_settings(
 ) -> Result<Settings, StoreError> {
     let doing = "changing the settings";
     let mut transaction = connection.begin().await.map_err(StoreError::sql(doing))?;
-    // In the flush's order.
+    // No row may be made meanwhile: it would keep the old epoch. Then in the flush's order.
+    sqlx::query("SELECT pg_advisory_xact_lock($1)")
+        .bind(FIRST_CONTACT_LOCK)
+        .execute(&mut *transaction)
+        .await
+        .map_err(StoreError::sql(doing))?;
     sqlx::query("SELECT FROM stream_progress ORDER BY topic, generation, partition FOR UPDATE")
         .execute(&mut *transaction)
         .await

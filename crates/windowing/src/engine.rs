@@ -159,6 +159,9 @@ pub enum Effect {
     Flush(FlushBatch),
 }
 
+/// A slot counts its reloads from here on, so that no two share an incarnation.
+const INCARNATIONS_OF_AN_ASSIGNMENT: u64 = 1 << 32;
+
 /// The state of one worker.
 #[derive(Debug, Default)]
 pub struct Engine {
@@ -222,7 +225,7 @@ impl Engine {
             Input::JudgeHaltedAgain => self.judge_halted_again(effects),
             Input::ReachedEnd(partition) => {
                 self.with_slot(partition, effects, |slot, effects| {
-                    slot.miss_witness(partition, effects);
+                    slot.reach_end(partition, effects);
                 });
             }
             Input::Revoked(partitions) => {
@@ -289,10 +292,10 @@ impl Engine {
     ) {
         let Some(slot) = self.slot_mut(partition) else { return };
         if slot.status != Status::Reading {
-            if slot.status == Status::Verifying {
-                slot.verify(partition, record, effects);
+            let is_verifying = matches!(slot.status, Status::Verifying { .. });
+            if !is_verifying || !slot.verify(partition, record, effects) {
+                return;
             }
-            return;
         }
         let Some(state) = slot.state.as_mut() else { return };
         let Growth { groups, dead_letters, dead_letter_bytes } = state.read(record, now);
@@ -328,7 +331,7 @@ impl Engine {
             return;
         }
         for &partition in partitions {
-            self.incarnations += 1;
+            self.incarnations += INCARNATIONS_OF_AN_ASSIGNMENT;
             let slot = Slot::loading(self.incarnations);
             if let Some(entry) = self.slot_entry(partition) {
                 *entry = Some(slot);
@@ -377,8 +380,6 @@ impl Engine {
             let Some(slot) = slot.as_mut().filter(|slot| slot.may_be_judged_again()) else {
                 continue;
             };
-            self.incarnations += 1;
-            slot.incarnation = self.incarnations;
             slot.unload();
             reload.push(partition);
         }

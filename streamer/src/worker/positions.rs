@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use windowing::{GapPlan, Input, Progress};
 
-use super::{LOAD_RETRY_FIRST, Worker};
+use super::{JUDGE_AGAIN_EVERY, LOAD_RETRY_FIRST, Worker};
 
 impl Worker {
     /// Tries to load all partitions that wait for it; on failure, tries again later.
@@ -13,9 +13,8 @@ impl Worker {
         let partitions: Vec<i32> = self.to_load.iter().copied().collect();
         match self.loader.load(&partitions) {
             Ok(loaded) => {
-                self.to_load.clear();
-                self.load_backoff.reset();
                 for (row, ends) in loaded {
+                    self.to_load.remove(&row.partition);
                     let input = Input::Loaded {
                         partition: row.partition,
                         progress: Box::new(row.progress),
@@ -26,26 +25,28 @@ impl Worker {
                     self.engine.apply(input, &mut self.effects);
                 }
             }
-            Err(error) => {
-                let wait = self.load_backoff.next_wait();
-                self.load_at = Instant::now() + wait;
-                tracing::warn!(?partitions, "positions not loaded, again in {wait:?}: {error:#}");
-            }
+            Err(error) => tracing::warn!(?partitions, "positions not loaded: {error:#}"),
+        }
+        if self.to_load.is_empty() {
+            self.load_backoff.reset();
+        } else {
+            self.load_at = Instant::now() + self.load_backoff.next_wait();
         }
     }
 
-    /// Looks into the logs that are in doubt; on failure, again later.
+    /// Looks into the next log that is in doubt; on failure, again after the others. One at a time:
+    /// it may block for seconds, and the other partitions go on in between.
     pub(super) fn examine(&mut self) {
-        for (partition, origin) in std::mem::take(&mut self.to_examine) {
-            match self.loader.examine(partition, origin) {
-                Ok(examination) => {
-                    let input = Input::Examined { partition, examination };
-                    self.engine.apply(input, &mut self.effects);
-                }
-                Err(error) => {
-                    tracing::warn!(partition, "its log is in doubt, and can't be read: {error:#}");
-                    self.to_examine.insert(partition, origin);
-                }
+        let Some((partition, origin)) = self.to_examine.pop_front() else { return };
+        match self.loader.examine(partition, origin) {
+            Ok(examination) => {
+                let input = Input::Examined { partition, examination };
+                self.engine.apply(input, &mut self.effects);
+            }
+            Err(error) => {
+                tracing::warn!(partition, "its log is in doubt, and can't be read: {error:#}");
+                self.to_examine.push_back((partition, origin));
+                self.examine_at = Instant::now() + JUDGE_AGAIN_EVERY;
             }
         }
     }

@@ -25,8 +25,9 @@ const FENCES_UNTIL_HALT: u32 = 3;
 pub(super) enum Status {
     /// The stored row is being read.
     Loading,
-    /// The witness is awaited, to see that the log is still the same.
-    Verifying,
+    /// The witness is awaited, to see that the log is still the same; once it `is_met`, the first
+    /// record from the position on: where offsets were skipped between them, none may come.
+    Verifying { is_met: bool },
     /// It may not be; the log is being looked at.
     Examining(Doubt),
     /// Records are counted.
@@ -65,6 +66,8 @@ pub(super) struct Slot {
     pub(super) stored: Progress,
     pub(super) stall: Stall,
     standing: Standing,
+    /// The position that the row had when it was read.
+    loaded_at: Position,
     /// Whether the row has yet to say what it was judged to be, and by whom: readable or halted.
     pub(super) is_news: bool,
     /// Flushes in a row that found another row than expected.
@@ -107,14 +110,16 @@ impl Slot {
             stored: Progress::starting_at(Position::at(0)),
             stall: Stall::default(),
             standing: Standing::default(),
+            loaded_at: Position::at(0),
             is_news: true,
             fences: 0,
             can_heal: false,
         }
     }
 
-    /// Forgets the row: it has to be read again.
+    /// Forgets the row: it has to be read again. A flush that is under way speaks of the former one.
     pub(super) fn unload(&mut self) {
+        self.incarnation += 1;
         self.status = Status::Loading;
         self.state = None;
     }
@@ -152,9 +157,10 @@ impl Slot {
         self.stored = progress.clone();
         self.stall = Stall::default();
         self.standing = standing;
+        self.loaded_at = progress.next;
         self.is_news = true;
-        let mut state = PartitionState::new(progress, rules);
-        state.progress_mut().halted_reason = None;
+        // A stored reason to halt stays until it is decided that there is none.
+        let state = PartitionState::new(progress, rules);
         let (next, witness) = (state.progress().next, state.progress().witness);
         let is_accounted = state.progress().is_accounted();
         self.state = Some(state);
@@ -175,15 +181,27 @@ impl Slot {
         }
         // Retention may rightly have removed the witness.
         let is_witnessed = witness.is_some_and(|witness| witness.offset >= ends.low.offset());
-        self.status = if is_witnessed { Status::Verifying } else { Status::Reading };
+        if is_witnessed {
+            self.status = Status::Verifying { is_met: false };
+        } else {
+            self.begin_reading();
+        }
         effects.push(Effect::Read { partition, from: self.read_from() });
+    }
+
+    /// The log is the one that was read.
+    fn begin_reading(&mut self) {
+        self.status = Status::Reading;
+        if let Some(state) = &mut self.state {
+            state.progress_mut().halted_reason = None;
+        }
     }
 
     /// Where the reader has to begin: at the witness, while it is to be verified.
     fn read_from(&self) -> Position {
         let progress = self.state.as_ref().map_or(&self.stored, PartitionState::progress);
         match (self.status, progress.witness) {
-            (Status::Verifying, Some(witness)) => Position::at(witness.offset),
+            (Status::Verifying { .. }, Some(witness)) => Position::at(witness.offset),
             _ => progress.next,
         }
     }
@@ -211,26 +229,37 @@ impl Slot {
         let Some(state) = &self.state else { return false };
         let Some(witness) = state.progress().witness else { return false };
         let next = state.progress().next.offset();
-        if record.offset < witness.offset {
+        let is_met = self.status == Status::Verifying { is_met: true };
+        if record.offset < witness.offset || (is_met && record.offset == witness.offset) {
             return false;
         }
         if record.offset == witness.offset {
-            if witness_of(record) == witness {
-                self.status = Status::Reading;
-            } else {
+            if witness_of(record) != witness {
                 self.doubt(partition, Doubt::WitnessDiffers, effects);
+            } else if next == record.offset + 1 {
+                self.begin_reading();
+            } else {
+                self.status = Status::Verifying { is_met: true };
             }
             return false;
+        }
+        if record.offset >= next && is_met {
+            self.begin_reading();
+            return true;
         }
         let doubt = if record.offset < next { Doubt::Intruder } else { Doubt::WitnessMissing };
         self.doubt(partition, doubt, effects);
         false
     }
 
-    /// The reader has come to the end of the log without meeting the witness.
-    pub(super) fn miss_witness(&mut self, partition: i32, effects: &mut Vec<Effect>) {
-        if self.status == Status::Verifying {
-            self.doubt(partition, Doubt::WitnessMissing, effects);
+    /// The reader has come to the end of the log: whatever is awaited does not come.
+    pub(super) fn reach_end(&mut self, partition: i32, effects: &mut Vec<Effect>) {
+        match self.status {
+            Status::Verifying { is_met: true } => self.begin_reading(),
+            Status::Verifying { is_met: false } => {
+                self.doubt(partition, Doubt::WitnessMissing, effects);
+            }
+            _ => {}
         }
     }
 
@@ -251,7 +280,7 @@ impl Slot {
         match judge(doubt, examination) {
             Some(cause) => self.break_off(partition, cause, &examination.ends, effects),
             None => {
-                self.status = Status::Reading;
+                self.begin_reading();
                 effects.push(Effect::Read { partition, from: self.read_from() });
             }
         }
@@ -294,6 +323,10 @@ impl Slot {
             live.log_end_seen = live.log_end_seen.max(as_stored.log_end_seen);
             live.caught_up_at = live.caught_up_at.max(as_stored.caught_up_at);
         }
+        if as_stored.next != self.loaded_at {
+            // A permission is for the position at which the partition was loaded.
+            self.standing.permission = None;
+        }
         self.stored = as_stored;
         self.is_news = false;
         self.fences = 0;
@@ -308,7 +341,7 @@ impl Slot {
         effects: &mut Vec<Effect>,
     ) {
         let Sighting { ends, now, reset_refused, is_paused } = sighting;
-        let is_read = matches!(self.status, Status::Reading | Status::Verifying);
+        let is_read = matches!(self.status, Status::Reading | Status::Verifying { .. });
         let Some(state) = self.state.as_ref().filter(|_| is_read) else { return };
         // The broker was asked after this position was cut, so no record that came meanwhile
         // explains an end before it.
@@ -325,15 +358,15 @@ impl Slot {
         if expects_nothing || (came_since && !reset_refused) {
             return;
         }
+        let since = *self.stall.since.get_or_insert(*now);
+        if now.micros() - since.micros() < STALL_AFTER_MICROS && !reset_refused {
+            return;
+        }
         if next < ends.low {
             // Only when nothing comes: records that the reader already holds are not lost.
             if !came_since {
                 self.break_off(partition, LogBreak::Overtaken, ends, effects);
             }
-            return;
-        }
-        let since = *self.stall.since.get_or_insert(*now);
-        if now.micros() - since.micros() < STALL_AFTER_MICROS && !reset_refused {
             return;
         }
         self.stall.since = None;

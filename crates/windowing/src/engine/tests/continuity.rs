@@ -141,6 +141,62 @@ fn a_permission_is_carried_out_instead_of_halting() {
 }
 
 #[test]
+fn a_permission_is_not_for_a_later_loss() {
+    let (mut bench, _) = Bench::loaded(ends(0, 9), permitted(None));
+    bench.read(0, 4);
+    bench.read(0, 5);
+    bench.apply(Input::FlushDue);
+    bench.commit();
+    // Everything is stored, at another position than the permitted one, and the log is cut off.
+    bench.apply(Input::FlushDue);
+    let examine = bench.finish(&PartOutcome::Unneeded, &[(0, ends(0, 2))]);
+    assert_eq!(examine, ["examine 0, origin Some(0)"]);
+    let effects = bench.examined(Sighted::Same, false, ends(0, 2));
+    assert!(effects[0].starts_with("halt 0: the log was truncated"), "{effects:?}");
+}
+
+#[test]
+fn between_the_witness_and_a_position_behind_skipped_offsets_no_record_may_come() {
+    let load = || {
+        let mut bench = Bench::new(WIDE);
+        bench.apply(Input::Assigned(&[0]));
+        // Offsets 5 and 6 were control records.
+        let counters = Counters { on_time: 5, skipped: 2, ..Counters::default() };
+        let row = Progress { next: Position::at(7), counters, ..read_to_five() };
+        assert_eq!(bench.load_row(0, row, ends(0, 9)), ["read 0 from 4"]);
+        assert_eq!(bench.read(0, 4), NOTHING);
+        assert!(bench.engine.positions().next().is_none(), "not known yet");
+        bench
+    };
+    assert_eq!(load().read(0, 6), ["examine 0, origin Some(0)"]);
+    let mut bench = load();
+    bench.read(0, 7);
+    assert_eq!(bench.apply(Input::FlushDue), ["flush 0:7→8"], "the first one is counted");
+    let mut bench = load();
+    assert_eq!(bench.apply(Input::ReachedEnd(0)), NOTHING);
+    assert_eq!(bench.engine.positions().count(), 1, "nothing stands between");
+}
+
+#[test]
+fn a_stored_reason_stays_until_the_partition_can_be_read() {
+    let mut bench = Bench::new(WIDE);
+    bench.apply(Input::Assigned(&[0]));
+    let row = Progress { halted_reason: Some("lost".to_owned()), ..read_to_five() };
+    bench.load_row(0, row, ends(0, 9));
+    bench.apply(Input::FlushDue);
+    let batch = bench.flush.take().expect("a flush is under way");
+    assert_eq!(batch.parts[0].new.halted_reason.as_deref(), Some("lost"));
+    let report = FlushProtocol::new(batch, Vec::new()).into_report();
+    assert_eq!(report.parts[0].3, PartOutcome::Unneeded);
+    let now = bench.now;
+    bench.apply(Input::Flushed { report, now });
+    bench.read(0, 4);
+    bench.apply(Input::FlushNow);
+    let batch = bench.flush.take().expect("a flush is under way");
+    assert_eq!(batch.parts[0].new.halted_reason, None);
+}
+
+#[test]
 fn a_break_is_judged_again_from_time_to_time_and_another_reason_is_not() {
     let (mut bench, _) = Bench::loaded(ends(7, 9), Standing::default());
     assert_eq!(bench.apply(Input::JudgeHaltedAgain), NOTHING, "its reason is being stored");

@@ -70,6 +70,7 @@ fn a_partition_that_was_overtaken_while_nothing_came_halts() {
     let overtaken = ends(5, 9);
     // The reader may hold these records already: they are not lost before it falls silent.
     assert_eq!(bench.look_at(0, overtaken), NOTHING);
+    assert_eq!(bench.look_at(0, overtaken), NOTHING, "not for long enough");
     let halt = "halt 0: records were deleted from the log before they were read: lost are the \
                 offsets from 1 to before 5; the log now reaches from 5 to before 9; \
                 `streamer accept-gap` goes on in it";
