@@ -4,8 +4,12 @@ make_stand_ins() {
     base_image
     rust_image
     kafka_images
-    build_image postgres postgres:15
+    build_image postgres "postgres:$(version_of POSTGRES)"
     airflow_image
+}
+
+version_of() { # version_of NAME: of an image, as newcomers get it
+    sed -n "s/^$1_VERSION=//p" .env.example
 }
 
 build_image() { # build_image STAND-IN NAME…: from its folder and what was put into its context
@@ -45,10 +49,11 @@ rust_image() {
 
 kafka_images() {
     local version
+    version=$(version_of CONFLUENT)
     jars_of 3.5.1
-    build_image java confluentinc/cp-kafka:7.5.0
-    docker tag confluentinc/cp-kafka:7.5.0 confluentinc/cp-zookeeper:7.5.0
-    version=$(sed -n 's/^KAFKA_VERSION=//p' .env.example)
+    build_image java "confluentinc/cp-kafka:$version"
+    docker tag "confluentinc/cp-kafka:$version" "confluentinc/cp-zookeeper:$version"
+    version=$(version_of KAFKA)
     jars_of "$version"
     build_image java "apache/kafka:$version"
 }
@@ -70,5 +75,5 @@ airflow_image() {
     mkdir -p "$WORK/context/airflow"
     cp "$CA_FILE" "$WORK/context/airflow/"
     cp dags/requirements/airflow-2.7.3.txt "$WORK/context/airflow/requirements.txt"
-    build_image airflow apache/airflow:2.7.3
+    build_image airflow "apache/airflow:$(version_of AIRFLOW)"
 }
