@@ -171,11 +171,17 @@ impl Dead {
     }
 }
 
-/// The beginning of `text`, without line breaks, NUL or any other character that can't be seen.
+/// The beginning of an offending value.
 fn shown(text: &str) -> String {
+    visible(text, MAX_SHOWN_CHARS)
+}
+
+/// The first `max_chars` characters of `text` on one line: what can't be seen, such as a line
+/// break, a NUL or a terminal's control sequence, is escaped.
+pub fn visible(text: &str, max_chars: usize) -> String {
     let mut shown = String::new();
     for (index, character) in text.chars().enumerate() {
-        if index == MAX_SHOWN_CHARS {
+        if index == max_chars {
             shown.push('…');
             break;
         }

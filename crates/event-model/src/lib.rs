@@ -15,7 +15,7 @@ mod object;
 mod time;
 mod unit_mixup;
 
-pub use dead::{Dead, DeadReason};
+pub use dead::{Dead, DeadReason, visible};
 pub use decode::{EventView, decode};
 pub use event::{Direction, Event, EventType};
 pub use time::{EventTime, MICROS_PER_SECOND};

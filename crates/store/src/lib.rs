@@ -9,15 +9,18 @@ mod business_day;
 mod completeness;
 mod connect;
 mod daily;
+mod dead_letters;
 mod difference;
 mod error;
 mod flush;
 mod flush_rows;
 mod gaps;
+mod late;
 mod liveness;
 mod migrate;
 mod progress;
 mod refusal;
+mod replay;
 mod settings;
 mod status;
 mod validate;
@@ -28,6 +31,11 @@ pub use business_day::BusinessDay;
 pub use completeness::{DayState, PartitionState, day_state};
 pub use connect::{Session, Target, connect};
 pub use daily::{ComputedDay, DailyError, DayRun, UnusableRow, compute_day};
+pub use dead_letters::{
+    Letter, LetterCount, LetterFilter, LetterHeader, LetterId, LetterLine, LetterReplay,
+    ReplayState, count_dead_letters, count_replayed, list_dead_letters, load_dead_letter,
+    select_dead_letters,
+};
 pub use difference::{DIFFERENCES_LISTED_MAX, Difference, Differences};
 pub use error::StoreError;
 pub use flush::{Flusher, WriterIdentity};
@@ -35,11 +43,16 @@ pub use gaps::{
     AcceptedGap, GapRequest, HaltedPartition, accept_gap, carry_out_gap, halted_partitions,
     list_gaps, retire,
 };
+pub use late::{LateSummary, LateSums, late_summary};
 pub use liveness::{LastWrite, last_writes};
 pub use migrate::{SchemaState, ensure_schema, migrate, schema_state};
 pub use progress::{
     Start, StoredPartition, StoredPosition, database_now, ensure_partitions,
     halt_missing_partitions, load_progress, parse_start_from, stored_positions,
+};
+pub use replay::{
+    ReplayLock, Sending, delete_replaying, finish_replaying, interrupted_replays, lock_replays,
+    mark_replaying, replay_transactional_id,
 };
 pub use settings::{ExplicitSettings, Settings, agree_settings, change_settings, load_settings};
 pub use status::{PartitionStatus, PipelineStatus, TopicCompleteness, pipeline_status};

@@ -10,13 +10,15 @@ use crate::adopt::{ReplacedTable, replaced_tables};
 static MIGRATOR: Migrator = sqlx::migrate!("../../migrations");
 
 /// Names that a first migration would create; each must not exist before it.
-const OUR_TABLES: [&str; 8] = [
+const OUR_TABLES: [&str; 10] = [
     "gaps",
     "settings",
     "stream_progress",
     "real_time_metrics",
     "late_metrics",
     "dead_letters",
+    "dead_letter_replays",
+    "replay_identity",
     "day_ledger",
     "daily_stats",
 ];

@@ -1,0 +1,14 @@
+-- In the order of their logs. Parameters as in list_dead_letters.sql; $7 also those replayed before.
+SELECT d.topic, d.generation, d.partition, d."offset"
+FROM dead_letters d
+WHERE ($1::text IS NULL OR d.reason = $1)
+  AND ($2::text IS NULL OR d.topic = $2)
+  AND ($3::int IS NULL OR d.partition = $3)
+  AND ($4::timestamp IS NULL OR d.stored_at >= $4)
+  AND ($5::timestamp IS NULL OR d.stored_at < $5)
+  AND ($7 OR NOT EXISTS (
+      SELECT FROM dead_letter_replays r
+      WHERE (r.topic, r.generation, r.partition, r."offset")
+          = (d.topic, d.generation, d.partition, d."offset")))
+ORDER BY d.topic, d.generation, d.partition, d."offset"
+LIMIT $6
