@@ -7,6 +7,9 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use runtime::{DatabaseArgs, KafkaArgs, LogArgs, parse_duration};
 use store::{ExplicitSettings, Start};
 
+use crate::dead_letters::DeadLettersCommand;
+use crate::late::LateArgs;
+
 /// Counts telecom events in 1-minute event-time windows, exactly once, from Kafka to PostgreSQL
 #[derive(Parser, Clone, Debug)]
 #[command(version, args_conflicts_with_subcommands = true)]
@@ -33,6 +36,8 @@ impl Cli {
             Some(Command::Settings(SettingsCommand::Set(args))) => &args.database.log,
             Some(Command::Status(args)) => &args.log,
             Some(Command::Health(args)) => &args.log,
+            Some(Command::DeadLetters(command)) => &command.database_args().log,
+            Some(Command::Late(args)) => &args.database.log,
         }
     }
 }
@@ -59,6 +64,11 @@ pub enum Command {
     /// Show or change what decides whether an event is on time, late or dead
     #[command(subcommand)]
     Settings(SettingsCommand),
+    /// Look at records that can't be used, and send them again
+    #[command(subcommand)]
+    DeadLetters(DeadLettersCommand),
+    /// Sum up events that came too late
+    Late(LateArgs),
 }
 
 /// Arguments of `migrate`.

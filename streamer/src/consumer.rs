@@ -197,6 +197,13 @@ pub(crate) fn all_log_ends(
         .collect()
 }
 
+/// Whether there is such a topic. Asking for all topics, not for this one, does not auto-create it.
+/// Blocks for at most [`QUERY_TIMEOUT`].
+pub(crate) fn topic_exists(client: &QueryClient, topic: &str) -> KafkaResult<bool> {
+    let metadata = client.fetch_metadata(None, QUERY_TIMEOUT)?;
+    Ok(metadata.topics().iter().any(|found| found.name() == topic))
+}
+
 /// All partitions that the topic has now. Blocks for at most [`QUERY_TIMEOUT`].
 pub(crate) fn topic_partitions(client: &QueryClient, topic: &str) -> KafkaResult<Vec<i32>> {
     let metadata = client.fetch_metadata(Some(topic), QUERY_TIMEOUT)?;

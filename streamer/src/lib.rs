@@ -10,12 +10,16 @@ mod assignment;
 mod config;
 mod consumer;
 mod crew;
+mod dead_letters;
 mod drain;
 mod examine;
 mod health;
+mod late;
 mod loader;
 mod migrate;
+mod moment;
 mod operate;
+mod output;
 mod record;
 mod start;
 mod status;
@@ -74,6 +78,8 @@ pub async fn run(cli: Cli, shutdown: impl Future<Output = ()>) -> anyhow::Result
         Some(Command::Settings(SettingsCommand::Set(args))) => operate::set_settings(&args).await,
         Some(Command::Status(args)) => status::status(&args, shutdown).await,
         Some(Command::Health(args)) => health::health(&args).await,
+        Some(Command::DeadLetters(command)) => dead_letters::run(command, shutdown).await,
+        Some(Command::Late(args)) => late::late(&args).await,
     }
 }
 
