@@ -153,6 +153,10 @@ async fn the_rights_of_the_page_are_enough_for_each_program() {
     store::day_state(&mut batcher, &day).await.unwrap();
     store::validate_day(&mut batcher, &day).await.unwrap();
 
+    let mut owner = store::connect(&url, Session::Batch).await.unwrap();
+    let halt = "UPDATE stream_progress SET halted_reason = 'lost: `streamer accept-gap` goes on'
+                WHERE partition = 1";
+    execute(&mut owner, halt).await;
     let mut operator = connect_as("operator", &url).await;
     let request = GapRequest {
         topic: TOPIC.to_owned(),
