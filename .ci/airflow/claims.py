@@ -14,6 +14,7 @@ import datetime
 import json
 import os
 import pathlib
+import signal
 import sys
 import tempfile
 import traceback
@@ -364,4 +365,6 @@ def main(version: str) -> None:
 
 
 if __name__ == "__main__":
+    # Ends as by Ctrl-C: what has been started is stopped.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("terminated"))
     main(sys.argv[1])
