@@ -66,8 +66,10 @@ fn accept(pipeline: &Pipeline, partition: i32, more: &[&str]) -> Result<()> {
     Ok(())
 }
 
-/// Generation, first offset, position and gap of each row, by partition and generation.
-fn lives(pipeline: &mut Pipeline) -> Result<BTreeMap<(i32, i32), (i64, i64, i64)>> {
+/// First offset, position and gap of each life, by partition and generation.
+type Lives = BTreeMap<(i32, i32), (i64, i64, i64)>;
+
+fn lives(pipeline: &mut Pipeline) -> Result<Lives> {
     use sqlx::Row;
     let rows = pipeline.database.rows(
         "SELECT partition, generation, first_offset, next_offset, gap FROM stream_progress",
