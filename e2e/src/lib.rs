@@ -13,6 +13,7 @@
 mod binaries;
 mod database;
 mod events;
+mod faulty_link;
 pub mod oracle;
 mod pipeline;
 mod produce_request;
@@ -23,6 +24,7 @@ mod topic;
 
 pub use database::{Database, Held};
 pub use events::{Scatter, event};
+pub use faulty_link::FaultyLink;
 pub use pipeline::{Pipeline, SLOW_READER};
 pub use produce_request::send_with_raw_header;
 pub use program::{END_TIMEOUT, Ended, Running, WAIT_TIMEOUT, run};

@@ -1,7 +1,7 @@
 //! Servers that go away and come back: the streamer stays, waits, and goes on by itself.
 
 use anyhow::Result;
-use e2e::{Pipeline, RawRecord, Running, Scatter, WAIT_TIMEOUT};
+use e2e::{FaultyLink, Pipeline, RawRecord, Running, Scatter, WAIT_TIMEOUT};
 use sandbox::{Kafka, Postgres, wait_until};
 
 use crate::instant;
@@ -124,6 +124,29 @@ fn when_kafka_or_both_servers_crash_it_goes_on_by_itself() -> Result<()> {
     Ok(())
 }
 
+#[test]
+fn a_commit_whose_answer_is_lost_is_neither_repeated_nor_forgotten() -> Result<()> {
+    let mut pipeline = Pipeline::new(PARTITIONS)?;
+    let link = FaultyLink::to(pipeline.database.url())?;
+    let variables = [("DATABASE_URL", link.url()), SOON_BACK];
+    // Past the first start: migrations are not tried again.
+    pipeline.drain()?;
+    backlog(&pipeline)?;
+    let producer = produce_on(&pipeline)?;
+    let flush_always = ["--flush-interval", "10ms"];
+    let mut streamer = pipeline.start_with("streamer", &flush_always, &variables)?;
+    wait_until("ten COMMITs and ten answers are lost", WAIT_TIMEOUT, || {
+        let (commits, answers) = link.losses();
+        commits.min(answers) >= 10
+    })?;
+    stop(producer)?;
+    pipeline.wait_until_caught_up()?;
+    assert!(streamer.is_alive(), "nobody has restarted it");
+    stop(streamer)?;
+    pipeline.expect_recomputed()?;
+    Ok(())
+}
+
 /// As an administrator does it. Answers how many sessions there were.
 const END_ALL_SESSIONS: &str = "SELECT COUNT(pg_terminate_backend(pid)) FROM pg_stat_activity
      WHERE datname = current_database() AND application_name = 'telecom-pipeline'";
@@ -133,7 +156,7 @@ fn sessions_ended_in_the_middle_of_flushes_neither_lose_nor_repeat_one() -> Resu
     let mut pipeline = Pipeline::new(PARTITIONS)?;
     backlog(&pipeline)?;
     let producer = produce_on(&pipeline)?;
-    // Nearly always inside a flush; often between COMMIT and its answer.
+    // Nearly always inside a flush.
     let flush_always = ["--flush-interval", "10ms"];
     let mut streamer = pipeline.start_with("streamer", &flush_always, &[SOON_BACK])?;
     for _ in 0..30 {

@@ -1,8 +1,10 @@
 //! Producer → Kafka → streamer → PostgreSQL → batcher: the tables are what a recomputation says.
 
+use std::collections::BTreeMap;
+
 use anyhow::Result;
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
-use e2e::oracle::{Expected, recompute_day};
+use e2e::oracle::{Expected, Key, Sums, recompute_day};
 use e2e::{Pipeline, RawRecord, Scatter, daily_rows, event};
 use serde_json::json;
 
@@ -21,8 +23,20 @@ fn fill(pipeline: &Pipeline) -> Result<()> {
     produce("2025-11-07", "2025-11-08T12:00:00Z")?;
     let mut sender = pipeline.topic.sender(&[])?;
     sender.send(&Scatter::new(7, 3, instant("2025-11-08T11:50:00Z")).take(5_000))?;
+    sender.send(&around_the_watermark())?;
     produce("2025-11-08T12:30:00Z", "2025-11-10")?;
     sender.send(&future(Utc::now()))
+}
+
+/// The first one takes the watermark to the end of a window exactly: one microsecond before that
+/// end an event is late, at it on time.
+fn around_the_watermark() -> Vec<RawRecord> {
+    ["12:25:00", "12:22:59.999999", "12:23:00"]
+        .map(|time| {
+            let at = instant(&format!("2025-11-08T{time}Z"));
+            RawRecord::of(2, event("sms", "Watermark", at, json!({})))
+        })
+        .to_vec()
 }
 
 /// Around the bound of the future guard, with room for the time that the test takes. What comes
@@ -53,6 +67,11 @@ fn tables_and_daily_statistics_equal_a_recomputation_from_the_log() -> Result<()
     ] {
         assert!(count > 0, "the log must hold some that are {what}");
     }
+    let at_the_watermark = |sums: &BTreeMap<Key, Sums>| {
+        sums.keys().filter(|(_, _, region)| region == "Watermark").count()
+    };
+    let both = [&expected.on_time, &expected.late].map(at_the_watermark);
+    assert_eq!(both, [2, 1], "windows on time and late");
     for date in ["2025-11-07", "2025-11-08", "2025-11-09"] {
         expect_day(&mut pipeline, date, &expected)?;
     }
