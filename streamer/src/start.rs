@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use runtime::{Backoff, DatabaseArgs, ensure_topic};
-use store::{PgConnection, Session, StoreError, connect};
+use store::{PgConnection, Session, connect};
 use windowing::Position;
 
 use crate::config::RunArgs;
@@ -18,8 +18,6 @@ const CONNECT_RETRY_CAP: Duration = Duration::from_secs(2);
 
 /// Pause between two questions about the log's ends.
 const LOG_ENDS_RETRY_PAUSE: Duration = Duration::from_millis(200);
-/// One attempt to connect may take this long.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// What start-up found.
 pub(crate) struct Started {
@@ -83,12 +81,7 @@ pub(crate) async fn connect_within(
     let deadline = Instant::now() + wait;
     let mut backoff = Backoff::new(CONNECT_RETRY_FIRST, CONNECT_RETRY_CAP);
     loop {
-        let connecting = connect(database.database_url.expose(), Session::Batch);
-        let limit = CONNECT_TIMEOUT.min(wait.max(CONNECT_RETRY_CAP));
-        let connected = tokio::time::timeout(limit, connecting)
-            .await
-            .unwrap_or(Err(StoreError::NoAnswer(limit)));
-        match connected {
+        match connect(database.database_url.expose(), Session::Batch).await {
             Err(error) if error.is_retryable() && Instant::now() < deadline => {
                 tracing::debug!("no database yet: {error}");
                 tokio::time::sleep(backoff.next_wait()).await;
