@@ -61,7 +61,7 @@ def up_wait_makes_every_lasting_service_healthy_within_two_minutes():
 def a_producer_on_the_host_reaches_kafka_and_rows_arrive():
     # The program itself, out of its image, as `cargo run -p producer` would be.
     stack.docker("create", "--name", "copied", "telecom/producer:local")
-    stack.docker("cp", "copied:/usr/local/bin/producer", str(stack.folder / "producer"))
+    stack.docker("cp", "copied:/usr/local/bin/producer", str(stack.producer))
     stack.docker("rm", "copied")
     stack.produce(*BACKFILL)
     wait_until("the backfill is counted", lambda: stack.counted() == stack.sent, seconds=120)

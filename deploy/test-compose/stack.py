@@ -23,6 +23,8 @@ class Stack:
         self.folder = folder
         self.files = ["docker-compose.yml"]
         self.sent = 0
+        # Beside the checkout: in it, `producer` is a crate.
+        self.producer = folder.resolve().parent / "producer-of-the-image"
         self.compose_command = os.environ["COMPOSE"].split()
 
     def run(self, *command, check=True, capture=True):
@@ -95,10 +97,10 @@ class Stack:
         if "--count" in arguments:
             expected = int(arguments[arguments.index("--count") + 1])
         else:
-            lines = self.run(str(self.folder / "producer"), "--stdout", *without_rate(arguments)).stdout
+            lines = self.run(str(self.producer), "--stdout", *without_rate(arguments)).stdout
             expected = lines.count("\n")
         producer = subprocess.Popen(
-            [str(self.folder / "producer"), *arguments], cwd=self.folder, stdin=subprocess.DEVNULL,
+            [str(self.producer), *arguments], cwd=self.folder, stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
         )
         try:
