@@ -174,6 +174,7 @@ pub struct Engine {
     is_flushing: bool,
     is_paused: bool,
     flush_wanted: bool,
+    judge_wanted: bool,
     reset_refused: bool,
 }
 
@@ -372,6 +373,9 @@ impl Engine {
     }
 
     fn judge_halted_again(&mut self, effects: &mut Vec<Effect>) {
+        // A flush under way may be storing why they halted. Not forgotten: the timers of both could
+        // fall together for ever.
+        self.judge_wanted = self.is_flushing;
         if self.is_flushing {
             return;
         }
@@ -458,6 +462,9 @@ impl Engine {
             effects.push(Effect::Load(reload));
         }
         self.reset_refused = false;
+        if self.judge_wanted {
+            self.judge_halted_again(effects);
+        }
         // What a dropped delta held is still counted here: that only flushes a little early.
         if self.flush_wanted || has_halted || self.is_full() {
             self.cut_flush(effects);

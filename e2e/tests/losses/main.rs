@@ -8,7 +8,7 @@ mod truncated;
 
 use std::collections::BTreeMap;
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 use chrono::{DateTime, Utc};
 use e2e::{Pipeline, RawRecord, Running, Scatter, WAIT_TIMEOUT};
 use sandbox::wait_until;
@@ -116,5 +116,5 @@ fn wait_until_read(pipeline: &mut Pipeline, running: &mut Running) -> Result<()>
         })
     });
     ensure!(running.is_alive(), "the streamer has ended:\n{}", running.log());
-    waited
+    waited.with_context(|| running.log())
 }

@@ -200,7 +200,10 @@ fn a_stored_reason_stays_until_the_partition_can_be_read() {
 fn a_break_is_judged_again_from_time_to_time_and_another_reason_is_not() {
     let (mut bench, _) = Bench::loaded(ends(7, 9), Standing::default());
     assert_eq!(bench.apply(Input::JudgeHaltedAgain), NOTHING, "its reason is being stored");
-    bench.commit();
+    assert_eq!(bench.commit(), ["load [0]"], "but it is not forgotten");
+    let halted = bench.load_row(0, read_to_five(), ends(7, 9));
+    assert!(halted[0].starts_with("halt 0: records were deleted"), "{halted:?}");
+    assert_eq!(bench.commit(), NOTHING);
     assert_eq!(bench.apply(Input::JudgeHaltedAgain), ["load [0]"]);
     assert_eq!(bench.load_row(0, read_to_five(), ends(0, 9)), ["read 0 from 4"]);
 
