@@ -48,6 +48,27 @@ fn partitions_move_between_workers_and_processes_and_nothing_is_lost_or_counted_
 }
 
 #[test]
+fn a_member_that_joins_takes_its_share_and_the_rest_is_neither_given_up_nor_begun_anew()
+-> Result<()> {
+    let mut pipeline = Pipeline::new(PARTITIONS)?;
+    let first = start(&pipeline, &[])?;
+    wait_for_owners(&mut pipeline, &[(first.pid(), 0)])?;
+    assert_eq!(partitions_named(&first, "assigned").len(), 6, "each once");
+    let second = start(&pipeline, &[])?;
+    wait_for_owners(&mut pipeline, &[(first.pid(), 0), (second.pid(), 0)])?;
+
+    let moved = partitions_named(&first, "revoked");
+    assert_eq!(moved.len(), 3, "{moved:?}");
+    assert_eq!(partitions_named(&second, "assigned"), moved);
+    assert_eq!(partitions_named(&first, "assigned").len(), 6, "none of the others once more");
+    for streamer in [first, second] {
+        streamer.terminate()?;
+        streamer.end()?.expect(0)?;
+    }
+    Ok(())
+}
+
+#[test]
 fn two_processes_that_drain_one_topic_share_it_and_both_end() -> Result<()> {
     let mut pipeline = Pipeline::new(PARTITIONS)?;
     pipeline.drain()?;
@@ -95,6 +116,20 @@ fn a_process_that_was_taken_for_dead_counts_nothing_when_it_comes_back() -> Resu
     }
     pipeline.expect_recomputed()?;
     Ok(())
+}
+
+/// The partitions of all log lines of this kind, sorted; one that was named twice stands there twice.
+fn partitions_named(streamer: &Running, kind: &str) -> Vec<i32> {
+    let log = streamer.log();
+    let opening = format!("{kind} partitions=[");
+    let mut named: Vec<i32> = log
+        .split(&opening)
+        .skip(1)
+        .filter_map(|rest| rest.split_once(']'))
+        .flat_map(|(list, _)| list.split(", ").filter_map(|id| id.parse().ok()))
+        .collect();
+    named.sort_unstable();
+    named
 }
 
 /// Waits until the group has given the process at least one partition.
