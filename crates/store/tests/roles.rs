@@ -8,8 +8,8 @@ use std::time::Duration;
 use event_model::EventTime;
 use sqlx::AssertSqlSafe;
 use store::{
-    BusinessDay, DayRun, ExplicitSettings, Flusher, GapRequest, PgConnection, Session, Start,
-    StoredPartition, WriterIdentity,
+    BusinessDay, DayRun, ExplicitSettings, Flusher, GapRequest, LetterId, PgConnection, ReplayLock,
+    Sending, Session, Start, StoredPartition, WriterIdentity,
 };
 use windowing::{
     Bounds, Effect, Engine, FlushBatch, GapPlan, Input, LogBreak, LogEnds, Position, Record,
@@ -186,6 +186,7 @@ async fn the_rights_of_the_page_are_enough_for_each_program() {
         store::carry_out_gap(&mut streamer, &identity(), 1, &row.progress, &plan).await.unwrap();
     assert!(carried_out);
     store::retire(&mut operator, TOPIC, None).await.unwrap();
+    replay(&mut operator).await;
 
     for role in ["reader", "operator"] {
         let mut reader = connect_as(role, &url).await;
@@ -198,6 +199,25 @@ async fn the_rights_of_the_page_are_enough_for_each_program() {
     }
 }
 
+/// What `dead-letters replay` does to the database: with one letter that arrives, one that does not.
+async fn replay(operator: &mut PgConnection) {
+    let sending = |offset| Sending {
+        id: LetterId { topic: TOPIC.to_owned(), generation: 0, partition: 0, offset },
+        attempt: 1,
+        target: "mended".to_owned(),
+        target_ends: vec![(0, 7)],
+        corrected_payload: Some(b"{}".to_vec()),
+    };
+    assert_eq!(store::lock_replays(operator).await.unwrap(), ReplayLock::Taken);
+    store::replay_transactional_id(operator).await.unwrap();
+    let sendings = [sending(0), sending(1)];
+    store::mark_replaying(operator, &sendings, "me").await.unwrap();
+    assert_eq!(store::interrupted_replays(operator).await.unwrap(), sendings);
+    store::finish_replaying(operator, &sendings[..1]).await.unwrap();
+    store::delete_replaying(operator, &sendings[1..]).await.unwrap();
+    assert_eq!(store::interrupted_replays(operator).await.unwrap(), []);
+}
+
 #[tokio::test]
 async fn each_program_is_denied_what_is_not_its_business() {
     let url = database_with_roles().await;
@@ -208,7 +228,9 @@ async fn each_program_is_denied_what_is_not_its_business() {
         ("streamer", "DELETE FROM dead_letters"),
         ("batcher", "UPDATE real_time_metrics SET event_count = 0"),
         ("batcher", "SELECT FROM dead_letters"),
+        ("streamer", "INSERT INTO dead_letter_replays DEFAULT VALUES"),
         ("operator", "DELETE FROM gaps"),
+        ("operator", "UPDATE replay_identity SET transactional_id = ''"),
         ("operator", "UPDATE real_time_metrics SET event_count = 0"),
         ("reader", "DELETE FROM daily_stats"),
         ("reader", "CREATE TABLE x ()"),
