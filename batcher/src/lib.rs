@@ -85,9 +85,6 @@ async fn compute(
     match store::compute_day(connection, day, lock_wait).await? {
         DayRun::NoData => Ok((Exit::NoData, report::no_data(day))),
         DayRun::Computed(computed) => {
-            tracing::warn!(
-                "avg_data_per_user_mb is NULL: distinct subscribers are not counted yet"
-            );
             if !computed.state.is_complete() {
                 tracing::warn!("provisional: {}", report::why_open(day, &computed.state));
             }

@@ -12,6 +12,7 @@ use sqlx::postgres::PgConnection;
 use sqlx::{Connection, FromRow};
 use thiserror::Error;
 
+use crate::subscribers::fill_subscribers;
 use crate::{BusinessDay, DayState, StoreError, day_state};
 
 /// First key of the advisory locks that hold a date; the second is the date. "dail" in ASCII.
@@ -222,6 +223,8 @@ async fn compute_once(
         transaction.rollback().await.map_err(StoreError::sql("leaving daily_stats as it was"))?;
         return Ok(DayRun::NoData);
     }
+    let subscribers = fill_subscribers(&mut transaction, day).await?;
     transaction.commit().await.map_err(StoreError::sql("committing the day's rows"))?;
+    subscribers.warn(day.date());
     Ok(DayRun::Computed(ComputedDay { rows, windows, state }))
 }

@@ -2,6 +2,8 @@
 
 use thiserror::Error;
 
+use windowing::SketchError;
+
 use crate::Target;
 
 /// A failed database operation. `Display` names what was tried and the way out; the cause is in
@@ -94,6 +96,17 @@ pub enum StoreError {
     /// A stored value that no program of ours wrote.
     #[error("the database holds a value that can't be used: {0}")]
     BadValue(String),
+    /// A count of subscribers that is not as it was stored.
+    #[error(
+        "the row ({row}) of subscriber_sketches can't be used; restore it, or delete it: \
+         avg_data_per_user_mb of that day is NULL then where the row counts"
+    )]
+    DamagedSketch {
+        /// Its key.
+        row: String,
+        /// What is wrong with it.
+        source: SketchError,
+    },
     /// The server did not answer at all.
     #[error("the database has not answered for {0:?}")]
     NoAnswer(std::time::Duration),

@@ -2,7 +2,8 @@
 //! as it takes.
 //!
 //! ```text
-//!   BEGIN → SELECT … FOR UPDATE → compare → positions → metrics → late → ledger → dead letters → COMMIT
+//!   BEGIN → SELECT … FOR UPDATE → compare
+//!         → positions → metrics → late → ledger → sketches → dead letters → COMMIT
 //! ```
 //!
 //! Keeps I-2: results and positions are in one transaction, and nothing after the lock is sent
@@ -21,6 +22,7 @@ use windowing::{
 
 use crate::flush_rows::{insert_dead_letters, upsert_groups, upsert_ledger};
 use crate::refusal::find_refused;
+use crate::sketches::merge_sketches;
 use crate::{Session, StoreError, connect};
 
 /// First and longest wait between two attempts at a flush.
@@ -172,6 +174,7 @@ pub(crate) async fn store_parts(
     upsert_groups(connection, crate::flush_rows::GroupTable::OnTime, &rows.on_time).await?;
     upsert_groups(connection, crate::flush_rows::GroupTable::Late, &rows.late).await?;
     upsert_ledger(connection, &identity.topic, &rows).await?;
+    merge_sketches(connection, &rows.subscribers).await?;
     insert_dead_letters(connection, &identity.topic, parts).await
 }
 

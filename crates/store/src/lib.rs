@@ -5,7 +5,6 @@
 //! again can help. Keeps I-1 and I-2 (a flush is one transaction) and I-5 (NUMERIC sums).
 
 mod adopt;
-mod business_day;
 mod completeness;
 mod connect;
 mod daily;
@@ -22,12 +21,13 @@ mod progress;
 mod refusal;
 mod replay;
 mod settings;
+mod sketches;
 mod status;
+mod subscribers;
 mod validate;
 mod verify;
 
 pub use adopt::{AdoptedTable, Adoption, DOUBLED_KEYS_LISTED_MAX, DoubledKey, adopt};
-pub use business_day::BusinessDay;
 pub use completeness::{DayState, PartitionState, day_state};
 pub use connect::{Session, Target, connect};
 pub use daily::{ComputedDay, DailyError, DayRun, UnusableRow, compute_day};
@@ -58,6 +58,8 @@ pub use settings::{ExplicitSettings, Settings, agree_settings, change_settings, 
 pub use status::{PartitionStatus, PipelineStatus, TopicCompleteness, pipeline_status};
 pub use validate::validate_day;
 pub use verify::{VerifyReport, verify};
+/// A day is a matter of event time, so it is defined there.
+pub use windowing::BusinessDay;
 
 /// What [`connect`] gives and the functions here take.
 pub use sqlx::postgres::PgConnection;

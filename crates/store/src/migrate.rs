@@ -10,7 +10,7 @@ use crate::adopt::{ReplacedTable, replaced_tables};
 static MIGRATOR: Migrator = sqlx::migrate!("../../migrations");
 
 /// Names that a first migration would create; each must not exist before it.
-const OUR_TABLES: [&str; 10] = [
+const OUR_TABLES: [&str; 11] = [
     "gaps",
     "settings",
     "stream_progress",
@@ -20,6 +20,7 @@ const OUR_TABLES: [&str; 10] = [
     "dead_letter_replays",
     "replay_identity",
     "day_ledger",
+    "subscriber_sketches",
     "daily_stats",
 ];
 

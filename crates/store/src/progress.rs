@@ -188,6 +188,10 @@ fn stored_partition(row: &PgRow) -> Result<StoredPartition, sqlx::Error> {
     let rules = Rules {
         watermark_delay_micros: row.try_get::<i64, _>("watermark_delay_ms")?.saturating_mul(1_000),
         max_future_skew_micros: row.try_get::<i64, _>("max_future_skew_ms")?.saturating_mul(1_000),
+        business_timezone: row
+            .try_get::<String, _>("business_timezone")?
+            .parse()
+            .map_err(|error| sqlx::Error::Decode(Box::new(error)))?,
     };
     let progress = Progress {
         generation: row.try_get("generation")?,

@@ -32,6 +32,8 @@ pub use self::slot::{STALL_AFTER_MICROS, Standing};
 pub struct Bounds {
     /// Groups of all partitions together.
     pub groups: usize,
+    /// Bytes in which subscribers are counted, of all partitions together.
+    pub subscriber_bytes: usize,
     /// Dead letters of all partitions together.
     pub dead_letters: usize,
     /// Their bytes.
@@ -40,7 +42,12 @@ pub struct Bounds {
 
 impl Default for Bounds {
     fn default() -> Self {
-        Bounds { groups: 50_000, dead_letters: 10_000, dead_letter_bytes: 8 << 20 }
+        Bounds {
+            groups: 50_000,
+            subscriber_bytes: 32 << 20,
+            dead_letters: 10_000,
+            dead_letter_bytes: 8 << 20,
+        }
     }
 }
 
@@ -182,6 +189,7 @@ pub struct Engine {
 #[derive(Clone, Copy, Debug, Default)]
 struct Held {
     groups: usize,
+    subscriber_bytes: usize,
     dead_letters: usize,
     dead_letter_bytes: usize,
 }
@@ -299,11 +307,13 @@ impl Engine {
             }
         }
         let Some(state) = slot.state.as_mut() else { return };
-        let Growth { groups, dead_letters, dead_letter_bytes } = state.read(record, now);
-        if groups + dead_letters == 0 {
+        let Growth { groups, subscriber_bytes, dead_letters, dead_letter_bytes } =
+            state.read(record, now);
+        if groups + subscriber_bytes + dead_letters == 0 {
             return;
         }
         self.held.groups += groups;
+        self.held.subscriber_bytes += subscriber_bytes;
         self.held.dead_letters += dead_letters;
         self.held.dead_letter_bytes += dead_letter_bytes;
         if self.is_full() {
@@ -313,6 +323,7 @@ impl Engine {
 
     fn is_full(&self) -> bool {
         self.held.groups >= self.bounds.groups
+            || self.held.subscriber_bytes >= self.bounds.subscriber_bytes
             || self.held.dead_letters >= self.bounds.dead_letters
             || self.held.dead_letter_bytes >= self.bounds.dead_letter_bytes
     }

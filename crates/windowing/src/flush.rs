@@ -22,7 +22,7 @@ use std::collections::BTreeMap;
 use event_model::EventTime;
 use hashbrown::HashMap;
 
-use crate::{Delta, GroupKey, LogEnds, Progress, Totals, quarter_of};
+use crate::{DayGroup, Delta, GroupKey, LogEnds, Progress, SubscriberSketch, Totals, quarter_of};
 
 /// A newer `caught_up_at` alone is worth a write only this much later: an idle partition with a
 /// short flush interval would otherwise write all the time.
@@ -294,6 +294,8 @@ pub struct MergedRows<'a> {
     pub late: Vec<(&'a GroupKey, Totals)>,
     /// For `day_ledger`: generation, partition, quarter, on time, late.
     pub ledger: Vec<(i32, i32, EventTime, i64, i64)>,
+    /// For `subscriber_sketches`: what to merge into each row.
+    pub subscribers: Vec<(&'a DayGroup, Vec<&'a SubscriberSketch>)>,
 }
 
 impl<'a> MergedRows<'a> {
@@ -302,6 +304,7 @@ impl<'a> MergedRows<'a> {
         let mut on_time: HashMap<&GroupKey, Totals> = HashMap::new();
         let mut late: HashMap<&GroupKey, Totals> = HashMap::new();
         let mut ledger: BTreeMap<LedgerKey, (i64, i64)> = BTreeMap::new();
+        let mut subscribers: BTreeMap<&DayGroup, Vec<&SubscriberSketch>> = BTreeMap::new();
         for part in parts {
             let quarter = |key: &GroupKey| LedgerKey {
                 generation: part.new.generation,
@@ -316,6 +319,9 @@ impl<'a> MergedRows<'a> {
                 late.entry(key).or_default().add(totals);
                 ledger.entry(quarter(key)).or_default().1 += totals.events;
             }
+            for (group, sketch) in part.delta.subscribers.iter() {
+                subscribers.entry(group).or_default().push(sketch);
+            }
         }
         MergedRows {
             on_time: sorted(on_time),
@@ -326,6 +332,7 @@ impl<'a> MergedRows<'a> {
                     (key.generation, key.partition, key.quarter_start, on_time, late)
                 })
                 .collect(),
+            subscribers: subscribers.into_iter().collect(),
         }
     }
 }

@@ -79,24 +79,50 @@ impl BorrowedKey<'_> {
     }
 }
 
+/// One group.
+#[derive(Clone, Copy, Debug, Default)]
+struct Group {
+    totals: Totals,
+    /// See [`Added::place`].
+    place: usize,
+}
+
+/// What became of one event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Added {
+    /// Whether the group is new here.
+    pub(crate) is_new: bool,
+    /// Where the group's subscribers are counted, as it was said when the group was new. Kept here
+    /// because it saves a second look-up by the same names for every event.
+    pub(crate) place: usize,
+}
+
 /// Totals of many groups.
 #[derive(Clone, Debug, Default)]
-pub struct Groups(HashMap<GroupKey, Totals>);
+pub struct Groups(HashMap<GroupKey, Group>);
 
 impl Groups {
     /// Adds one event to its group. Returns whether the group is new here.
     pub fn add_event(&mut self, event: &EventView<'_>) -> bool {
-        let key = BorrowedKey {
-            window: Window::containing(event.event_time),
-            event_type: &event.event_type,
-            region: &event.region,
-        };
-        if let Some(totals) = self.0.get_mut(&key) {
-            totals.add_event(event);
-            return false;
+        self.add_placed_event(event, |_| 0).is_new
+    }
+
+    /// Adds one event to its group; a new group asks where its subscribers are counted.
+    pub(crate) fn add_placed_event(
+        &mut self,
+        event: &EventView<'_>,
+        place_of: impl FnOnce(Window) -> usize,
+    ) -> Added {
+        let window = Window::containing(event.event_time);
+        let key = BorrowedKey { window, event_type: &event.event_type, region: &event.region };
+        if let Some(group) = self.0.get_mut(&key) {
+            group.totals.add_event(event);
+            return Added { is_new: false, place: group.place };
         }
-        self.0.entry(key.to_group_key()).or_default().add_event(event);
-        true
+        let group = self.0.entry(key.to_group_key()).or_default();
+        group.totals.add_event(event);
+        group.place = place_of(window);
+        Added { is_new: true, place: group.place }
     }
 
     /// Number of groups.
@@ -111,7 +137,7 @@ impl Groups {
 
     /// The groups, in no particular order.
     pub fn iter(&self) -> impl Iterator<Item = (&GroupKey, &Totals)> {
-        self.0.iter()
+        self.0.iter().map(|(key, group)| (key, &group.totals))
     }
 }
 

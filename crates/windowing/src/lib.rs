@@ -5,12 +5,13 @@
 //! that somebody else carries out. Nothing here does IO, reads a clock or draws a random number, so
 //! the code that runs is the code that is simulated.
 //!
-//! Reading order: [`Window`] → [`Groups`] → [`Progress`] → `partition` → [`FlushProtocol`] →
+//! Reading order: [`Window`] → [`Groups`] → [`Subscribers`] → [`Progress`] → `partition` → [`FlushProtocol`] →
 //! [`Engine`].
 //!
 //! Keeps I-1 (accounting), I-3 (determinism), I-4 (monotonicity), I-5 (exact sums), I-6 (bounds)
 //! and I-7 (nothing silent); I-2 (atomicity) is kept by whoever carries out a flush.
 
+mod business_day;
 mod continuity;
 mod engine;
 mod flush;
@@ -18,10 +19,12 @@ mod groups;
 mod partition;
 mod progress;
 mod record;
+mod subscribers;
 #[cfg(test)]
 mod testing;
 mod window;
 
+pub use business_day::BusinessDay;
 pub use continuity::{Doubt, Examination, GapPermission, GapPlan, LogBreak, Sighted, StartFrom};
 pub use engine::{Bounds, Effect, Engine, Input, STALL_AFTER_MICROS, Standing};
 pub use flush::{
@@ -32,4 +35,7 @@ pub use groups::{GroupKey, Groups, Totals};
 pub use partition::{Delta, PartitionState, witness_of};
 pub use progress::{Counters, LogEnds, Position, Progress, Rules, TimeSkew, Witness};
 pub use record::{DeadLetter, Header, Record, RecordTime};
+pub use subscribers::{
+    DayGroup, SketchError, StoredSketch, SubscriberSketch, SubscriberUnion, Subscribers,
+};
 pub use window::{QUARTER_MICROS, WINDOW_MICROS, Window, quarter_of};

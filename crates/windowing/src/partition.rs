@@ -10,7 +10,9 @@
 
 use event_model::{Dead, EventTime, EventView, decode};
 
-use crate::{DeadLetter, Groups, Position, Progress, Record, RecordTime, Rules, Window, Witness};
+use crate::{
+    DeadLetter, Groups, Position, Progress, Record, RecordTime, Rules, Subscribers, Window, Witness,
+};
 
 /// What a partition's records have added since its last flush.
 #[derive(Clone, Debug, Default)]
@@ -19,6 +21,8 @@ pub struct Delta {
     pub on_time: Groups,
     /// To add to `late_metrics`.
     pub late: Groups,
+    /// To merge into `subscriber_sketches`: of the events on time.
+    pub subscribers: Subscribers,
     /// To add to `dead_letters`, by offset.
     pub dead_letters: Vec<DeadLetter>,
 }
@@ -27,8 +31,26 @@ pub struct Delta {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Growth {
     pub(crate) groups: usize,
+    pub(crate) subscriber_bytes: usize,
     pub(crate) dead_letters: usize,
     pub(crate) dead_letter_bytes: usize,
+}
+
+impl Delta {
+    fn add_on_time(&mut self, event: &EventView<'_>, rules: Rules) -> Growth {
+        let Delta { on_time, subscribers, .. } = self;
+        let bytes_before = subscribers.bytes();
+        let added = on_time.add_placed_event(event, |window| {
+            subscribers.place_of(window, event, rules.business_timezone)
+        });
+        subscribers.add_event(added.place, event);
+        let subscriber_bytes = subscribers.bytes() - bytes_before;
+        Growth { groups: usize::from(added.is_new), subscriber_bytes, ..Growth::default() }
+    }
+
+    fn add_late(&mut self, event: &EventView<'_>) -> Growth {
+        Growth { groups: usize::from(self.late.add_event(event)), ..Growth::default() }
+    }
 }
 
 /// A partition's state as it will be once everything read so far is stored.
@@ -113,19 +135,19 @@ impl PartitionState {
             progress.skew.note(event.event_time, written_at);
         }
         let late = Window::containing(event.event_time).is_closed_at(progress.watermark);
-        let is_new_group = if late {
+        let growth = if late {
             progress.counters.late += 1;
-            self.delta.late.add_event(event)
+            self.delta.add_late(event)
         } else {
             progress.counters.on_time += 1;
-            self.delta.on_time.add_event(event)
+            self.delta.add_on_time(event, self.rules)
         };
         if progress.max_event_time < Some(event.event_time) {
             progress.max_event_time = Some(event.event_time);
             progress.watermark =
                 progress.watermark.max(watermark_of(progress.max_event_time, self.rules));
         }
-        Growth { groups: usize::from(is_new_group), ..Growth::default() }
+        growth
     }
 
     fn bury(&mut self, record: &Record<'_>, dead: Dead) -> Growth {
@@ -141,7 +163,7 @@ impl PartitionState {
         };
         let dead_letter_bytes = letter.bytes();
         self.delta.dead_letters.push(letter);
-        Growth { groups: 0, dead_letters: 1, dead_letter_bytes }
+        Growth { dead_letters: 1, dead_letter_bytes, ..Growth::default() }
     }
 }
 

@@ -3,6 +3,7 @@
 
 use std::fmt;
 
+use chrono_tz::Tz;
 use event_model::EventTime;
 
 /// The next offset to read of one partition. Never the last one read.
@@ -76,14 +77,16 @@ pub struct LogEnds {
     pub asked_at: EventTime,
 }
 
-/// What decides whether a record is on time, late or dead; the same for every worker, because it is
-/// read from the database together with the position (I-3).
+/// What decides whether a record is on time, late or dead, and to which day it belongs; the same for
+/// every worker, because it is read from the database together with the position (I-3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rules {
     /// How far the watermark stays behind the highest event time.
     pub watermark_delay_micros: i64,
     /// How far an event may be ahead of its record.
     pub max_future_skew_micros: i64,
+    /// The zone whose midnights bound the days by which subscribers are counted.
+    pub business_timezone: Tz,
 }
 
 /// How far event times are from their records' times, over all usable events of a generation.

@@ -39,7 +39,7 @@ written AS (
            (data_mb::numeric(1000, 40) / 1048576)::double precision,
            amount::double precision,
            (seconds::numeric(1000, 40) / NULLIF(events, 0))::double precision,
-           NULL -- distinct subscribers are not counted yet, and a made-up figure would be worse than none
+           NULL -- daily_subscribers.sql sets it where it is known
     FROM day_row
     RETURNING 1
 )

@@ -8,7 +8,7 @@ SELECT p.partition, p.generation, p.first_offset, p.next_offset, p.epoch,
        p.log_end_seen, p.caught_up_at, p.halted_reason,
        p.max_ahead_ms, p.max_behind_ms, p.sum_behind_ms::text AS sum_behind_ms,
        p.group_id, p.retired_at IS NOT NULL AS is_retired,
-       s.watermark_delay_ms, s.max_future_skew_ms,
+       s.watermark_delay_ms, s.max_future_skew_ms, s.business_timezone,
        g.id AS permission_id, g.start_from
 FROM settings s
 CROSS JOIN (

@@ -7,8 +7,13 @@ use super::*;
 use crate::testing::{at, call, event, record};
 use crate::{Delta, FlushProtocol, RecordTime};
 
-const RULES: Rules = Rules { watermark_delay_micros: 120_000_000, max_future_skew_micros: 0 };
-const WIDE: Bounds = Bounds { groups: 100, dead_letters: 100, dead_letter_bytes: 10_000 };
+const RULES: Rules = Rules {
+    watermark_delay_micros: 120_000_000,
+    max_future_skew_micros: 0,
+    business_timezone: chrono_tz::Tz::UTC,
+};
+const WIDE: Bounds =
+    Bounds { groups: 100, subscriber_bytes: 100_000, dead_letters: 100, dead_letter_bytes: 10_000 };
 
 /// An engine, the flush that it has handed out, and a clock.
 struct Bench {
@@ -200,8 +205,9 @@ fn a_stored_reason_goes_with_its_cause() {
 #[test]
 fn reaching_a_bound_flushes_early() {
     let dead = vec![b'x'; 100];
-    let table: [(&str, Bounds, &[u8]); 3] = [
+    let table: [(&str, Bounds, &[u8]); 4] = [
         ("groups", Bounds { groups: 1, ..WIDE }, &call(at(0, 0))),
+        ("subscribers' bytes", Bounds { subscriber_bytes: 100, ..WIDE }, &call(at(0, 0))),
         ("dead letters", Bounds { dead_letters: 1, ..WIDE }, &dead),
         ("their bytes", Bounds { dead_letter_bytes: 100, ..WIDE }, &dead),
     ];
@@ -211,6 +217,22 @@ fn reaching_a_bound_flushes_early() {
         let mut bench = Bench::reading(WIDE, &[0]);
         assert_eq!(bench.read_payload(0, 0, payload), NOTHING, "not {name}");
     }
+}
+
+#[test]
+fn subscribers_take_memory_although_their_group_is_not_new() {
+    let bounds = Bounds { subscriber_bytes: 2_000, ..WIDE };
+    let mut bench = Bench::reading(bounds, &[0]);
+    let call_of = |subscriber: i64| {
+        format!(
+            r#"{{"event_type":"call","region":"Almaty","timestamp":"{}","subscriber_id":"{subscriber}"}}"#,
+            at(0, 0)
+        )
+    };
+    let read = |offset| bench.read_payload(0, offset, call_of(offset).as_bytes());
+    let flushed_at = (0..1_000).map(read).position(|effects| effects != NOTHING);
+    // The table of subscribers has room for 512 by then: 4 bytes each.
+    assert_eq!(flushed_at, Some(192));
 }
 
 #[test]

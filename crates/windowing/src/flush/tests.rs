@@ -331,7 +331,7 @@ fn merged_rows_hold_each_key_once_in_the_order_of_all_writers() {
             }
             groups
         };
-        Delta { on_time: groups(on_time), late: groups(late), dead_letters: Vec::new() }
+        Delta { on_time: groups(on_time), late: groups(late), ..Delta::default() }
     };
     let mut parts = [part(0, 0, 0), part(1, 0, 0)];
     parts[0].delta = delta(

@@ -7,8 +7,11 @@ use crate::testing::{at, call, record};
 use crate::{Counters, Header, RecordTime};
 
 const MINUTE: i64 = 60 * MICROS_PER_SECOND;
-const RULES: Rules =
-    Rules { watermark_delay_micros: 2 * MINUTE, max_future_skew_micros: 5 * MINUTE };
+const RULES: Rules = Rules {
+    watermark_delay_micros: 2 * MINUTE,
+    max_future_skew_micros: 5 * MINUTE,
+    business_timezone: chrono_tz::Tz::UTC,
+};
 /// Where the partitions of these tests begin.
 const FIRST: i64 = 10;
 
@@ -223,7 +226,10 @@ fn a_dead_letter_keeps_the_whole_record() {
 
         let sent_bytes = key.unwrap_or_default().len() + payload.unwrap_or_default().len();
         let bytes = sent_bytes + letter.detail.len() + "trace".len() + 2 + "none".len();
-        assert_eq!(growth, Growth { groups: 0, dead_letters: 1, dead_letter_bytes: bytes });
+        assert_eq!(
+            growth,
+            Growth { dead_letters: 1, dead_letter_bytes: bytes, ..Growth::default() }
+        );
     }
 }
 
@@ -236,7 +242,7 @@ fn headers_of_a_usable_record_are_never_read() {
     let record =
         Record { offset: FIRST, time, key: None, payload: Some(&payload), headers: &headers };
     let growth = state.read(&record, at(1, 0));
-    assert_eq!(growth, Growth { groups: 1, ..Growth::default() });
+    assert_eq!((growth.groups, growth.dead_letters), (1, 0));
 }
 
 #[test]

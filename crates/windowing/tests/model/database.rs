@@ -2,16 +2,20 @@
 //! the end of a transaction, transactions that happen whole or not at all, and backends that
 //! outlive their client and may still commit.
 //!
-//! Its tables have the keys of `migrations/0001_pipeline.sql`.
+//! Its tables have the keys of the files in `migrations`.
 
 use std::collections::BTreeMap;
 
+use datasketches::hll::HllSketch;
 use event_model::EventTime;
-use windowing::{FlushPart, GroupKey, LockedRow, MergedRows, Position, Progress, Totals};
+use windowing::{
+    DayGroup, FlushPart, GroupKey, LockedRow, MergedRows, Position, Progress, StoredSketch,
+    SubscriberSketch, SubscriberUnion, Totals,
+};
 
 use crate::logs::Log;
 use crate::naive::recount;
-use crate::tables::{Account, Key, Letter, Sums, Tables};
+use crate::tables::{Account, Key, Letter, Sketch, Sums, Tables};
 
 /// A transaction's number.
 pub(crate) type Transaction = u64;
@@ -20,6 +24,7 @@ pub(crate) type Transaction = u64;
 pub(crate) struct Database {
     progress: BTreeMap<i32, Progress>,
     tables: Tables,
+    sketches: BTreeMap<DayGroup, StoredSketch>,
     /// Who holds a partition's row.
     locks: BTreeMap<i32, Transaction>,
     /// Whose client has gone: the transaction, and what it will commit.
@@ -28,7 +33,7 @@ pub(crate) struct Database {
 }
 
 /// What a backup holds.
-pub(crate) type Backup = (BTreeMap<i32, Progress>, Tables);
+pub(crate) type Backup = (BTreeMap<i32, Progress>, Tables, BTreeMap<DayGroup, StoredSketch>);
 
 impl Database {
     /// First contact with the topic: a row for every partition.
@@ -77,6 +82,9 @@ impl Database {
             row[0] += on_time;
             row[1] += late;
         }
+        for (group, additions) in rows.subscribers {
+            self.merge_sketch(group, &additions);
+        }
         for part in parts {
             assert_eq!(
                 self.locks.get(&part.partition),
@@ -116,13 +124,14 @@ impl Database {
     }
 
     pub(crate) fn backup(&self) -> Backup {
-        (self.progress.clone(), self.tables.clone())
+        (self.progress.clone(), self.tables.clone(), self.sketches.clone())
     }
 
     /// Goes back to a backup. Nobody is connected afterwards.
-    pub(crate) fn restore(&mut self, (progress, tables): Backup) {
+    pub(crate) fn restore(&mut self, (progress, tables, sketches): Backup) {
         self.progress = progress;
         self.tables = tables;
+        self.sketches = sketches;
         self.locks.clear();
         self.orphans.clear();
     }
@@ -140,7 +149,18 @@ impl Database {
         let mut tables = self.tables.clone();
         let rows = self.progress.iter();
         tables.stream_progress = rows.map(|(id, row)| (*id, account(row))).collect();
+        let rows = self.sketches.iter();
+        tables.subscriber_sketches = rows.map(|(group, row)| (key(group), sketch(row))).collect();
         tables
+    }
+
+    fn merge_sketch(&mut self, group: &DayGroup, additions: &[&SubscriberSketch]) {
+        let mut union = SubscriberUnion::default();
+        if let Some(stored) = self.sketches.get(group) {
+            union.add(&SubscriberSketch::from_stored(stored).expect("as it was stored"));
+        }
+        additions.iter().for_each(|sketch| union.add(sketch));
+        self.sketches.insert(group.clone(), union.to_stored());
     }
 
     fn store_dead_letters(&mut self, part: &FlushPart) {
@@ -165,6 +185,7 @@ impl Database {
         if !part.moves() {
             let is_empty = part.delta.on_time.is_empty()
                 && part.delta.late.is_empty()
+                && part.delta.subscribers.iter().count() == 0
                 && part.delta.dead_letters.is_empty();
             assert!(is_empty, "I-2: results without a position that moves");
         }
@@ -181,6 +202,21 @@ fn add_all(table: &mut BTreeMap<Key, Sums>, rows: &[(&GroupKey, Totals)]) {
         sums[1] += i128::from(totals.duration_seconds);
         sums[2] += totals.data_micro_mb;
         sums[3] += totals.amount_micro_tenge;
+    }
+}
+
+fn key(group: &DayGroup) -> Key {
+    let since_1970 = group.date.signed_duration_since(chrono::NaiveDate::default());
+    (since_1970.num_days(), group.event_type.to_string(), group.region.to_string())
+}
+
+fn sketch(row: &StoredSketch) -> Sketch {
+    let sketch = SubscriberSketch::from_stored(row).expect("as it was stored");
+    Sketch {
+        events_by_subscriber_id: sketch.events_by_subscriber_id,
+        events_by_msisdn: sketch.events_by_msisdn,
+        subscribers: usize::try_from(sketch.estimate()).expect("≥ 0"),
+        registers: HllSketch::deserialize(&row.bytes).expect("a sketch"),
     }
 }
 

@@ -8,8 +8,8 @@ use event_model::EventTime;
 use proptest::prelude::*;
 use windowing::{Header, RecordTime};
 
-/// 2025-11-09T00:00:00Z: where the logs' record times begin.
-pub(crate) const BASE_MICROS: i64 = 1_762_646_400_000_000;
+/// 2025-11-09T18:50:00Z: where the logs' record times begin, ten minutes before midnight in Almaty.
+pub(crate) const BASE_MICROS: i64 = 1_762_714_200_000_000;
 /// The clock, which stands still: on a topic with CreateTime the future guard depends on it.
 pub(crate) const NOW_MICROS: i64 = BASE_MICROS + 600 * SECOND;
 /// How far the watermark stays behind.
@@ -20,6 +20,8 @@ pub(crate) const SKEW_MICROS: i64 = 300 * SECOND;
 const SECOND: i64 = 1_000_000;
 const EVENT_TYPES: [&str; 2] = ["call", "sms"];
 const REGIONS: [&str; 3] = ["Almaty", "Astana", "Шымкент"];
+/// Few, so that one is met again in other partitions and after flushes.
+const SUBSCRIBERS: [&str; 4] = ["00c0ffee00c0ffee", "0123456789abcdef", "", "7701234****"];
 
 /// Payloads that are no event, with the reason.
 pub(crate) const UNUSABLE: [(Option<&str>, &str); 4] = [
@@ -64,6 +66,8 @@ pub(crate) struct EventPlan {
     pub(crate) seconds: i64,
     pub(crate) mb_hundredths: i64,
     pub(crate) tenge: i64,
+    pub(crate) subscriber_id: Option<&'static str>,
+    pub(crate) msisdn: Option<&'static str>,
 }
 
 /// Who set the record's time.
@@ -138,11 +142,14 @@ fn message(offset: i64, record_micros: i64, content: &Content) -> Option<Message
 
 fn json(event: &EventPlan, event_micros: i64) -> String {
     let EventPlan { event_type, region, seconds, mb_hundredths, tenge, .. } = event;
+    let text_or_null = |text: Option<&str>| text.map_or("null".into(), |text| format!("{text:?}"));
+    let (subscriber_id, msisdn) = (text_or_null(event.subscriber_id), text_or_null(event.msisdn));
     let (whole, hundredths) = (mb_hundredths / 100, mb_hundredths % 100);
     let timestamp = EventTime::from_micros(event_micros);
     format!(
         r#"{{"event_type": "{event_type}", "region": "{region}", "timestamp": "{timestamp}",
-            "duration_seconds": {seconds}, "data_mb": {whole}.{hundredths:02}, "amount": {tenge}}}"#
+            "duration_seconds": {seconds}, "data_mb": {whole}.{hundredths:02}, "amount": {tenge},
+            "subscriber_id": {subscriber_id}, "msisdn": {msisdn}}}"#
     )
 }
 
@@ -178,15 +185,19 @@ fn event() -> impl Strategy<Value = EventPlan> {
     ];
     let names = (prop::sample::select(&EVENT_TYPES[..]), prop::sample::select(&REGIONS[..]));
     let numbers = (0..7_200_i64, 0..50_000_i64, 0..10_000_i64);
-    (ahead_micros, stamp, names, numbers).prop_map(
-        |(ahead_micros, stamp, (event_type, region), (seconds, mb_hundredths, tenge))| EventPlan {
+    let subscriber = || prop::option::of(prop::sample::select(&SUBSCRIBERS[..]));
+    let subscribers = (subscriber(), subscriber());
+    (ahead_micros, stamp, names, numbers, subscribers).prop_map(
+        |(ahead_micros, stamp, names, (seconds, mb_hundredths, tenge), subscribers)| EventPlan {
             ahead_micros,
             stamp,
-            event_type,
-            region,
+            event_type: names.0,
+            region: names.1,
             seconds,
             mb_hundredths,
             tenge,
+            subscriber_id: subscribers.0,
+            msisdn: subscribers.1,
         },
     )
 }

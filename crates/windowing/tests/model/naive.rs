@@ -4,20 +4,27 @@
 //! In: the logs, and how far each is read. Out: what the tables have to hold then, whatever
 //! happened on the way (I-3).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use windowing::RecordTime;
 
 use crate::logs::{
     Content, DELAY_MICROS, EventPlan, Log, Message, NOW_MICROS, SKEW_MICROS, UNUSABLE,
 };
-use crate::tables::{Account, Key, Letter, QUARTER_MICROS, Sums, Tables};
+use crate::tables::{Account, Key, Letter, QUARTER_MICROS, Sketch, Sums, Tables};
 
 const MINUTE_MICROS: i64 = 60_000_000;
+const DAY_MICROS: i64 = 86_400_000_000;
+/// Almaty is this far ahead of UTC all through the logs.
+const ALMATY_MICROS: i64 = 5 * 3_600_000_000;
+
+/// By (day, event type, region): events by subscriber_id, by msisdn, and who they were.
+type Met<'a> = BTreeMap<Key, ([i64; 2], BTreeSet<&'a str>)>;
 
 /// Counts everything before `positions` (by partition).
 pub(crate) fn recount(logs: &[Log], positions: &BTreeMap<i32, i64>) -> Tables {
     let mut tables = Tables::default();
+    let mut met = Met::new();
     for (partition, log) in (0..).zip(logs) {
         let next = positions[&partition];
         let mut account = Account { first: log.first, next, ..Account::default() };
@@ -53,6 +60,7 @@ pub(crate) fn recount(logs: &[Log], positions: &BTreeMap<i32, i64>) -> Tables {
                 account.on_time += 1;
                 ledger[0] += 1;
                 add(&mut tables.real_time_metrics, minute, event);
+                meet(&mut met, minute, event);
             }
 
             account.max_event_micros = account.max_event_micros.max(Some(time));
@@ -61,6 +69,8 @@ pub(crate) fn recount(logs: &[Log], positions: &BTreeMap<i32, i64>) -> Tables {
         }
         tables.stream_progress.insert(partition, account);
     }
+    let sketches = met.into_iter().map(|(key, (events, who))| (key, Sketch::of(events, &who)));
+    tables.subscriber_sketches = sketches.collect();
     tables
 }
 
@@ -87,6 +97,18 @@ fn add(table: &mut BTreeMap<Key, Sums>, minute: i64, event: &EventPlan) {
     sums[1] += i128::from(event.seconds);
     sums[2] += i128::from(event.mb_hundredths) * 10_000;
     sums[3] += i128::from(event.tenge) * 1_000_000;
+}
+
+fn meet(met: &mut Met<'_>, minute: i64, event: &EventPlan) {
+    let names = [event.subscriber_id, event.msisdn];
+    let Some(which) = names.iter().position(|name| name.is_some_and(|name| !name.is_empty()))
+    else {
+        return;
+    };
+    let day = (minute + ALMATY_MICROS) / DAY_MICROS;
+    let (events, who) = met.entry((day, event.event_type.into(), event.region.into())).or_default();
+    events[which] += 1;
+    who.extend(names[which]);
 }
 
 fn letter(message: &Message, reason: &'static str) -> Letter {

@@ -102,9 +102,10 @@ pub(crate) enum Farewell {
 }
 
 pub(crate) fn cases() -> impl Strategy<Value = Case> {
-    let bounds = (1..8_usize, 1..4_usize, 1..400_usize).prop_map(
-        |(groups, dead_letters, dead_letter_bytes)| Bounds {
+    let bounds = (1..8_usize, 1..4_000_usize, 1..4_usize, 1..400_usize).prop_map(
+        |(groups, subscriber_bytes, dead_letters, dead_letter_bytes)| Bounds {
             groups,
+            subscriber_bytes,
             dead_letters,
             dead_letter_bytes,
         },

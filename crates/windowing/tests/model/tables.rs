@@ -1,7 +1,10 @@
 //! The shape in which the real core's answer and the naive one are compared: the pipeline's tables
 //! in plain numbers and strings.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+
+use datasketches::hash::value::raw_bytes;
+use datasketches::hll::{HllSketch, HllType};
 
 /// Window start in microseconds, event type, region.
 pub(crate) type Key = (i64, String, String);
@@ -18,8 +21,40 @@ pub(crate) struct Tables {
     pub(crate) dead_letters: BTreeMap<(i32, i64), Letter>,
     /// By partition and start of the quarter of an hour: on time, late.
     pub(crate) day_ledger: BTreeMap<(i32, i64), [i64; 2]>,
+    /// By days since 1970 in Almaty, event type, region.
+    pub(crate) subscriber_sketches: BTreeMap<Key, Sketch>,
     /// By partition.
     pub(crate) stream_progress: BTreeMap<i32, Account>,
+}
+
+/// What is compared of a row of `subscriber_sketches`.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Sketch {
+    pub(crate) events_by_subscriber_id: i64,
+    pub(crate) events_by_msisdn: i64,
+    /// Few are counted exactly.
+    pub(crate) subscribers: usize,
+    /// And remembered one by one: two sketches are equal if they have met the same.
+    pub(crate) registers: HllSketch,
+}
+
+// A float is part of a sketch of many subscribers, but none of a sketch of few.
+impl Eq for Sketch {}
+
+impl Sketch {
+    /// The sketch of these subscribers.
+    pub(crate) fn of(events: [i64; 2], subscribers: &BTreeSet<&str>) -> Self {
+        let mut registers = HllSketch::new(12, HllType::Hll4).expect("a possible size");
+        for subscriber in subscribers {
+            registers.update(raw_bytes::from_str(subscriber));
+        }
+        Sketch {
+            events_by_subscriber_id: events[0],
+            events_by_msisdn: events[1],
+            subscribers: subscribers.len(),
+            registers,
+        }
+    }
 }
 
 /// What is compared of a row of `dead_letters`. The detail is prose, and not compared.

@@ -18,8 +18,13 @@ use crate::world::{Hits, Shared};
 
 /// What records are judged by where their time is not the broker's.
 const NOW: EventTime = EventTime::from_micros(NOW_MICROS);
-const RULES: Rules =
-    Rules { watermark_delay_micros: DELAY_MICROS, max_future_skew_micros: SKEW_MICROS };
+const RULES: Rules = Rules {
+    watermark_delay_micros: DELAY_MICROS,
+    max_future_skew_micros: SKEW_MICROS,
+    business_timezone: chrono_tz::Asia::Almaty,
+};
+/// What one record can add: an entry, or a larger table in it.
+const LARGEST_GROWTH_BYTES: usize = 1_000;
 
 pub(crate) struct Worker {
     engine: Engine,
@@ -275,6 +280,9 @@ impl Worker {
         let letters: usize = deltas().map(|delta| delta.dead_letters.len()).sum();
         assert!(groups <= self.bounds.groups, "I-6: {groups} groups held");
         assert!(letters <= self.bounds.dead_letters, "I-6: {letters} dead letters held");
+        let bytes: usize = deltas().map(|delta| delta.subscribers.bytes()).sum();
+        let bound = self.bounds.subscriber_bytes + LARGEST_GROWTH_BYTES;
+        assert!(bytes <= bound, "I-6: {bytes} bytes of subscribers held");
 
         let ends = batch.parts.iter().map(|part| (part.partition, shared.log_ends(part.partition)));
         let log_ends = ends.collect();

@@ -1,7 +1,8 @@
 //! A business day: a date in the business time zone, and its bounds in UTC.
 //!
-//! In: a date and a zone of the tz database. Out: half-open bounds. SQL never converts zones, so
-//! that a day means the same to every program, whatever the server's copy of the tz database says.
+//! In: a date, or an instant, and a zone of the tz database. Out: half-open bounds. SQL never
+//! converts zones, so that a day means the same to every program, whatever the server's copy of the
+//! tz database says.
 
 use chrono::{DateTime, Days, Duration, NaiveDate, NaiveDateTime, TimeZone, Utc};
 use chrono_tz::Tz;
@@ -25,6 +26,23 @@ impl BusinessDay {
     pub fn new(date: NaiveDate, zone: Tz) -> Self {
         let next = date.checked_add_days(Days::new(1)).unwrap_or(NaiveDate::MAX);
         BusinessDay { date, zone, start: first_instant(date, zone), end: first_instant(next, zone) }
+    }
+
+    /// The day that holds the instant `utc`.
+    pub fn containing(utc: NaiveDateTime, zone: Tz) -> Self {
+        let mut day = BusinessDay::new(zone.from_utc_datetime(&utc).date_naive(), zone);
+        // Where clocks were put back across midnight, the calendar shows the former date again for
+        // a while. Bounds decide, so that the days stay without gap or overlap.
+        while day.end <= utc {
+            let Some(next) = day.date.succ_opt() else { break };
+            day = BusinessDay::new(next, zone);
+        }
+        day
+    }
+
+    /// Whether the instant `utc` lies in this day.
+    pub fn holds(&self, utc: NaiveDateTime) -> bool {
+        self.start <= utc && utc < self.end
     }
 
     /// The last day that had ended in `zone` at the instant `now`.
@@ -126,6 +144,27 @@ mod tests {
                 today = tomorrow;
             }
         }
+    }
+
+    #[test]
+    fn every_instant_lies_in_the_day_that_contains_it() {
+        // America/St_Johns put its clocks back from 00:01 to 23:01 of the day before.
+        for zone in ["UTC", "Asia/Almaty", "Pacific/Apia", "America/Havana", "America/St_Johns"] {
+            let zone: Tz = zone.parse().unwrap();
+            let mut instant: NaiveDateTime = "2000-01-01T00:00:00".parse().unwrap();
+            let end: NaiveDateTime = "2012-01-01T00:00:00".parse().unwrap();
+            while instant < end {
+                let day = BusinessDay::containing(instant, zone);
+                assert!(day.holds(instant), "{zone} {instant}");
+                assert_eq!(day, BusinessDay::new(day.date(), zone), "{zone} {instant}");
+                instant += Duration::minutes(17);
+            }
+        }
+        let day = BusinessDay::containing(
+            "2010-11-07T02:45:00".parse().unwrap(),
+            chrono_tz::America::St_Johns,
+        );
+        assert_eq!(day.date(), "2010-11-07".parse().unwrap(), "its clocks show 23:15 of the 6th");
     }
 
     #[test]
