@@ -71,7 +71,10 @@ async fn connect_as(role: &str, url: &str) -> PgConnection {
 /// An event on time, one that moves the watermark, a late one, a record that is none.
 fn batch(row: StoredPartition) -> FlushBatch {
     let event = |time: &str| {
-        format!(r#"{{"event_type":"call","region":"Osh","timestamp":"{DATE}T{time}Z"}}"#)
+        format!(
+            r#"{{"event_type":"call","region":"Osh","timestamp":"{DATE}T{time}Z",
+                "subscriber_id":"00c0ffee00c0ffee"}}"#
+        )
     };
     let payloads = [event("10:00:00"), event("10:10:00"), event("10:00:00"), "nothing".to_owned()];
     let mut engine = Engine::new(Bounds::default());
