@@ -85,7 +85,7 @@ fn an_event_is_covered_by_subscriber_id_else_by_msisdn_else_not_at_all() {
 #[test]
 fn a_window_is_counted_with_the_business_day_of_its_start() {
     let mut subscribers = Subscribers::default();
-    for (minutes, zone) in [(0, ALMATY), (1, ALMATY), (0, ALMATY), (1, Tz::UTC), (0, ALMATY)] {
+    for (minutes, zone) in [(0, ALMATY), (1, ALMATY), (1, Tz::UTC), (0, ALMATY), (0, ALMATY)] {
         let event_time = LAST_MINUTE.plus_micros(minutes * 60_000_000);
         let event = EventView { event_time, ..event(Some("a"), None) };
         let place = subscribers.place_of(Window::containing(event_time), &event, zone);
