@@ -8,25 +8,54 @@ use std::time::Duration;
 use chrono::{Datelike, NaiveDate};
 use chrono_tz::Tz;
 use clap::error::ErrorKind;
-use clap::{CommandFactory, Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
 use runtime::{DatabaseArgs, LogArgs, parse_duration};
 
 /// Compute a day's statistics from the minute windows
 ///
 /// Exit codes: 0 done; 1 failed, with the cause on standard error; 2 wrong usage; 4 no data for
 /// that date, and daily_stats is as it was; 5 the day's rows are not right (validate); 75 the day
-/// is not complete yet (check).
+/// can still change (check), or has changed since it was computed (validate).
 #[derive(Clone, Debug, Parser)]
 #[command(version, subcommand_negates_reqs = true)]
-#[command(
-    override_usage = "batcher [OPTIONS] <DAY>\n       batcher [OPTIONS] <check|validate> <DAY>"
-)]
+#[command(override_usage = "batcher [OPTIONS] <DAY>\n       \
+                    batcher [OPTIONS] --from <DAY> --to <DAY> [--again]\n       \
+                    batcher [OPTIONS] --stale [--include-open]\n       \
+                    batcher [OPTIONS] <check|validate|report> <DAY>")]
 #[command(mut_arg("database_url", |arg| arg.global(true)))]
 #[command(mut_arg("log_format", |arg| arg.global(true)))]
 pub struct Config {
     /// The day to compute: YYYY-MM-DD, or `yesterday` in the business time zone
-    #[arg(required = true)]
+    #[arg(required_unless_present_any = ["from", "stale"])]
+    #[arg(conflicts_with_all = ["from", "to", "stale"])]
     day: Option<DayArg>,
+
+    /// Compute all days from this one …
+    ///
+    /// Each day is a transaction of its own. Days whose rows are up to date are left out, so the
+    /// same command goes on where it was stopped.
+    #[arg(long, value_name = "DAY", requires = "to", conflicts_with = "stale")]
+    from: Option<DayArg>,
+
+    /// … to this one, which is computed too
+    #[arg(long, value_name = "DAY", requires = "from")]
+    to: Option<DayArg>,
+
+    /// Compute the days of --from and --to that are up to date as well
+    #[arg(long, requires = "from", conflicts_with_all = ["day", "stale"])]
+    again: bool,
+
+    /// Compute the days again whose windows or time zone have changed since, and which are complete
+    #[arg(long)]
+    stale: bool,
+
+    /// … and those that are not complete yet
+    #[arg(long, requires = "stale", conflicts_with_all = ["day", "from"])]
+    include_open: bool,
+
+    /// Add late events up too. (--stale does it for the days that were computed so)
+    #[arg(long, conflicts_with = "stale")]
+    pub(crate) include_late: bool,
 
     #[command(subcommand)]
     command: Option<Command>,
@@ -45,6 +74,10 @@ pub struct Config {
     #[arg(long, default_value = "60s", value_parser = parse_duration, global = true)]
     pub(crate) lock_wait: Duration,
 
+    /// Who runs this, for the table batch_runs
+    #[arg(long, env = "USER", default_value = "unknown", global = true)]
+    pub(crate) by: String,
+
     /// How the program logs.
     #[command(flatten)]
     pub log: LogArgs,
@@ -62,17 +95,52 @@ enum Command {
         /// YYYY-MM-DD, or `yesterday` in the business time zone
         day: DayArg,
     },
+    /// Show a computed day on one page, beside the day before and the same weekday
+    Report {
+        /// YYYY-MM-DD, or `yesterday` in the business time zone
+        day: DayArg,
+        /// How to write it
+        #[arg(long, value_enum, default_value_t = ReportFormat::Table)]
+        format: ReportFormat,
+    },
 }
 
-/// What to do with a day.
+/// How a report is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ReportFormat {
+    /// Aligned, for people.
+    Table,
+    /// One JSON object.
+    Json,
+    /// A head and a line per row of figures.
+    Csv,
+}
+
+/// What to do with which days.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Action {
-    /// Replace its rows in `daily_stats`.
-    Compute,
-    /// Say whether it can still change.
-    Check,
+pub enum Task {
+    /// Replace a day's rows in `daily_stats`.
+    Compute(DayArg),
+    /// The same for all days of a range.
+    ComputeRange {
+        /// The first.
+        from: DayArg,
+        /// The last.
+        to: DayArg,
+        /// Also those that are up to date.
+        again: bool,
+    },
+    /// The same for the days that are stale.
+    ComputeStale {
+        /// Also those that are not complete.
+        include_open: bool,
+    },
+    /// Say whether a day can still change.
+    Check(DayArg),
     /// Check its rows.
-    Validate,
+    Validate(DayArg),
+    /// Show it.
+    Report(DayArg, ReportFormat),
 }
 
 /// A day as the user names it.
@@ -93,21 +161,36 @@ impl Config {
         arguments: impl IntoIterator<Item = T>,
     ) -> Result<Self, clap::Error> {
         let config = Config::try_parse_from(arguments)?;
+        let refuse = |message| Err(Config::command().error(ErrorKind::ArgumentConflict, message));
         // clap can refuse this only together with options before the subcommand.
-        if config.day.is_some() && config.command.is_some() {
-            let message = "a day before the subcommand; write it once, after the subcommand";
-            return Err(Config::command().error(ErrorKind::ArgumentConflict, message));
+        if config.command.is_some() && config.names_days() {
+            return refuse("a day before the subcommand; write it once, after the subcommand");
+        }
+        if let (Some(DayArg::Date(from)), Some(DayArg::Date(to))) = (config.from, config.to)
+            && from > to
+        {
+            return refuse("--from is after --to");
         }
         Ok(config)
     }
 
-    /// What to do, with which day.
-    pub(crate) fn action(&self) -> (Action, DayArg) {
-        match (&self.command, self.day) {
-            (Some(Command::Check { day }), _) => (Action::Check, *day),
-            (Some(Command::Validate { day }), _) => (Action::Validate, *day),
-            (None, Some(day)) => (Action::Compute, day),
-            (None, None) => unreachable!("clap asks for a day where there is no subcommand"),
+    /// Whether days to compute are named.
+    fn names_days(&self) -> bool {
+        self.day.is_some() || self.from.is_some() || self.stale || self.include_late
+    }
+
+    /// What to do, with which days.
+    pub(crate) fn task(&self) -> Task {
+        match (&self.command, self.day, self.from, self.to) {
+            (Some(Command::Check { day }), ..) => Task::Check(*day),
+            (Some(Command::Validate { day }), ..) => Task::Validate(*day),
+            (Some(Command::Report { day, format }), ..) => Task::Report(*day, *format),
+            (None, Some(day), ..) => Task::Compute(day),
+            (None, None, Some(from), Some(to)) => {
+                Task::ComputeRange { from, to, again: self.again }
+            }
+            // clap asks for one of the three where there is no subcommand.
+            (None, None, ..) => Task::ComputeStale { include_open: self.include_open },
         }
     }
 }
@@ -145,9 +228,9 @@ fn parse_zone(text: &str) -> Result<Tz, String> {
 mod tests {
     use super::*;
 
-    fn parse(arguments: &[&str]) -> Result<(Action, DayArg), ErrorKind> {
+    fn parse(arguments: &[&str]) -> Result<Task, ErrorKind> {
         Config::from_arguments(["batcher"].iter().chain(arguments))
-            .map(|config| config.action())
+            .map(|config| config.task())
             .map_err(|error| error.kind())
     }
 
@@ -157,24 +240,46 @@ mod tests {
     }
 
     #[test]
-    fn a_day_alone_is_computed_and_a_subcommand_names_another_action() {
+    fn days_alone_are_computed_and_a_subcommand_names_another_task() {
+        use DayArg::Yesterday;
         use ErrorKind::*;
         let date = DayArg::Date("2025-11-09".parse().unwrap());
+        let range = |to, again| Task::ComputeRange { from: date, to, again };
         for (arguments, expected) in [
-            (&["2025-11-09"][..], Ok((Action::Compute, date))),
-            (&["yesterday"], Ok((Action::Compute, DayArg::Yesterday))),
-            (&["check", "2025-11-09"], Ok((Action::Check, date))),
-            (&["validate", "yesterday"], Ok((Action::Validate, DayArg::Yesterday))),
-            (&["check", "yesterday", "--database-url", "x"], {
-                Ok((Action::Check, DayArg::Yesterday))
+            (&["2025-11-09"][..], Ok(Task::Compute(date))),
+            (&["yesterday"], Ok(Task::Compute(Yesterday))),
+            (&["yesterday", "--include-late"], Ok(Task::Compute(Yesterday))),
+            (&["--from", "2025-11-09", "--to", "2025-11-09"], Ok(range(date, false))),
+            (&["--from", "2025-11-09", "--to", "yesterday", "--again"], Ok(range(Yesterday, true))),
+            (&["--stale"], Ok(Task::ComputeStale { include_open: false })),
+            (&["--stale", "--include-open"], Ok(Task::ComputeStale { include_open: true })),
+            (&["check", "2025-11-09"], Ok(Task::Check(date))),
+            (&["validate", "yesterday"], Ok(Task::Validate(Yesterday))),
+            (&["report", "2025-11-09"], Ok(Task::Report(date, ReportFormat::Table))),
+            (&["report", "yesterday", "--format", "csv"], {
+                Ok(Task::Report(Yesterday, ReportFormat::Csv))
             }),
+            (&["check", "yesterday", "--database-url", "x"], Ok(Task::Check(Yesterday))),
             (&["--database-url", "x", "check", "yesterday", "--log-format", "json"], {
-                Ok((Action::Check, DayArg::Yesterday))
+                Ok(Task::Check(Yesterday))
             }),
             (&[], Err(MissingRequiredArgument)),
+            (&["--include-late"], Err(MissingRequiredArgument)),
+            (&["--include-open"], Err(MissingRequiredArgument)),
             (&["check"], Err(MissingRequiredArgument)),
+            (&["--from", "2025-11-09"], Err(MissingRequiredArgument)),
+            (&["--to", "2025-11-09"], Err(MissingRequiredArgument)),
+            (&["--include-open", "2025-11-09"], Err(ArgumentConflict)),
+            (&["2025-11-09", "--again"], Err(ArgumentConflict)),
+            (&["2025-11-09", "--stale"], Err(ArgumentConflict)),
+            (&["--stale", "--include-late"], Err(ArgumentConflict)),
+            (&["--stale", "--from", "2025-11-09", "--to", "2025-11-09"], Err(ArgumentConflict)),
+            (&["--from", "2025-11-10", "--to", "2025-11-09"], Err(ArgumentConflict)),
             (&["2025-11-09", "check", "2025-11-09"], Err(ArgumentConflict)),
+            (&["--stale", "check", "2025-11-09"], Err(ArgumentConflict)),
+            (&["--include-late", "validate", "2025-11-09"], Err(ArgumentConflict)),
             (&["2025-11-09", "2025-11-10"], Err(UnknownArgument)),
+            (&["report", "2025-11-09", "--format", "xml"], Err(InvalidValue)),
             (&["2025-11-09", "--lock-wait", "5"], Err(ValueValidation)),
             (&["2025-11-09", "--business-timezone", "Mars"], Err(ValueValidation)),
         ] {

@@ -1,21 +1,28 @@
-//! Computes a day's statistics from the streamer's windows, says whether a day is complete, and
-//! checks what was computed.
+//! Computes a day's statistics from the streamer's windows, says whether a day is complete, checks
+//! what was computed, corrects what has changed since, and shows a day on one page.
 //!
-//! In: a [`Config`]. Out: rows of `daily_stats`, lines on standard output, and an [`Exit`]. All
-//! that knows SQL is in the crate `store`; this one decides what to do and what to say.
+//! In: a [`Config`]. Out: rows of `daily_stats` and `batch_runs`, lines on standard output, and an
+//! [`Exit`]. All that knows SQL is in the crate `store`; this one decides what to do and what to say.
 
 mod config;
+mod days;
+mod messages;
 mod report;
 
 use std::io::Write;
 use std::process::ExitCode;
 
 use anyhow::{Context, Result};
-use chrono::Utc;
+use chrono::{NaiveDate, Utc};
 use chrono_tz::Tz;
-use store::{BusinessDay, DayRun, ExplicitSettings, Session, Settings};
+use store::{
+    BusinessDay, Condition, DayRun, ExplicitSettings, PgConnection, RunOptions, Session, Settings,
+    Validation,
+};
 
-pub use config::{Action, Config, DayArg};
+pub use config::{Config, DayArg, ReportFormat, Task};
+
+use crate::days::Batch;
 
 /// How a run ended, for the scripts that call it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,7 +33,7 @@ pub enum Exit {
     NoData,
     /// The day's rows are not right.
     Invalid,
-    /// The day can still change.
+    /// The day can still change, or has changed since it was computed.
     Incomplete,
 }
 
@@ -45,51 +52,104 @@ impl From<Exit> for ExitCode {
 /// Does what `config` asks for and writes the answer to `output`.
 ///
 /// # Errors
-/// The database can't be used, a row can't be added up, or `output` can't be written.
+/// The database can't be used, a day can't be computed, or `output` can't be written.
 pub async fn run(config: Config, output: &mut impl Write) -> Result<Exit> {
     let mut connection =
         store::connect(config.database.database_url.expose(), Session::Batch).await?;
     store::ensure_schema(&mut connection).await?;
     let settings = store::load_settings(&mut connection).await?;
     let zone = business_zone(settings, config.business_timezone)?;
+    let started_by = format!("{}@{}:{}", config.by, runtime::host_name(), std::process::id());
+    let options = RunOptions {
+        condition: Condition::Always,
+        include_late: config.include_late,
+        lock_wait: config.lock_wait,
+        started_by: &started_by,
+    };
+    let day = |day| BusinessDay::new(date(day, zone), zone);
 
-    let (action, day) = config.action();
-    let day = match day {
-        DayArg::Yesterday => BusinessDay::yesterday(Utc::now(), zone),
-        DayArg::Date(date) => BusinessDay::new(date, zone),
-    };
-    let (exit, text) = match action {
-        Action::Compute => compute(&mut connection, &day, config.lock_wait).await?,
-        Action::Check => {
-            let state = store::day_state(&mut connection, &day).await?;
-            let exit = if state.is_complete() { Exit::Done } else { Exit::Incomplete };
-            (exit, report::completeness(&day, &state))
+    let (exit, text) = match config.task() {
+        Task::ComputeRange { from, to, again } => {
+            let condition = if again { Condition::Always } else { Condition::UnlessCurrent };
+            let options = RunOptions { condition, ..options };
+            let batch = Batch { connection: &mut connection, zone, options, output };
+            return batch.compute_range(date(from, zone), date(to, zone)).await;
         }
-        Action::Validate => match store::validate_day(&mut connection, &day).await? {
-            None => (Exit::NoData, report::nothing_to_validate(&day)),
-            Some(differences) => {
-                let exit = if differences.is_empty() { Exit::Done } else { Exit::Invalid };
-                (exit, report::validation(&day, &differences))
+        Task::ComputeStale { include_open } => {
+            let options = RunOptions { condition: Condition::IfStale, ..options };
+            let batch = Batch { connection: &mut connection, zone, options, output };
+            return batch.compute_stale(include_open).await;
+        }
+        Task::Compute(date) => compute(&mut connection, &day(date), options).await?,
+        Task::Check(date) => check(&mut connection, &day(date)).await?,
+        Task::Validate(date) => validate(&mut connection, &day(date)).await?,
+        Task::Report(date, format) => {
+            let day = day(date);
+            match store::day_report(&mut connection, &day).await? {
+                None => (Exit::NoData, messages::not_computed(&day)),
+                Some(figures) => (Exit::Done, report::text(&day, &figures, format)?),
             }
-        },
+        }
     };
-    output.write_all(text.as_bytes()).context("writing the answer to standard output")?;
+    write(output, &text)?;
     Ok(exit)
 }
 
 async fn compute(
-    connection: &mut store::PgConnection,
+    connection: &mut PgConnection,
     day: &BusinessDay,
-    lock_wait: std::time::Duration,
+    options: RunOptions<'_>,
 ) -> Result<(Exit, String)> {
-    match store::compute_day(connection, day, lock_wait).await? {
-        DayRun::NoData => Ok((Exit::NoData, report::no_data(day))),
+    match store::compute_day(connection, day, options).await? {
+        DayRun::NoData => Ok((Exit::NoData, messages::no_data(day))),
+        DayRun::NotNeeded => Ok((Exit::Done, String::new())),
         DayRun::Computed(computed) => {
             if !computed.state.is_complete() {
-                tracing::warn!("provisional: {}", report::why_open(day, &computed.state));
+                tracing::warn!("provisional: {}", messages::why_open(day, &computed.state));
             }
-            Ok((Exit::Done, report::computed(day, &computed)))
+            warn_of_correction(day, &computed);
+            Ok((Exit::Done, messages::computed(day, &computed)))
         }
+    }
+}
+
+/// A day that had been complete was used by somebody, most likely.
+fn warn_of_correction(day: &BusinessDay, computed: &store::ComputedDay) {
+    if let Some(before) = computed.changed_after_final {
+        tracing::warn!(
+            "{} had been computed as complete, and changed afterwards: {before} events then, {} now",
+            day.date(),
+            computed.version
+        );
+    }
+}
+
+async fn check(connection: &mut PgConnection, day: &BusinessDay) -> Result<(Exit, String)> {
+    let state = store::day_state(connection, day).await?;
+    let record = store::day_record(connection, day).await?;
+    let exit = if state.is_complete() { Exit::Done } else { Exit::Incomplete };
+    Ok((exit, messages::completeness(day, &state, record.as_ref())))
+}
+
+async fn validate(connection: &mut PgConnection, day: &BusinessDay) -> Result<(Exit, String)> {
+    Ok(match store::validate_day(connection, day).await? {
+        Validation::NoRows => (Exit::NoData, messages::not_computed(day)),
+        Validation::Stale(because) => (Exit::Incomplete, messages::stale(day, &because)),
+        Validation::Compared(differences) => {
+            let exit = if differences.is_empty() { Exit::Done } else { Exit::Invalid };
+            (exit, messages::validation(day, &differences))
+        }
+    })
+}
+
+fn write(output: &mut impl Write, text: &str) -> Result<()> {
+    output.write_all(text.as_bytes()).context("writing the answer to standard output")
+}
+
+fn date(day: DayArg, zone: Tz) -> NaiveDate {
+    match day {
+        DayArg::Yesterday => BusinessDay::yesterday(Utc::now(), zone).date(),
+        DayArg::Date(date) => date,
     }
 }
 

@@ -1,106 +1,270 @@
-//! What the batcher says about a day. Pure: values in, text out.
+//! A computed day on one page, for people or for programs. Pure: values in, text out.
+//!
+//! JSON and CSV carry the figures in full, under the names of `daily_stats`; the table rounds them.
 
 use std::fmt::Write;
 
-use store::{BusinessDay, ComputedDay, DayState, Differences};
+use anyhow::{Context, Result};
+use chrono::{FixedOffset, TimeDelta};
+use event_model::visible;
+use runtime::{Align, Table};
+use serde_json::{Value, json};
+use store::{BusinessDay, BusyHour, DayReport, DayTotals, FigureSums, RecordState};
 
-/// After a run.
-pub(crate) fn computed(day: &BusinessDay, computed: &ComputedDay) -> String {
-    let finality = if computed.state.is_complete() { "final" } else { "provisional" };
-    format!(
-        "{}: {} rows from {} windows, {finality} ({})\n",
-        day.date(),
-        computed.rows,
-        computed.windows,
-        bounds(day)
-    )
+use crate::ReportFormat;
+
+/// Names longer than this are cut in the table.
+const NAME_CHARS_MAX: usize = 40;
+
+/// The report of a day.
+///
+/// # Errors
+/// None that a String can have.
+pub(crate) fn text(day: &BusinessDay, report: &DayReport, format: ReportFormat) -> Result<String> {
+    Ok(match format {
+        ReportFormat::Table => as_table(day, report),
+        ReportFormat::Json => format!("{}\n", as_json(day, report)),
+        ReportFormat::Csv => as_csv(report)?,
+    })
 }
 
-/// After a run that found nothing.
-pub(crate) fn no_data(day: &BusinessDay) -> String {
-    format!(
-        "{}: real_time_metrics has no window of that day ({}); daily_stats is as it was\n",
-        day.date(),
-        bounds(day)
-    )
-}
-
-/// The answer of `check`.
-pub(crate) fn completeness(day: &BusinessDay, state: &DayState) -> String {
-    if state.is_complete() {
-        format!("{}: complete ({})\n", day.date(), bounds(day))
-    } else {
-        format!("{}: not complete: {}\n", day.date(), why_open(day, state))
-    }
-}
-
-/// Why a day can still change.
-pub(crate) fn why_open(day: &BusinessDay, state: &DayState) -> String {
-    if state.partitions == 0 {
-        return "no partition has been read yet; has the streamer been started?".to_owned();
-    }
+fn as_table(day: &BusinessDay, report: &DayReport) -> String {
     let mut text = format!(
-        "{} of {} partitions can still bring events of that day, which ends at {} UTC",
-        state.holding_back.len(),
-        state.partitions,
-        day.end()
+        "{}, a day in {} ({} to {} UTC)\n{}\n\n",
+        day.date().format("%A %Y-%m-%d"),
+        day.zone(),
+        day.start(),
+        day.end(),
+        standing(report),
     );
-    for partition in &state.holding_back {
-        write!(text, "\n  {partition}").expect("a String takes any text");
+    text.push_str(&comparison(report));
+    for (title, sums) in [("event type", &report.day.by_type), ("region", &report.top_regions)] {
+        text.push('\n');
+        text.push_str(&shares(title, sums, report.day.all.events));
+    }
+    if let Some(hour) = &report.busiest_hour {
+        let (start, end) = (hour.start, hour.start + TimeDelta::hours(1));
+        let name = format!("{} to {}", start.format("%H:%M"), end.format("%H:%M"));
+        let offset = offset(hour);
+        writeln!(text, "\nbusiest hour: {name} (UTC{offset}), {} events", hour.events)
+            .expect("a String takes any text");
     }
     text
 }
 
-/// `validate` on a day that was never computed.
-pub(crate) fn nothing_to_validate(day: &BusinessDay) -> String {
-    format!("{0}: daily_stats has no row of that date; compute it with `batcher {0}`\n", day.date())
+/// What the figures are worth.
+fn standing(report: &DayReport) -> String {
+    let Some(record) = &report.record else {
+        return "not known whether it is up to date: no run has been noted".to_owned();
+    };
+    let state = match &record.state {
+        RecordState::Final => "final".to_owned(),
+        RecordState::Provisional => "provisional: it can still change".to_owned(),
+        RecordState::Stale(because) => format!("stale: {because}"),
+    };
+    let computed = match record.computed_at {
+        Some(time) => format!("; computed {} UTC", time.format("%Y-%m-%d %H:%M:%S")),
+        None => String::new(),
+    };
+    let late = match (report.late_events, record.include_late) {
+        (0, _) => String::new(),
+        (events, true) => format!("; {events} late events among them"),
+        (events, false) => format!("; {events} late events are not part of it"),
+    };
+    format!("{state}{computed}{late}")
 }
 
-/// The answer of `validate`.
-pub(crate) fn validation(day: &BusinessDay, differences: &Differences) -> String {
-    match differences.total() {
-        0 => format!("{}: valid ({})\n", day.date(), bounds(day)),
-        total => format!(
-            "{0}: not valid, differences: {total}; if windows changed since the day was computed, \
-             run `batcher {0}` again\n{differences}",
-            day.date()
-        ),
-    }
-}
-
-fn bounds(day: &BusinessDay) -> String {
-    format!("{} to {} UTC, a day in {}", day.start(), day.end(), day.zone())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_open_day_says_which_partitions_hold_it_back_and_why() {
-        let day = BusinessDay::new("2025-11-09".parse().unwrap(), "Asia/Almaty".parse().unwrap());
-        let nothing = DayState { partitions: 0, holding_back: vec![] };
-        assert_eq!(
-            completeness(&day, &nothing),
-            "2025-11-09: not complete: no partition has been read yet; has the streamer been started?\n"
-        );
-        let partition = store::PartitionState {
-            topic: "telecom_events".to_owned(),
-            generation: 1,
-            partition: 2,
-            complete_through: Some("2025-11-09T18:58:00".parse().unwrap()),
-            watermark: None,
-            caught_up_at: None,
-            halted_reason: Some("offset 7 is gone".to_owned()),
-            owner: None,
-            updated_at: "2025-11-09T19:00:00".parse().unwrap(),
+/// The day's totals beside those of two other days.
+fn comparison(report: &DayReport) -> String {
+    let others = [("day before", &report.day_before), ("same weekday", &report.same_weekday)];
+    let head = |name: &str, totals: &Option<DayTotals>| match totals {
+        Some(totals) => format!("{name} {}", totals.date),
+        None => name.to_owned(),
+    };
+    let heads = others.map(|(name, totals)| head(name, totals));
+    let mut table = Table::new([
+        ("total", Align::Left),
+        ("the day", Align::Right),
+        (&heads[0], Align::Right),
+        ("change", Align::Right),
+        (&heads[1], Align::Right),
+        ("change", Align::Right),
+    ]);
+    for (name, figure, decimals) in FIGURES {
+        let shown = |value: Option<f64>| match value {
+            Some(value) => format!("{value:.decimals$}"),
+            None => "-".to_owned(),
         };
-        let one = DayState { partitions: 3, holding_back: vec![partition] };
-        assert_eq!(
-            completeness(&day, &one),
-            "2025-11-09: not complete: 1 of 3 partitions can still bring events of that day, \
-             which ends at 2025-11-09 19:00:00 UTC\n  telecom_events partition 2 (generation 1): \
-             complete through 2025-11-09 18:58:00 UTC: halted: offset 7 is gone\n"
-        );
+        let own = figure(&report.day.all);
+        let [before, weekday] = others.map(|(_, totals)| {
+            let other = totals.as_ref().and_then(|totals| figure(&totals.all));
+            (shown(other), change(own, other))
+        });
+        table.push([name.to_owned(), shown(own), before.0, before.1, weekday.0, weekday.1]);
     }
+    table.to_string()
+}
+
+/// (name, figure, decimals shown)
+type Figure = (&'static str, fn(&FigureSums) -> Option<f64>, usize);
+
+const FIGURES: [Figure; 5] = [
+    ("events", |sums| Some(sums.events as f64), 0),
+    ("duration, hours", |sums| Some(sums.hours), 1),
+    ("data, TB", |sums| Some(sums.data_tb), 4),
+    ("amount, tenge", |sums| Some(sums.amount), 2),
+    ("seconds per event", FigureSums::avg_duration_seconds, 1),
+];
+
+/// How much `own` is above `other`, in percent of it.
+fn change(own: Option<f64>, other: Option<f64>) -> String {
+    match (own, other) {
+        (Some(own), Some(other)) if other != 0.0 => {
+            format!("{:+.1} %", (own - other) / other * 100.0)
+        }
+        _ => "-".to_owned(),
+    }
+}
+
+fn shares(title: &str, sums: &[(String, FigureSums)], all_events: i64) -> String {
+    let mut table = Table::new([
+        (title, Align::Left),
+        ("events", Align::Right),
+        ("share", Align::Right),
+        ("hours", Align::Right),
+        ("TB", Align::Right),
+        ("tenge", Align::Right),
+    ]);
+    for (name, sums) in sums {
+        let share = share_of(sums.events, all_events);
+        table.push([
+            visible(name, NAME_CHARS_MAX),
+            sums.events.to_string(),
+            share,
+            format!("{:.1}", sums.hours),
+            format!("{:.4}", sums.data_tb),
+            format!("{:.2}", sums.amount),
+        ]);
+    }
+    table.to_string()
+}
+
+fn share_of(part: i64, whole: i64) -> String {
+    match whole {
+        0 => "-".to_owned(),
+        whole => format!("{:.1} %", part as f64 / whole as f64 * 100.0),
+    }
+}
+
+/// An hour's distance from UTC, like +05:00.
+fn offset(hour: &BusyHour) -> String {
+    FixedOffset::east_opt(hour.offset_seconds).map_or_else(String::new, |east| east.to_string())
+}
+
+fn as_json(day: &BusinessDay, report: &DayReport) -> Value {
+    let record = report.record.as_ref();
+    let state = record.map(|record| match &record.state {
+        RecordState::Final => "final",
+        RecordState::Provisional => "provisional",
+        RecordState::Stale(_) => "stale",
+    });
+    let time = |time: chrono::NaiveDateTime| time.format("%Y-%m-%dT%H:%M:%S%.fZ").to_string();
+    let other = |totals: &Option<DayTotals>| match totals {
+        Some(totals) => with("date", json!(totals.date), &totals.all),
+        None => Value::Null,
+    };
+    let named = |field: &str, sums: &[(String, FigureSums)]| -> Vec<Value> {
+        sums.iter().map(|(name, sums)| with(field, json!(name), sums)).collect()
+    };
+    json!({
+        "version": 1,
+        "date": day.date(),
+        "business_timezone": day.zone().name(),
+        "start": time(day.start()),
+        "end": time(day.end()),
+        "state": state,
+        "stale_because": record.and_then(|record| record.stale_because()),
+        "computed_at": record.and_then(|record| record.computed_at).map(time),
+        "include_late": record.map(|record| record.include_late),
+        "late_events": report.late_events,
+        "totals": figures(&report.day.all),
+        "day_before": other(&report.day_before),
+        "same_weekday": other(&report.same_weekday),
+        "event_types": named("event_type", &report.day.by_type),
+        "top_regions": named("region", &report.top_regions),
+        "busiest_hour": report.busiest_hour.as_ref().map(|hour| json!({
+            "start": hour_start(hour),
+            "events": hour.events,
+        })),
+    })
+}
+
+fn figures(sums: &FigureSums) -> Value {
+    json!({
+        "total_events": sums.events,
+        "total_duration_hours": sums.hours,
+        "total_data_tb": sums.data_tb,
+        "total_amount": sums.amount,
+        "avg_duration_seconds": sums.avg_duration_seconds(),
+    })
+}
+
+/// The figures, and one field more.
+fn with(field: &str, value: Value, sums: &FigureSums) -> Value {
+    let mut object = figures(sums);
+    object[field] = value;
+    object
+}
+
+fn hour_start(hour: &BusyHour) -> String {
+    format!("{}{}", hour.start.format("%Y-%m-%dT%H:%M:%S"), offset(hour))
+}
+
+/// Section, name, figures; the first two say what a line is of.
+fn as_csv(report: &DayReport) -> Result<String> {
+    let writing = "writing the report as CSV";
+    let mut csv = csv::Writer::from_writer(Vec::new());
+    csv.write_record([
+        "section",
+        "name",
+        "total_events",
+        "total_duration_hours",
+        "total_data_tb",
+        "total_amount",
+        "avg_duration_seconds",
+    ])
+    .context(writing)?;
+    let mut line = |section: &str, name: &str, sums: &FigureSums| {
+        let avg = sums.avg_duration_seconds().map(|avg| avg.to_string());
+        csv.write_record([
+            section,
+            name,
+            &sums.events.to_string(),
+            &sums.hours.to_string(),
+            &sums.data_tb.to_string(),
+            &sums.amount.to_string(),
+            &avg.unwrap_or_default(),
+        ])
+    };
+    let days = [
+        ("day", Some(&report.day)),
+        ("day_before", report.day_before.as_ref()),
+        ("same_weekday", report.same_weekday.as_ref()),
+    ];
+    for (section, totals) in days {
+        if let Some(totals) = totals {
+            line(section, &totals.date.to_string(), &totals.all).context(writing)?;
+        }
+    }
+    for (section, sums) in [("event_type", &report.day.by_type), ("region", &report.top_regions)] {
+        for (name, sums) in sums {
+            line(section, name, sums).context(writing)?;
+        }
+    }
+    if let Some(hour) = &report.busiest_hour {
+        let events = hour.events.to_string();
+        csv.write_record(["busiest_hour", &hour_start(hour), &events, "", "", "", ""])
+            .context(writing)?;
+    }
+    String::from_utf8(csv.into_inner().context(writing)?).context(writing)
 }

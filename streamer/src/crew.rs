@@ -99,7 +99,7 @@ fn new_worker(
     let identity = WriterIdentity {
         topic,
         group_id: args.kafka_group_id.clone(),
-        owner: format!("{}:{}:{index}", host_name(), std::process::id()),
+        owner: format!("{}:{}:{index}", runtime::host_name(), std::process::id()),
     };
     let database_url = args.database.database_url.clone();
     let loader = Loader {
@@ -121,11 +121,4 @@ fn new_worker(
         drain_to: if args.drain { started.log_ends.clone() } else { Vec::new() },
         stop,
     })
-}
-
-/// The host's name, for `stream_progress.owner`.
-pub(crate) fn host_name() -> String {
-    std::fs::read_to_string("/proc/sys/kernel/hostname")
-        .map(|name| name.trim().to_owned())
-        .unwrap_or_else(|_| "localhost".to_owned())
 }

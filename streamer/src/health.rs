@@ -14,7 +14,6 @@ use store::{LastWrite, Session, connect, last_writes};
 
 use crate::Exit;
 use crate::config::HealthArgs;
-use crate::crew::host_name;
 
 /// Healthy rows are younger than this many flush intervals …
 const FLUSH_INTERVALS: u32 = 3;
@@ -32,7 +31,7 @@ pub(crate) async fn health(args: &HealthArgs) -> anyhow::Result<Exit> {
     let writes = tokio::time::timeout(ANSWER_DEADLINE, looking)
         .await
         .with_context(|| format!("the database has not answered within {ANSWER_DEADLINE:?}"))??;
-    match judge(&writes, &host_name(), args.flush_interval * FLUSH_INTERVALS + MARGIN) {
+    match judge(&writes, &runtime::host_name(), args.flush_interval * FLUSH_INTERVALS + MARGIN) {
         Ok(line) => {
             println!("healthy: {line}");
             Ok(Exit::Done)

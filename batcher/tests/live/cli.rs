@@ -1,32 +1,8 @@
 //! The program itself: its exit codes, and what it says.
 
-use std::process::{Command, Output};
-
 use chrono::TimeDelta;
 
-use crate::support::{Database, day, windows};
-
-/// Runs the program against `database_url` with nothing from the environment of the tests.
-fn batcher(database_url: &str, arguments: &[&str]) -> (i32, String, String) {
-    let Output { status, stdout, stderr } = Command::new(env!("CARGO_BIN_EXE_batcher"))
-        .args(arguments)
-        .env_clear()
-        .env("DATABASE_URL", database_url)
-        .output()
-        .unwrap();
-    let text = |bytes| String::from_utf8(bytes).unwrap();
-    (status.code().expect("an exit code, not a signal"), text(stdout), text(stderr))
-}
-
-#[track_caller]
-fn check(database_url: &str, arguments: &[&str], exit: i32, said: &[&str]) {
-    let (found, stdout, stderr) = batcher(database_url, arguments);
-    let all = format!("{stdout}{stderr}");
-    assert_eq!(found, exit, "{arguments:?}: {all}");
-    for text in said {
-        assert!(all.contains(text), "{arguments:?} must say {text:?}: {all}");
-    }
-}
+use crate::support::{Database, batcher, check, day, windows};
 
 const OPEN: &str = "INSERT INTO stream_progress
     (topic, generation, partition, first_offset, next_offset, complete_through)

@@ -1,10 +1,10 @@
 //! Runs that meet other runs, other writers and flushes.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use crate::support::{Database, Window, compute, day, recompute, windows};
+use crate::support::{Database, OPTIONS, Window, compute, day, recompute, somebody_waits, windows};
 use chrono::TimeDelta;
-use store::{DailyError, DayRun, PgConnection};
+use store::{DailyError, DayRun, PgConnection, RunOptions};
 
 /// Starts a transaction that stops every run on 2025-11-09 right after its snapshot: the run has
 /// to wait for a row of that date.
@@ -12,25 +12,6 @@ async fn hold_a_row(connection: &mut PgConnection, change: &'static str) {
     sqlx::raw_sql("BEGIN").execute(&mut *connection).await.unwrap();
     let held = sqlx::query(change).execute(connection).await.unwrap();
     assert!(held.rows_affected() > 0, "there must be a row to wait for");
-}
-
-/// Waits until a session of this database waits for a lock.
-async fn somebody_waits(connection: &mut PgConnection) {
-    let deadline = Instant::now() + Duration::from_secs(60);
-    while Instant::now() < deadline {
-        let waiting: bool = sqlx::query_scalar(
-            "SELECT EXISTS (SELECT FROM pg_stat_activity
-             WHERE datname = current_database() AND wait_event_type = 'Lock')",
-        )
-        .fetch_one(&mut *connection)
-        .await
-        .unwrap();
-        if waiting {
-            return;
-        }
-        tokio::task::yield_now().await;
-    }
-    panic!("nobody waited for the lock");
 }
 
 const DATE: &str = "2025-11-09";
@@ -63,6 +44,32 @@ async fn concurrent_runs_of_one_date_all_succeed() {
     assert_eq!(database.daily_rows(DATE).await, expected);
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn concurrent_runs_of_different_dates_do_not_disturb_each_other() {
+    let mut database = Database::new().await;
+    let dates = ["2025-11-07", "2025-11-08", "2025-11-09", "2025-11-10"];
+    let [first, .., last] = dates.map(|date| day(date, "UTC"));
+    let windows = windows(first.start(), last.end(), TimeDelta::minutes(20));
+    database.flush(&windows).await;
+    let mut runs = Vec::new();
+    for date in dates.into_iter().chain(dates) {
+        let mut connection = database.connect().await;
+        runs.push(tokio::spawn(async move {
+            for _ in 0..5 {
+                compute(&mut connection, &day(date, "UTC")).await.unwrap();
+            }
+        }));
+    }
+    for run in runs {
+        run.await.unwrap();
+    }
+    for date in dates {
+        let expected = recompute(&windows, date, chrono_tz::Tz::UTC);
+        assert_eq!(database.daily_rows(date).await, expected);
+        assert_eq!(database.state(date).await, Some(("provisional".to_owned(), None)));
+    }
+}
+
 #[tokio::test]
 async fn a_date_is_held_while_it_is_computed_and_other_dates_are_free() {
     let (mut database, windows) = database_with_a_computed_day().await;
@@ -74,8 +81,8 @@ async fn a_date_is_held_while_it_is_computed_and_other_dates_are_free() {
     somebody_waits(&mut database.connection).await;
 
     let mut second = database.connect().await;
-    let wait = Duration::from_millis(50);
-    let refused = store::compute_day(&mut second, &day(DATE, "UTC"), wait).await.unwrap_err();
+    let options = RunOptions { lock_wait: Duration::from_millis(50), ..OPTIONS };
+    let refused = store::compute_day(&mut second, &day(DATE, "UTC"), options).await.unwrap_err();
     assert!(matches!(refused, DailyError::Busy { .. }), "{refused:?}");
     assert!(refused.to_string().contains("2025-11-09"), "{refused}");
     let other = compute(&mut second, &day("2025-11-08", "UTC")).await.unwrap();

@@ -2,11 +2,17 @@
 //! program, so that all of it shares one server.
 #![allow(clippy::unwrap_used, reason = "in a test, a panic is the report")]
 
+mod backfill;
 mod cli;
 mod completeness;
 mod concurrency;
 mod figures;
 mod foreign_rows;
+mod kills;
+mod late;
+mod report;
+mod stale;
+mod states;
 mod support;
 mod users_queries;
 mod validation;

@@ -2,11 +2,13 @@
 //! put there, and a plain recomputation of a day in whole numbers.
 
 use std::collections::BTreeMap;
+use std::process::{Command, Output};
+use std::time::{Duration, Instant};
 
 use chrono::{NaiveDateTime, TimeDelta, TimeZone};
 use chrono_tz::Tz;
 use sqlx::Row;
-use store::{BusinessDay, DayRun, PgConnection, Session};
+use store::{BusinessDay, Condition, DayRun, PgConnection, RunOptions, Session};
 
 /// One million millionths: amounts and megabytes are counted in 10⁻⁶ here.
 pub(crate) const MILLION: i128 = 1_000_000;
@@ -66,11 +68,73 @@ impl Database {
         .unwrap();
     }
 
+    /// Inserts windows and notes them in the ledger, as a flush does.
+    pub(crate) async fn flush(&mut self, windows: &[Window]) {
+        self.insert_windows(windows).await;
+        self.note(windows, "on_time").await;
+    }
+
+    /// Inserts late events and notes them in the ledger, as a flush does. No on-time window may
+    /// have been inserted yet.
+    pub(crate) async fn flush_late(&mut self, windows: &[Window]) {
+        self.insert_windows(windows).await;
+        self.execute(
+            "INSERT INTO late_metrics
+             SELECT window_start, window_end, event_type, event_count, total_duration,
+                    total_data_mb, total_amount, region, now(), exact_data_mb, exact_amount
+             FROM real_time_metrics;
+             DELETE FROM real_time_metrics",
+        )
+        .await;
+        self.note(windows, "late").await;
+    }
+
+    async fn note(&mut self, windows: &[Window], column: &str) {
+        let statement = format!(
+            "INSERT INTO day_ledger (topic, generation, partition, quarter_start, {column})
+             SELECT 't', 0, 0, date_bin('15 minutes', t, '2000-01-01') AS quarter, SUM(n)
+             FROM unnest($1::timestamp[], $2::bigint[]) AS w(t, n) GROUP BY quarter
+             ON CONFLICT (quarter_start, topic, generation, partition)
+             DO UPDATE SET {column} = day_ledger.{column} + EXCLUDED.{column}"
+        );
+        sqlx::query(sqlx::AssertSqlSafe(statement))
+            .bind(windows.iter().map(|window| window.start).collect::<Vec<_>>())
+            .bind(windows.iter().map(|window| window.events).collect::<Vec<_>>())
+            .execute(&mut self.connection)
+            .await
+            .unwrap();
+    }
+
+    /// Says of the one partition that all its on-time events before `through` have been counted.
+    pub(crate) async fn complete_through(&mut self, through: &str) {
+        self.execute_text(format!(
+            "INSERT INTO stream_progress (topic, generation, partition, first_offset, next_offset,
+                 complete_through) VALUES ('t', 0, 0, 0, 0, '{through}')
+             ON CONFLICT (topic, generation, partition)
+             DO UPDATE SET complete_through = EXCLUDED.complete_through"
+        ))
+        .await;
+    }
+
+    /// What the view says of a date: its state, and why it is stale.
+    pub(crate) async fn state(&mut self, date: &str) -> Option<(String, Option<String>)> {
+        sqlx::query_as("SELECT state, stale_because FROM day_states WHERE date = $1::text::date")
+            .bind(date)
+            .fetch_optional(&mut self.connection)
+            .await
+            .unwrap()
+    }
+
+    /// The one number, or text, that a query answers.
+    pub(crate) async fn text(&mut self, query: &'static str) -> String {
+        sqlx::query_scalar(query).fetch_one(&mut self.connection).await.unwrap()
+    }
+
     /// Computes the day and says how many rows were written.
     pub(crate) async fn compute(&mut self, day: &BusinessDay) -> i64 {
         match compute(&mut self.connection, day).await.unwrap() {
             DayRun::Computed(computed) => computed.rows,
-            DayRun::NoData => panic!("{} has no data", day.date()),
+            other => panic!("{}: {other:?}", day.date()),
         }
     }
 
@@ -100,13 +164,80 @@ impl Database {
     }
 }
 
+/// Runs the program against `database_url` with nothing from the environment of the tests.
+pub(crate) fn batcher(database_url: &str, arguments: &[&str]) -> (i32, String, String) {
+    let Output { status, stdout, stderr } = command(database_url, arguments).output().unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    (status.code().expect("an exit code, not a signal"), text(stdout), text(stderr))
+}
+
+/// The same, to be started.
+pub(crate) fn command(database_url: &str, arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_batcher"));
+    command.args(arguments).env_clear().env("DATABASE_URL", database_url);
+    command
+}
+
+/// Runs the program, which must exit with `exit` and say each of `said` somewhere.
+#[track_caller]
+pub(crate) fn check(database_url: &str, arguments: &[&str], exit: i32, said: &[&str]) {
+    let (found, stdout, stderr) = batcher(database_url, arguments);
+    let all = format!("{stdout}{stderr}");
+    assert_eq!(found, exit, "{arguments:?}: {all}");
+    for text in said {
+        assert!(all.contains(text), "{arguments:?} must say {text:?}: {all}");
+    }
+}
+
+/// Waits until a query of this database answers yes.
+pub(crate) async fn until(connection: &mut PgConnection, what: &str, query: &'static str) {
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while Instant::now() < deadline {
+        let holds: bool = sqlx::query_scalar(query).fetch_one(&mut *connection).await.unwrap();
+        if holds {
+            return;
+        }
+        tokio::task::yield_now().await;
+    }
+    panic!("waited in vain: {what}");
+}
+
+/// Waits until a session of this database waits for a lock.
+pub(crate) async fn somebody_waits(connection: &mut PgConnection) {
+    until(
+        connection,
+        "nobody waited for the lock",
+        "SELECT EXISTS (SELECT FROM pg_stat_activity
+         WHERE datname = current_database() AND wait_event_type = 'Lock')",
+    )
+    .await;
+}
+
+/// Starts a transaction that holds what `statement` locks, until it is rolled back.
+pub(crate) async fn hold(connection: &mut PgConnection, statement: &'static str) {
+    sqlx::raw_sql("BEGIN").execute(&mut *connection).await.unwrap();
+    sqlx::raw_sql(statement).execute(connection).await.unwrap();
+}
+
+/// Ends it, changing nothing.
+pub(crate) async fn release(connection: &mut PgConnection) {
+    sqlx::raw_sql("ROLLBACK").execute(connection).await.unwrap();
+}
+
 /// Computes a day with a wait that no test reaches.
 pub(crate) async fn compute(
     connection: &mut PgConnection,
     day: &BusinessDay,
 ) -> Result<DayRun, store::DailyError> {
-    store::compute_day(connection, day, std::time::Duration::from_secs(60)).await
+    store::compute_day(connection, day, OPTIONS).await
 }
+
+pub(crate) const OPTIONS: RunOptions<'_> = RunOptions {
+    condition: Condition::Always,
+    include_late: false,
+    lock_wait: Duration::from_secs(60),
+    started_by: "a test",
+};
 
 pub(crate) fn day(date: &str, zone: &str) -> BusinessDay {
     BusinessDay::new(date.parse().unwrap(), zone.parse().unwrap())

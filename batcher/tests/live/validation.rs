@@ -1,8 +1,16 @@
 //! `validate` on a computed day, and after each kind of damage.
 
 use chrono::TimeDelta;
+use store::{BusinessDay, Differences, Validation};
 
 use crate::support::{Database, day, windows};
+
+async fn differences(database: &mut Database, day: &BusinessDay) -> Differences {
+    match store::validate_day(&mut database.connection, day).await.unwrap() {
+        Validation::Compared(differences) => differences,
+        other => panic!("not compared: {other:?}"),
+    }
+}
 
 #[tokio::test]
 async fn a_computed_day_is_valid_and_each_change_by_hand_is_found() {
@@ -11,7 +19,10 @@ async fn a_computed_day_is_valid_and_each_change_by_hand_is_found() {
     let around = TimeDelta::hours(3);
     let windows = windows(day.start() - around, day.end() + around, TimeDelta::minutes(10));
     database.insert_windows(&windows).await;
-    assert_eq!(store::validate_day(&mut database.connection, &day).await.unwrap(), None);
+    assert_eq!(
+        store::validate_day(&mut database.connection, &day).await.unwrap(),
+        Validation::NoRows
+    );
 
     // (what somebody does, the differences it makes)
     for (change, expected) in [
@@ -45,7 +56,7 @@ async fn a_computed_day_is_valid_and_each_change_by_hand_is_found() {
         (
             "UPDATE real_time_metrics SET event_count = event_count + 1
              WHERE window_start = '2025-11-08 19:00' AND event_type = 'call' AND region = 'Almaty'",
-            vec!["events counted again: call, Almaty"],
+            vec!["total_events: call, Almaty"],
         ),
         (
             "INSERT INTO real_time_metrics (window_start, event_type, event_count)
@@ -66,9 +77,7 @@ async fn a_computed_day_is_valid_and_each_change_by_hand_is_found() {
         database.compute(&day).await;
         database.execute(change).await;
 
-        let found =
-            store::validate_day(&mut database.connection, &day).await.unwrap().expect("rows");
-
+        let found = differences(&mut database, &day).await;
         let found: Vec<_> = found
             .listed()
             .iter()
@@ -95,6 +104,6 @@ async fn a_day_with_ten_thousand_regions_is_valid_within_rounding() {
         .await;
     let day = day("2025-11-09", "UTC");
     assert_eq!(database.compute(&day).await, 10_002);
-    let found = store::validate_day(&mut database.connection, &day).await.unwrap().expect("rows");
+    let found = differences(&mut database, &day).await;
     assert_eq!(found.listed(), []);
 }

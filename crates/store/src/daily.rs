@@ -1,8 +1,19 @@
 //! A day's statistics: computes the rows of one business day from the windows.
 //!
-//! In: a [`BusinessDay`]. Out: its rows in `daily_stats`, replaced in one transaction. Keeps I-5
-//! (NUMERIC sums, one division at the end) and I-7 (a row that can't be added up stops the run and
-//! is named, instead of being left out).
+//! In: a [`BusinessDay`]. Out: its rows in `daily_stats`, replaced in one transaction, and the run's
+//! row in `batch_runs`. Keeps I-5 (NUMERIC sums, one division at the end) and I-7 (a row that can't
+//! be added up, or windows that are missing, stop the run and are named, instead of being left out).
+//!
+//! ```text
+//! lock the date                     a session's lock: before the snapshot, and until the end
+//! INSERT batch_runs                 the run has begun
+//! BEGIN (REPEATABLE READ)           one snapshot for all that is read; nothing is written here that
+//!   read version and completeness   a flush writes too
+//!   DELETE, INSERT daily_stats
+//! COMMIT
+//! UPDATE batch_runs                 rows, version; killed before this, the day is stale
+//! unlock the date
+//! ```
 
 use std::fmt;
 use std::time::Duration;
@@ -12,19 +23,48 @@ use sqlx::postgres::PgConnection;
 use sqlx::{Connection, FromRow};
 use thiserror::Error;
 
+use crate::batch_runs::{RunEnd, day_record, finish_run, start_run};
 use crate::subscribers::fill_subscribers;
-use crate::{BusinessDay, DayState, StoreError, day_state};
+use crate::{BusinessDay, DayRecord, DayState, StoreError, day_state};
 
 /// First key of the advisory locks that hold a date; the second is the date. "dail" in ASCII.
 const DATE_LOCK_SPACE: i32 = 0x6461_696c;
 /// A transaction that the server could not serialise is tried at most this often.
 const ATTEMPTS_MAX: u32 = 5;
+/// What a failed COMMIT was doing. Without an answer from the server it may have succeeded.
+const COMMITTING: &str = "committing the day's rows";
+
+/// How a day is to be computed.
+#[derive(Clone, Copy, Debug)]
+pub struct RunOptions<'a> {
+    /// Whether it is to be computed at all, judged while the date is held.
+    pub condition: Condition,
+    /// Add late events up too. A run [`Condition::IfStale`] does as the run before did.
+    pub include_late: bool,
+    /// How long to wait for another run on the same date.
+    pub lock_wait: Duration,
+    /// Who runs, for `batch_runs`.
+    pub started_by: &'a str,
+}
+
+/// Which days are computed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Condition {
+    /// Every one.
+    Always,
+    /// Not those whose rows are what this run would write.
+    UnlessCurrent,
+    /// Only those that were computed and are stale.
+    IfStale,
+}
 
 /// What came of computing a day.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum DayRun {
     /// There is no window of that day; `daily_stats` was left as it was.
     NoData,
+    /// The condition did not hold; nothing was done.
+    NotNeeded,
     /// The day's rows were replaced.
     Computed(ComputedDay),
 }
@@ -36,6 +76,12 @@ pub struct ComputedDay {
     pub rows: i64,
     /// Rows of `real_time_metrics` that they were computed from.
     pub windows: i64,
+    /// Events of the day that the ledger had in the snapshot: the day is stale once it has others.
+    pub version: i64,
+    /// Late events are part of the figures.
+    pub include_late: bool,
+    /// The version with which it had been computed as a complete day, if that was another one.
+    pub changed_after_final: Option<i64>,
     /// Whether the day could still change, judged in the same snapshot as the figures.
     pub state: DayState,
 }
@@ -46,6 +92,19 @@ pub enum DailyError {
     /// A row that can't be part of any sum.
     #[error(transparent)]
     UnusableRow(UnusableRow),
+    /// Windows were deleted since they were counted.
+    #[error(
+        "{date} has windows of {found} events, but {version} were counted: windows have been \
+         deleted, and daily_stats is left as it was"
+    )]
+    WindowsMissing {
+        /// The date.
+        date: NaiveDate,
+        /// Events that the day's windows hold.
+        found: i64,
+        /// Events that the ledger says were counted.
+        version: i64,
+    },
     /// Somebody else holds the date.
     #[error(
         "another run has been working on {date} for more than {waited:?}; \
@@ -107,20 +166,107 @@ impl fmt::Display for UnusableRow {
 /// `lock_wait`; runs of different dates do not meet.
 ///
 /// # Errors
-/// [`DailyError`]; `daily_stats` is then as it was.
+/// [`DailyError`]; `daily_stats` is then as it was, unless the answer to COMMIT or what follows was
+/// lost: then the day counts as stale.
 pub async fn compute_day(
     connection: &mut PgConnection,
     day: &BusinessDay,
-    lock_wait: Duration,
+    options: RunOptions<'_>,
 ) -> Result<DayRun, DailyError> {
     // A lock taken inside the transaction would come after its snapshot: the second of two runs
     // would then not see the rows of the first, and fail.
-    lock_date(connection, day.date(), lock_wait).await?;
-    let computed = compute_with_retries(connection, day).await;
+    lock_date(connection, day.date(), options.lock_wait).await?;
+    let computed = compute_if_needed(connection, day, options).await;
     let unlocked = unlock_date(connection, day.date()).await;
     let run = computed?;
     unlocked?;
     Ok(run)
+}
+
+/// Judges the condition, and notes the run's beginning and end.
+async fn compute_if_needed(
+    connection: &mut PgConnection,
+    day: &BusinessDay,
+    options: RunOptions<'_>,
+) -> Result<DayRun, DailyError> {
+    let before = day_record(connection, day).await?;
+    let Some(include_late) = options.is_needed(before.as_ref()) else {
+        return Ok(DayRun::NotNeeded);
+    };
+    let id = start_run(connection, day, include_late, options.started_by).await?;
+    let mut run = compute_with_retries(connection, day, include_late).await;
+    if let (Ok(DayRun::Computed(computed)), Some(before)) = (&mut run, before) {
+        let is_comparable = before.include_late == include_late;
+        let final_version = before.final_version.filter(|_| is_comparable);
+        computed.changed_after_final = final_version.filter(|version| *version != computed.version);
+    }
+    match &run {
+        Ok(DayRun::Computed(computed)) => {
+            finish_run(connection, id, RunEnd::Computed(computed)).await?;
+        }
+        Ok(_) => finish_run(connection, id, RunEnd::NoData).await?,
+        // What is not known is not noted: the run stays without an end.
+        Err(error) if error.may_have_committed() => {}
+        Err(error) => {
+            let noted = finish_run(connection, id, RunEnd::Failed(error.with_causes())).await;
+            if let Err(unnoted) = noted {
+                tracing::warn!("the run's end could not be noted: {unnoted}");
+            }
+        }
+    }
+    run
+}
+
+impl RunOptions<'_> {
+    /// Whether to compute a day of which `before` is known, and if so, whether with late events.
+    fn is_needed(&self, before: Option<&DayRecord>) -> Option<bool> {
+        let stale = before.filter(|record| record.stale_because().is_some());
+        match self.condition {
+            Condition::Always => Some(self.include_late),
+            Condition::UnlessCurrent => {
+                let is_same = |record: &DayRecord| record.include_late == self.include_late;
+                let is_current = stale.is_none() && before.is_some_and(is_same);
+                (!is_current).then_some(self.include_late)
+            }
+            Condition::IfStale => stale.map(|record| record.include_late),
+        }
+    }
+}
+
+impl DailyError {
+    /// Whether the same may go well for another day: not the database is at fault, but this day.
+    pub fn is_of_one_day(&self) -> bool {
+        match self {
+            DailyError::UnusableRow(_)
+            | DailyError::WindowsMissing { .. }
+            | DailyError::Busy { .. } => true,
+            DailyError::Store(error) => error.is_refused_value(),
+        }
+    }
+
+    fn may_have_committed(&self) -> bool {
+        match self {
+            DailyError::Store(error @ StoreError::Sql { doing, .. }) => {
+                *doing == COMMITTING && error.sqlstate().is_none()
+            }
+            _ => false,
+        }
+    }
+
+    /// The error and what caused it, for `batch_runs.error`.
+    fn with_causes(&self) -> String {
+        let mut text = self.to_string();
+        let mut cause = std::error::Error::source(self);
+        while let Some(error) = cause {
+            let message = error.to_string();
+            // sqlx repeats the server's words in its own.
+            if !text.ends_with(&message) {
+                text = format!("{text}: {message}");
+            }
+            cause = error.source();
+        }
+        text
+    }
 }
 
 async fn lock_date(
@@ -164,10 +310,11 @@ async fn unlock_date(connection: &mut PgConnection, date: NaiveDate) -> Result<(
 async fn compute_with_retries(
     connection: &mut PgConnection,
     day: &BusinessDay,
+    include_late: bool,
 ) -> Result<DayRun, DailyError> {
     let mut attempt = 1;
     loop {
-        match compute_once(connection, day).await {
+        match compute_once(connection, day, include_late).await {
             Err(DailyError::Store(error)) if attempt < ATTEMPTS_MAX && is_conflict(&error) => {
                 tracing::warn!(
                     attempt,
@@ -188,10 +335,11 @@ fn is_conflict(error: &StoreError) -> bool {
 async fn compute_once(
     connection: &mut PgConnection,
     day: &BusinessDay,
+    include_late: bool,
 ) -> Result<DayRun, DailyError> {
     let adding_up = "adding up the day's windows";
-    // One snapshot for the windows and for the judgement whether more can come. Nothing that a
-    // flush writes is written here, so a flush in between can't make this fail.
+    // One snapshot for the windows, their version, and the judgement whether more can come.
+    // Nothing that a flush writes is written here, so a flush in between can't make this fail.
     let mut transaction = connection
         .begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ")
         .await
@@ -207,24 +355,45 @@ async fn compute_once(
         return Err(DailyError::UnusableRow(row));
     }
     let state = day_state(&mut transaction, day).await?;
+    let version: i64 = sqlx::query_scalar(include_str!("queries/day_version.sql"))
+        .bind(day.start())
+        .bind(day.end())
+        .bind(include_late)
+        .fetch_one(&mut *transaction)
+        .await
+        .map_err(StoreError::sql("reading the day's version"))?;
     sqlx::query("DELETE FROM daily_stats WHERE date = $1")
         .bind(day.date())
         .execute(&mut *transaction)
         .await
         .map_err(StoreError::sql("deleting the day's former rows"))?;
-    let (rows, windows): (i64, i64) = sqlx::query_as(include_str!("queries/daily_insert.sql"))
-        .bind(day.date())
-        .bind(day.start())
-        .bind(day.end())
-        .fetch_one(&mut *transaction)
-        .await
-        .map_err(StoreError::sql(adding_up))?;
+    let (rows, windows, own_events): (i64, i64, i64) =
+        sqlx::query_as(include_str!("queries/daily_insert.sql"))
+            .bind(day.date())
+            .bind(day.start())
+            .bind(day.end())
+            .bind(include_late)
+            .fetch_one(&mut *transaction)
+            .await
+            .map_err(StoreError::sql(adding_up))?;
     if windows == 0 {
         transaction.rollback().await.map_err(StoreError::sql("leaving daily_stats as it was"))?;
         return Ok(DayRun::NoData);
     }
+    // Old minutes may be deleted, the ledger never is: a day computed from what is left of it would
+    // take the place of a right one.
+    if own_events < version {
+        return Err(DailyError::WindowsMissing { date: day.date(), found: own_events, version });
+    }
     let subscribers = fill_subscribers(&mut transaction, day).await?;
-    transaction.commit().await.map_err(StoreError::sql("committing the day's rows"))?;
+    transaction.commit().await.map_err(StoreError::sql(COMMITTING))?;
     subscribers.warn(day.date());
-    Ok(DayRun::Computed(ComputedDay { rows, windows, state }))
+    Ok(DayRun::Computed(ComputedDay {
+        rows,
+        windows,
+        version,
+        include_late,
+        changed_after_final: None,
+        state,
+    }))
 }

@@ -5,9 +5,11 @@
 //! again can help. Keeps I-1 and I-2 (a flush is one transaction) and I-5 (NUMERIC sums).
 
 mod adopt;
+mod batch_runs;
 mod completeness;
 mod connect;
 mod daily;
+mod day_report;
 mod dead_letters;
 mod difference;
 mod error;
@@ -18,6 +20,7 @@ mod late;
 mod liveness;
 mod migrate;
 mod progress;
+mod recount;
 mod refusal;
 mod replay;
 mod settings;
@@ -28,9 +31,11 @@ mod validate;
 mod verify;
 
 pub use adopt::{AdoptedTable, Adoption, DOUBLED_KEYS_LISTED_MAX, DoubledKey, adopt};
+pub use batch_runs::{Dates, DayRecord, RecordState, day_record, day_records};
 pub use completeness::{DayState, PartitionState, day_state};
 pub use connect::{Session, Target, connect};
-pub use daily::{ComputedDay, DailyError, DayRun, UnusableRow, compute_day};
+pub use daily::{ComputedDay, Condition, DailyError, DayRun, RunOptions, UnusableRow, compute_day};
+pub use day_report::{BusyHour, DayReport, DayTotals, FigureSums, REPORT_REGIONS_MAX, day_report};
 pub use dead_letters::{
     Letter, LetterCount, LetterFilter, LetterHeader, LetterId, LetterLine, LetterReplay,
     ReplayState, count_dead_letters, count_replayed, list_dead_letters, load_dead_letter,
@@ -56,7 +61,7 @@ pub use replay::{
 };
 pub use settings::{ExplicitSettings, Settings, agree_settings, change_settings, load_settings};
 pub use status::{PartitionStatus, PipelineStatus, TopicCompleteness, pipeline_status};
-pub use validate::validate_day;
+pub use validate::{Validation, validate_day};
 pub use verify::{VerifyReport, verify};
 /// A day is a matter of event time, so it is defined there.
 pub use windowing::BusinessDay;

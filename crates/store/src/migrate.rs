@@ -22,6 +22,7 @@ const OUR_TABLES: [&str; 11] = [
     "day_ledger",
     "subscriber_sketches",
     "daily_stats",
+    "batch_runs",
 ];
 
 /// How the database's schema compares with this program's.

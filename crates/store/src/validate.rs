@@ -1,25 +1,43 @@
-//! Checks a day's rows in `daily_stats` by the identities that must hold between them, and by
-//! counting the windows again.
+//! Checks a day's rows in `daily_stats` by adding the windows up again in another way, and by the
+//! identities that must hold between the rows.
 //!
-//! In: a [`BusinessDay`]. Out: the [`Differences`]. Changes nothing.
+//! In: a [`BusinessDay`]. Out: a [`Validation`]. Changes nothing.
 //!
 //! ```text
-//! Σ regions of a type          = its row 'ALL'
-//! the busiest region's Σ types = the row 'most_active'
-//! total_events of a row        = Σ event_count of its windows
-//! avg_duration_seconds         = total_duration_hours × 3600 / total_events
+//! each figure of a type in a region = the sum of its windows
+//! Σ regions of a type               = its row 'ALL'
+//! the busiest region's Σ types      = the row 'most_active'
+//! avg_duration_seconds              = total_duration_hours × 3600 / total_events
 //! ```
+//!
+//! Together these reach every row: a day that passes has counts that add up to those of its windows.
 
 use std::collections::BTreeMap;
 
 use sqlx::postgres::PgConnection;
 use sqlx::{Connection, FromRow};
 
+use crate::batch_runs::day_record;
 use crate::difference::{Difference, Differences};
+use crate::recount::{MixedSum, Recount, Recounted, recount};
 use crate::{BusinessDay, StoreError};
 
 const ALL_REGIONS: &str = "ALL";
 const MOST_ACTIVE: &str = "most_active";
+const SECONDS_PER_HOUR: f64 = 3600.0;
+const MB_PER_TB: f64 = 1024.0 * 1024.0;
+
+/// What came of checking a day.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Validation {
+    /// `daily_stats` has no row of that date.
+    NoRows,
+    /// The rows were computed from something else than there is now, for this reason: no use in
+    /// comparing.
+    Stale(String),
+    /// The rows were compared.
+    Compared(Differences),
+}
 
 /// One row of `daily_stats`. A NULL count is `None`, any other NULL figure NaN: both agree with
 /// nothing.
@@ -34,47 +52,41 @@ struct DailyRow {
     avg_duration_seconds: Option<f64>,
 }
 
-/// The events of one (event_type, region), counted from the windows. Rows that someone else
-/// inserted may lack either name.
-#[derive(Clone, Debug, FromRow)]
-struct CountedPair {
-    event_type: Option<String>,
-    region: Option<String>,
-    events: i64,
-}
-
-/// Compares the day's rows with each other and with the windows, in one snapshot. `None`:
-/// `daily_stats` has no row of that date.
+/// Compares the day's rows with each other and with the windows, in one snapshot.
 ///
 /// # Errors
 /// A failed statement.
 pub async fn validate_day(
     connection: &mut PgConnection,
     day: &BusinessDay,
-) -> Result<Option<Differences>, StoreError> {
+) -> Result<Validation, StoreError> {
     let mut transaction = connection
         .begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
         .await
         .map_err(StoreError::sql("beginning the validation"))?;
+    let record = day_record(&mut transaction, day).await?;
     let rows: Vec<DailyRow> = sqlx::query_as(include_str!("queries/validate_rows.sql"))
         .bind(day.date())
         .fetch_all(&mut *transaction)
         .await
         .map_err(StoreError::sql("reading the day's rows"))?;
-    let counted: Vec<CountedPair> = sqlx::query_as(include_str!("queries/validate_counts.sql"))
-        .bind(day.start())
-        .bind(day.end())
-        .fetch_all(&mut *transaction)
-        .await
-        .map_err(StoreError::sql("counting the day's windows"))?;
+    if rows.is_empty() {
+        return Ok(Validation::NoRows);
+    }
+    if let Some(because) = record.as_ref().and_then(|record| record.stale_because()) {
+        return Ok(Validation::Stale(because.to_owned()));
+    }
+    // Rows that no run of ours has noted were computed without late events.
+    let include_late = record.is_some_and(|record| record.include_late);
+    let counted = recount(&mut transaction, day, include_late).await?;
     transaction.commit().await.map_err(StoreError::sql("ending the validation"))?;
-    Ok((!rows.is_empty()).then(|| compare(&rows, &counted)))
+    Ok(Validation::Compared(compare(&rows, counted)))
 }
 
-fn compare(rows: &[DailyRow], counted: &[CountedPair]) -> Differences {
+fn compare(rows: &[DailyRow], counted: Recount) -> Differences {
     let mut differences = Differences::default();
     let pairs = || rows.iter().filter(|row| !row.is_all() && !row.is_most_active());
-    compare_counts(pairs(), counted, &mut differences);
+    compare_with_windows(pairs(), counted, &mut differences);
 
     let mut by_type: BTreeMap<&str, Totals> = BTreeMap::new();
     let mut by_region: BTreeMap<&str, Totals> = BTreeMap::new();
@@ -103,30 +115,19 @@ fn compare(rows: &[DailyRow], counted: &[CountedPair]) -> Differences {
     differences
 }
 
-/// Every pair's events are those of its windows, and no pair is missing or made up.
-fn compare_counts<'a>(
+/// Every pair's figures are those of its windows, and no pair is missing or made up.
+fn compare_with_windows<'a>(
     pairs: impl Iterator<Item = &'a DailyRow>,
-    counted: &[CountedPair],
+    mut counted: Recount,
     differences: &mut Differences,
 ) {
-    let key = |pair: &CountedPair| {
-        let name = |name: &Option<String>| name.clone().unwrap_or_else(|| "NULL".to_owned());
-        (name(&pair.event_type), name(&pair.region))
-    };
-    let mut events_of: BTreeMap<(String, String), i64> =
-        counted.iter().map(|pair| (key(pair), pair.events)).collect();
     for row in pairs {
-        let pair = (row.event_type.clone(), row.region.clone());
-        match events_of.remove(&pair) {
-            Some(events) if Some(events) == row.total_events => {}
-            Some(events) => {
-                let expected = events.to_string();
-                differences.push(row.difference("events counted again", expected, row.events()));
-            }
-            None => differences.push(row_expected(&pair.0, &pair.1, "no row", "one")),
+        match counted.remove(&(row.event_type.clone(), row.region.clone())) {
+            Some(recounted) => Totals::from(&recounted).compare_with(row, differences),
+            None => differences.push(row_expected(&row.event_type, &row.region, "no row", "one")),
         }
     }
-    for (event_type, region) in events_of.keys() {
+    for (event_type, region) in counted.keys() {
         differences.push(row_expected(event_type, region, "a row", "none"));
     }
 }
@@ -186,7 +187,9 @@ impl DailyRow {
     /// The average is the quotient of two other columns; NULL without events.
     fn compare_average(&self, differences: &mut Differences) {
         let expected = match self.total_events {
-            Some(events) if events != 0 => Some(self.total_duration_hours * 3600.0 / events as f64),
+            Some(events) if events != 0 => {
+                Some(self.total_duration_hours * SECONDS_PER_HOUR / events as f64)
+            }
             _ => None,
         };
         let agrees = match (expected, self.avg_duration_seconds) {
@@ -207,7 +210,8 @@ impl DailyRow {
 /// Sums of some rows' figures, with what is needed to bound their rounding errors.
 #[derive(Clone, Copy, Debug, Default)]
 struct Totals {
-    rows: u32,
+    /// How often a sum was rounded.
+    roundings: u32,
     events: i128,
     hours: Sum,
     data_tb: Sum,
@@ -227,9 +231,28 @@ impl Sum {
     }
 }
 
+impl From<&Recounted> for Totals {
+    fn from(recounted: &Recounted) -> Self {
+        let exact = |value: f64| Sum { value, magnitude: value.abs() };
+        let mixed = |sum: &MixedSum, unit: f64| Sum {
+            value: sum.value() / unit,
+            magnitude: sum.magnitude() / unit,
+        };
+        let Recounted { events, seconds, data_mb, amount } = recounted;
+        Totals {
+            // One more for the division by the unit.
+            roundings: data_mb.roundings().max(amount.roundings()).saturating_add(1),
+            events: *events,
+            hours: exact(*seconds as f64 / SECONDS_PER_HOUR),
+            data_tb: mixed(data_mb, MB_PER_TB),
+            amount: mixed(amount, 1.0),
+        }
+    }
+}
+
 impl Totals {
     fn add(&mut self, row: &DailyRow) {
-        self.rows += 1;
+        self.roundings += 1;
         self.events += i128::from(row.total_events.unwrap_or(0));
         self.hours.add(row.total_duration_hours);
         self.data_tb.add(row.total_data_tb);
@@ -246,7 +269,7 @@ impl Totals {
             ("total_data_tb", self.data_tb, row.total_data_tb),
             ("total_amount", self.amount, row.total_amount),
         ] {
-            if !nearly_equal(sum.value, found, sum.magnitude, self.rows) {
+            if !nearly_equal(sum.value, found, sum.magnitude, self.roundings) {
                 let expected = sum.value.to_string();
                 differences.push(row.difference(what, expected, found.to_string()));
             }
@@ -254,11 +277,11 @@ impl Totals {
     }
 }
 
-/// Whether a sum of `terms` doubles, whose magnitudes add up to `magnitude`, equals `found` up to
-/// rounding. Each term and `found` were rounded once, and each addition rounds once more:
-/// |error| ≤ terms × ε/2 × magnitude + ε/2 × |found|. Twice that is allowed.
-fn nearly_equal(sum: f64, found: f64, magnitude: f64, terms: u32) -> bool {
-    let allowed = f64::EPSILON * (f64::from(terms) * magnitude + found.abs());
+/// Whether a sum, of terms whose magnitudes add up to `magnitude`, equals `found` up to rounding. Each
+/// term and `found` were rounded once, and each addition rounds once more:
+/// |error| ≤ roundings × ε/2 × magnitude + ε/2 × |found|. Twice that is allowed.
+fn nearly_equal(sum: f64, found: f64, magnitude: f64, roundings: u32) -> bool {
+    let allowed = f64::EPSILON * (f64::from(roundings) * magnitude + found.abs());
     // A comparison with NaN is false: a figure that is NULL or NaN agrees with nothing.
     (sum - found).abs() <= allowed
 }
@@ -280,23 +303,30 @@ mod tests {
         }
     }
 
+    /// The same figures, added up from windows of our own.
+    fn recounted(events: i64, seconds: i64, mb: f64) -> Recounted {
+        Recounted {
+            events: events.into(),
+            seconds: seconds.into(),
+            data_mb: MixedSum::of_micros((mb * 1e6).round() as i128),
+            amount: MixedSum::of_micros(i128::from(events) * 100_000),
+        }
+    }
+
     /// Two types in three regions; the last two regions are equally busy.
-    fn day() -> (Vec<DailyRow>, Vec<CountedPair>) {
-        let pairs = vec![
-            row("call", "Алматы", 3, 100, 0.1),
-            row("call", "Osh", 10, 200, 0.2),
-            row("sms", "Aral", 12, 0, 0.3),
-            row("sms", "Osh", 2, 0, 0.7),
-        ];
-        let counted = pairs
-            .iter()
-            .map(|pair| CountedPair {
-                event_type: Some(pair.event_type.clone()),
-                region: Some(pair.region.clone()),
-                events: pair.total_events.unwrap(),
-            })
-            .collect();
-        let mut rows = pairs;
+    fn day() -> (Vec<DailyRow>, Recount) {
+        let mut rows = Vec::new();
+        let mut counted = Recount::new();
+        for (event_type, region, events, seconds, mb) in [
+            ("call", "Алматы", 3, 100, 0.1),
+            ("call", "Osh", 10, 200, 0.2),
+            ("sms", "Aral", 12, 0, 0.3),
+            ("sms", "Osh", 2, 0, 0.7),
+        ] {
+            rows.push(row(event_type, region, events, seconds, mb));
+            let key = (event_type.to_owned(), region.to_owned());
+            counted.insert(key, recounted(events, seconds, mb));
+        }
         rows.push(row("call", ALL_REGIONS, 13, 300, 0.3));
         rows.push(row("sms", ALL_REGIONS, 14, 0, 1.0));
         rows.push(row(MOST_ACTIVE, "Aral", 12, 0, 0.3));
@@ -306,7 +336,7 @@ mod tests {
     #[test]
     fn a_right_day_has_no_differences() {
         let (rows, counted) = day();
-        assert_eq!(compare(&rows, &counted).listed(), []);
+        assert_eq!(compare(&rows, counted).listed(), []);
     }
 
     #[test]
@@ -329,7 +359,7 @@ mod tests {
             for (what, damage) in damages {
                 let mut damaged = rows.clone();
                 damage(&mut damaged[index]);
-                let found = compare(&damaged, &counted);
+                let found = compare(&damaged, counted.clone());
                 let whats: Vec<_> = found.listed().iter().map(|one| one.what.as_str()).collect();
                 assert!(whats.contains(&what), "{:?} {what}: {whats:?}", rows[index]);
             }
@@ -342,7 +372,7 @@ mod tests {
         for index in 0..rows.len() {
             let mut without = rows.clone();
             let gone = without.remove(index);
-            assert!(!compare(&without, &counted).is_empty(), "without {gone:?}");
+            assert!(!compare(&without, counted.clone()).is_empty(), "without {gone:?}");
         }
         for additional in [
             row("mms", "Osh", 0, 0, 0.0),
@@ -351,7 +381,7 @@ mod tests {
         ] {
             let mut with = rows.clone();
             with.push(additional.clone());
-            assert!(!compare(&with, &counted).is_empty(), "with {additional:?}");
+            assert!(!compare(&with, counted.clone()).is_empty(), "with {additional:?}");
         }
     }
 
@@ -359,7 +389,7 @@ mod tests {
     fn a_tie_goes_to_the_first_region_by_code_point() {
         let (mut rows, counted) = day();
         *rows.last_mut().unwrap() = row(MOST_ACTIVE, "Osh", 12, 200, 0.9);
-        let found = compare(&rows, &counted);
+        let found = compare(&rows, counted);
         let difference = &found.listed()[0];
         assert_eq!((difference.expected.as_str(), difference.found.as_str()), ("Aral", "Osh"));
         assert_eq!(found.total(), 1);
@@ -368,7 +398,7 @@ mod tests {
     #[test]
     fn a_row_inserted_without_a_name_is_found() {
         let (rows, mut counted) = day();
-        counted.push(CountedPair { event_type: None, region: Some("Osh".to_owned()), events: 1 });
-        assert_eq!(compare(&rows, &counted).listed()[0].place, "NULL, Osh");
+        counted.insert(("NULL".to_owned(), "Osh".to_owned()), recounted(1, 0, 0.0));
+        assert_eq!(compare(&rows, counted).listed()[0].place, "NULL, Osh");
     }
 }

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use sqlx::AssertSqlSafe;
 use store::{
-    Adoption, BusinessDay, DayRun, PgConnection, SchemaState, Session, StoreError, adopt,
-    schema_state,
+    Adoption, BusinessDay, Condition, DayRun, PgConnection, RunOptions, SchemaState, Session,
+    StoreError, adopt, schema_state,
 };
 
 /// The tables as the replaced system made them, with what it is known to leave behind: a window
@@ -441,8 +441,14 @@ async fn adopted_rows_are_part_of_the_days_figures_and_not_of_the_accounting() {
     assert!(store::verify(&mut database.connection).await.unwrap().differences.is_empty());
 
     let day = |date: &str| BusinessDay::new(date.parse().unwrap(), chrono_tz::UTC);
-    let wait = Duration::from_secs(60);
-    let run = store::compute_day(&mut database.connection, &day("2025-11-09"), wait).await.unwrap();
+    let options = RunOptions {
+        condition: Condition::Always,
+        include_late: false,
+        lock_wait: Duration::from_secs(60),
+        started_by: "a test",
+    };
+    let run = store::compute_day(&mut database.connection, &day("2025-11-09"), options).await;
+    let run = run.unwrap();
     assert!(matches!(run, DayRun::Computed(_)));
     let rows = database
         .lines(
@@ -454,8 +460,9 @@ async fn adopted_rows_are_part_of_the_days_figures_and_not_of_the_accounting() {
     let expected = ["call,Osh,11", "data_session,Osh,4", "most_active,Osh,15", "sms,Aral,5"];
     assert_eq!(rows, expected);
     // A day with a figure that is no number is refused by name, and its neighbours are not.
-    let error =
-        store::compute_day(&mut database.connection, &day("2025-11-12"), wait).await.unwrap_err();
+    let error = store::compute_day(&mut database.connection, &day("2025-11-12"), options)
+        .await
+        .unwrap_err();
     assert!(error.to_string().contains("2025-11-12 10:00:00"), "{error}");
 }
 

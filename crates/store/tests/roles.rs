@@ -8,8 +8,9 @@ use std::time::Duration;
 use event_model::EventTime;
 use sqlx::AssertSqlSafe;
 use store::{
-    BusinessDay, DayRun, ExplicitSettings, Flusher, GapRequest, LetterId, PgConnection, ReplayLock,
-    Sending, Session, Start, StoredPartition, WriterIdentity,
+    BusinessDay, Condition, Dates, DayRun, Differences, ExplicitSettings, Flusher, GapRequest,
+    LetterId, PgConnection, ReplayLock, RunOptions, Sending, Session, Start, StoredPartition,
+    Validation, WriterIdentity,
 };
 use windowing::{
     Bounds, Effect, Engine, FlushBatch, GapPlan, Input, LogBreak, LogEnds, Position, Record,
@@ -148,13 +149,21 @@ async fn the_rights_of_the_page_are_enough_for_each_program() {
     let day = BusinessDay::new(DATE.parse().unwrap(), chrono_tz::UTC);
     store::ensure_schema(&mut batcher).await.unwrap();
     store::load_settings(&mut batcher).await.unwrap();
-    let wait = Duration::from_secs(60);
+    let options = RunOptions {
+        condition: Condition::Always,
+        include_late: true,
+        lock_wait: Duration::from_secs(60),
+        started_by: "a test",
+    };
     for _ in 0..2 {
-        let run = store::compute_day(&mut batcher, &day, wait).await.unwrap();
+        let run = store::compute_day(&mut batcher, &day, options).await.unwrap();
         assert!(matches!(run, DayRun::Computed(_)));
     }
     store::day_state(&mut batcher, &day).await.unwrap();
-    store::validate_day(&mut batcher, &day).await.unwrap();
+    let validation = store::validate_day(&mut batcher, &day).await.unwrap();
+    assert_eq!(validation, Validation::Compared(Differences::default()));
+    store::day_records(&mut batcher, Dates::All, chrono_tz::UTC).await.unwrap();
+    assert!(store::day_report(&mut batcher, &day).await.unwrap().is_some());
 
     let mut owner = store::connect(&url, Session::Batch).await.unwrap();
     let halt = "UPDATE stream_progress SET halted_reason = 'lost: `streamer accept-gap` goes on'
@@ -232,6 +241,8 @@ async fn each_program_is_denied_what_is_not_its_business() {
         ("batcher", "UPDATE real_time_metrics SET event_count = 0"),
         ("batcher", "SELECT FROM dead_letters"),
         ("streamer", "INSERT INTO dead_letter_replays DEFAULT VALUES"),
+        ("batcher", "DELETE FROM batch_runs"),
+        ("batcher", "UPDATE day_ledger SET on_time = 0"),
         ("operator", "DELETE FROM gaps"),
         ("operator", "UPDATE replay_identity SET transactional_id = ''"),
         ("operator", "UPDATE real_time_metrics SET event_count = 0"),
