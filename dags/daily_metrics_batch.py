@@ -15,8 +15,11 @@ written by batcher; nothing here talks to the database.
 A manual run does not ask its data interval: that of the logical date 2025-11-09 00:00 starts on
 2025-11-07 on Airflow 2.7, and two days before the moment of triggering, or nowhere, on 3.x.
 
+Beside it, whatever became of that day, correct_stale_days computes again the days that have changed
+since they were computed.
+
 Every exit code but 0 fails its task, which is tried twice more, 5 minutes apart; none skips it. Of
-these, 75 of `batcher check` (the day can still change) is the one that time alone may cure.
+these, 75 (the day can still change, or has just changed) is the one that time alone may cure.
 docs/scheduling.md of the project has the codes and what to do about each.
 """
 
@@ -122,12 +125,15 @@ def log_failure(context) -> None:
     )
 
 
-def task(task_id: str, command: str, **environment: str) -> BashOperator:
+def task(
+    task_id: str, command: str, trigger_rule: str = "all_success", **environment: str
+) -> BashOperator:
     """A task that runs a constant command. What varies reaches it by environment variables alone,
     so that nothing which a run is triggered with is ever read as shell."""
     return BashOperator(
         task_id=task_id,
         bash_command=command,
+        trigger_rule=trigger_rule,
         env={"DAY": "{{ day_of(dag_run) }}", **environment},
         append_env=True,
         # By default 99 would skip the task, and with it the rest of the run, as if all were well.
@@ -173,4 +179,10 @@ with DAG(
         SUMMARY="{{ ti.xcom_pull(task_ids='run_batch') }}",
     )
 
+    # Other days do not depend on this one: also after a night that failed.
+    correct_stale_days = task(
+        "correct_stale_days", 'exec "${BATCHER:-batcher}" --stale', trigger_rule="all_done"
+    )
+
     check_data >> run_batch >> validate_results >> notify
+    run_batch >> correct_stale_days

@@ -73,8 +73,14 @@ def ends(airflow: Airflow, run: str, state: str) -> None:
 
 
 def full_run(day: object) -> list[str]:
-    """What batcher is called with when all goes well."""
-    return [f"check {day}", f"{day}", f"validate {day}"]
+    """What batcher is called with when all goes well; the last two at the same time."""
+    return [f"check {day}", f"{day}", "--stale", f"validate {day}"]
+
+
+def called(airflow: Airflow, run: str) -> list[str]:
+    """What batcher was called with, the calls of two tasks that run side by side in one order."""
+    calls = airflow.calls(run)
+    return calls[:-2] + sorted(calls[-2:])
 
 
 # ---- What it is ----
@@ -90,10 +96,15 @@ def structure(claims: Claims) -> None:
 
     script = REPOSITORY / ".ci" / "airflow" / "structure.py"
     found = json.loads(airflow.python(str(script)).stdout.splitlines()[-1])
-    with claims.claim("check_data → run_batch → validate_results → notify, all BashOperators"):
+    with claims.claim(
+        "check_data → run_batch → validate_results → notify, and run_batch → correct_stale_days; all BashOperators"
+    ):
         edges = [
-            [task, *after]
-            for task, after in zip(IN_ORDER, [[after] for after in IN_ORDER[1:]] + [[]])
+            ["check_data", "run_batch"],
+            ["run_batch", "correct_stale_days", "validate_results"],
+            ["validate_results", "notify"],
+            ["notify"],
+            ["correct_stale_days"],
         ]
         equal(found["edges"], sorted(edges))
         equal(found["operators"], ["BashOperator"])
@@ -147,7 +158,7 @@ def scheduled_runs(claims: Claims) -> None:
         equal(end - start, ONE_DAY)
         ends(airflow, run, "success")
         computed = end.astimezone(datetime.timezone.utc).date() - ONE_DAY
-        equal(airflow.calls(run), full_run(computed))
+        equal(called(airflow, run), full_run(computed))
         equal(pipeline.events(computed), EVENTS_OF_A_DAY)
         equal(len(airflow.query("SELECT 1 FROM dag_run")), 1, "no day before it was caught up")
         log = airflow.log(run, "notify")
@@ -175,7 +186,7 @@ def scheduled_runs(claims: Claims) -> None:
     ):
         pipeline.read_until(complete)
         ends(airflow, run, "success")
-        equal(airflow.calls(run), [f"check {computed}", *full_run(computed)])
+        equal(called(airflow, run), [f"check {computed}", *full_run(computed)])
 
     with claims.claim(
         "scheduled, no data: batcher's 4 fails the run after three tries, says so, and leaves daily_stats as it was"
@@ -192,7 +203,8 @@ def check_no_data(claims: Claims, run: str, day: datetime.date) -> None:
     """The run finds no data three times, then fails; what comes after is not run."""
     airflow = claims.airflow
     ends(airflow, run, "failed")
-    equal(airflow.calls(run), [f"check {day}", f"{day}", f"{day}", f"{day}"])
+    # Days that have changed are corrected all the same.
+    equal(airflow.calls(run), [f"check {day}", f"{day}", f"{day}", f"{day}", "--stale"])
     states = airflow.tasks(run)
     equal(
         [states[task][0] for task in IN_ORDER],
@@ -220,7 +232,7 @@ def manual_runs(claims: Claims) -> None:
         equal(airflow.calls("incomplete"), [f"check {DAY}"])
         pipeline.read_until(midnight(DAY + ONE_DAY))
         ends(airflow, "incomplete", "success")
-        equal(airflow.calls("incomplete"), [f"check {DAY}", *full_run(DAY)])
+        equal(called(airflow, "incomplete"), [f"check {DAY}", *full_run(DAY)])
 
     with claims.claim(
         "manual with a date, with data: batcher computes that date, and again if asked again"
@@ -228,7 +240,7 @@ def manual_runs(claims: Claims) -> None:
         for run in ("with-data", "again"):
             airflow.trigger(run, {"date": f"{DAY}"})
             ends(airflow, run, "success")
-            equal(airflow.calls(run), full_run(DAY))
+            equal(called(airflow, run), full_run(DAY))
             equal(pipeline.events(DAY), EVENTS_OF_A_DAY)
 
     with claims.claim(
@@ -241,10 +253,10 @@ def manual_runs(claims: Claims) -> None:
     with claims.claim("manual with a logical date: batcher computes the day of that date"):
         airflow.trigger("logical", logical_date=f"{DAY}")
         ends(airflow, "logical", "success")
-        equal(airflow.calls("logical"), full_run(DAY))
+        equal(called(airflow, "logical"), full_run(DAY))
 
     with claims.claim("a backfill of a past day computes that day"):
-        equal(airflow.calls(backfill(claims, DAY)), full_run(DAY))
+        equal(called(airflow, backfill(claims, DAY)), full_run(DAY))
 
     bad_dates(claims)
     without_a_date(claims)
@@ -295,11 +307,8 @@ def bad_dates(claims: Claims) -> None:
                 assert "failed for good" in airflow.log(run, "check_data"), airflow.log(
                     run, "check_data"
                 )
-                equal(
-                    len(list((airflow.home / "logs").glob(f"**/run_id={run}/**/attempt=*.log"))),
-                    1,
-                    "one try",
-                )
+                logs = (airflow.home / "logs").glob(f"**/run_id={run}/task_id=check_data/attempt=*.log")
+                equal(len(list(logs)), 1, "one try")
             equal(airflow.calls(run), [])
             assert not touched.exists(), "the date was read as shell"
 

@@ -38,6 +38,8 @@ pub(crate) struct Tally {
     pub(crate) up_to_date: usize,
     pub(crate) no_data: BTreeSet<NaiveDate>,
     pub(crate) failed: BTreeSet<NaiveDate>,
+    /// Stale days that can still change and were left, as of the last look.
+    pub(crate) left_open: usize,
 }
 
 impl<W: Write> Batch<'_, W> {
@@ -65,7 +67,7 @@ impl<W: Write> Batch<'_, W> {
     /// figures were read. Its version was read with them, so it can't be missed.
     pub(crate) async fn compute_stale(mut self, include_open: bool) -> Result<Exit> {
         let mut tally = Tally::default();
-        let mut due = self.stale_days(&tally, include_open).await?;
+        let mut due = self.stale_days(&mut tally, include_open).await?;
         for _ in 0..LOOKS_MAX {
             let bar = progress_bar(due.len() as u64);
             for record in &due {
@@ -77,7 +79,7 @@ impl<W: Write> Batch<'_, W> {
             }
             bar.finish_and_clear();
             // Open days change all the time: once is enough.
-            due = self.stale_days(&tally, false).await?;
+            due = self.stale_days(&mut tally, false).await?;
             if due.is_empty() {
                 break;
             }
@@ -88,10 +90,11 @@ impl<W: Write> Batch<'_, W> {
     }
 
     /// Stale days, in order, without those that can't be computed. Open ones are left out, and
-    /// named, unless they are wanted.
-    async fn stale_days(&mut self, tally: &Tally, with_open: bool) -> Result<Vec<DayRecord>> {
+    /// counted, unless they are wanted.
+    async fn stale_days(&mut self, tally: &mut Tally, with_open: bool) -> Result<Vec<DayRecord>> {
         let records = store::day_records(self.connection, Dates::All, self.zone).await?;
         let mut due = Vec::new();
+        tally.left_open = 0;
         for record in records.into_iter().filter(|record| record.stale_because().is_some()) {
             if tally.failed.contains(&record.date) || tally.no_data.contains(&record.date) {
                 continue;
@@ -100,7 +103,7 @@ impl<W: Write> Batch<'_, W> {
             if with_open || store::day_state(self.connection, &day).await?.is_complete() {
                 due.push(record);
             } else {
-                tracing::info!("{} is stale and can still change: left", record.date);
+                tally.left_open += 1;
             }
         }
         Ok(due)

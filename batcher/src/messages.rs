@@ -46,14 +46,16 @@ pub(crate) fn is_stale(date: NaiveDate, because: &str) -> String {
 /// After the stale days were computed; some may be stale again.
 pub(crate) fn corrections(tally: &Tally, still_stale: &[DayRecord]) -> String {
     let mut text = format!(
-        "stale days: {} computed, {} without data, {} failed\n",
+        "stale days: {} computed, {} without data, {} failed, {} left because they can still change\n",
         tally.computed,
         tally.no_data.len(),
-        tally.failed.len()
+        tally.failed.len(),
+        tally.left_open
     );
     for record in still_stale {
         let because = record.stale_because().unwrap_or_default();
-        text.push_str(&format!("{}: changes faster than it is computed: {because}\n", record.date));
+        writeln!(text, "{}: changes faster than it is computed: {because}", record.date)
+            .expect("a String takes any text");
     }
     text
 }

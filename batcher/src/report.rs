@@ -19,7 +19,7 @@ const NAME_CHARS_MAX: usize = 40;
 /// The report of a day.
 ///
 /// # Errors
-/// None that a String can have.
+/// CSV that can't be written.
 pub(crate) fn text(day: &BusinessDay, report: &DayReport, format: ReportFormat) -> Result<String> {
     Ok(match format {
         ReportFormat::Table => as_table(day, report),
@@ -126,6 +126,7 @@ fn change(own: Option<f64>, other: Option<f64>) -> String {
     }
 }
 
+/// Figures by name, with the share that each has of all events.
 fn shares(title: &str, sums: &[(String, FigureSums)], all_events: i64) -> String {
     let mut table = Table::new([
         (title, Align::Left),
@@ -136,11 +137,10 @@ fn shares(title: &str, sums: &[(String, FigureSums)], all_events: i64) -> String
         ("tenge", Align::Right),
     ]);
     for (name, sums) in sums {
-        let share = share_of(sums.events, all_events);
         table.push([
             visible(name, NAME_CHARS_MAX),
             sums.events.to_string(),
-            share,
+            share(sums.events, all_events),
             format!("{:.1}", sums.hours),
             format!("{:.4}", sums.data_tb),
             format!("{:.2}", sums.amount),
@@ -149,7 +149,7 @@ fn shares(title: &str, sums: &[(String, FigureSums)], all_events: i64) -> String
     table.to_string()
 }
 
-fn share_of(part: i64, whole: i64) -> String {
+fn share(part: i64, whole: i64) -> String {
     match whole {
         0 => "-".to_owned(),
         whole => format!("{:.1} %", part as f64 / whole as f64 * 100.0),
