@@ -29,7 +29,7 @@ pub(crate) fn computed(day: &BusinessDay, computed: &ComputedDay) -> String {
 
 /// After the runs of a range.
 pub(crate) fn range(first: NaiveDate, last: NaiveDate, tally: &Tally) -> String {
-    let Tally { computed, provisional, up_to_date, no_data, failed } = tally;
+    let Tally { computed, provisional, up_to_date, no_data, failed, left_open: _ } = tally;
     format!(
         "{first} to {last}: {computed} days computed, {provisional} of them provisional, \
          {up_to_date} were up to date, {} without data, {} failed\n",
