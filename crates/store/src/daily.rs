@@ -31,6 +31,9 @@ use crate::{BusinessDay, DayRecord, DayState, StoreError, day_state};
 const DATE_LOCK_SPACE: i32 = 0x6461_696c;
 /// A transaction that the server could not serialise is tried at most this often.
 const ATTEMPTS_MAX: u32 = 5;
+/// Memory that the server may use for each sort or hash of the day's statements (twice that for a
+/// hash). Its default of 4 MB would put a day of 10,000 regions into temporary files.
+const WORK_MEMORY: &str = "64MB";
 /// What a failed COMMIT was doing. Without an answer from the server it may have succeeded.
 const COMMITTING: &str = "committing the day's rows";
 
@@ -344,6 +347,11 @@ async fn compute_once(
         .begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ")
         .await
         .map_err(StoreError::sql("beginning the day's transaction"))?;
+    sqlx::query("SELECT set_config('work_mem', $1, true)")
+        .bind(WORK_MEMORY)
+        .execute(&mut *transaction)
+        .await
+        .map_err(StoreError::sql("setting the transaction's memory"))?;
     let unusable: Option<UnusableRow> =
         sqlx::query_as(include_str!("queries/daily_unusable_row.sql"))
             .bind(day.start())
