@@ -20,7 +20,7 @@ async fn database_with_a_computed_day() -> (Database, Vec<Window>) {
     let mut database = Database::new().await;
     let day = day(DATE, "UTC");
     let windows = windows(day.start(), day.end(), TimeDelta::hours(1));
-    database.insert_windows(&windows).await;
+    database.flush(&windows).await;
     database.compute(&day).await;
     (database, windows)
 }
@@ -124,8 +124,9 @@ async fn a_flush_that_commits_during_a_run_neither_stops_it_nor_gets_in_by_halve
     database
         .execute(
             "UPDATE real_time_metrics SET event_count = event_count + 1000;
+             UPDATE day_ledger SET on_time = on_time + 12000;
              INSERT INTO stream_progress (topic, generation, partition, first_offset, next_offset,
-                 watermark) VALUES ('t', 0, 0, 0, 0, '2025-11-11')",
+                 complete_through) VALUES ('t', 0, 0, 0, 0, '2025-11-11')",
         )
         .await;
     sqlx::raw_sql("ROLLBACK").execute(&mut holder).await.unwrap();
@@ -134,6 +135,12 @@ async fn a_flush_that_commits_during_a_run_neither_stops_it_nor_gets_in_by_halve
 
     let expected = recompute(&windows, DATE, chrono_tz::Tz::UTC);
     assert_eq!(database.daily_rows(DATE).await, expected);
-    // Judged by the same snapshot: the flush that made the day complete is not in the figures.
+    // Judged by the same snapshot: the flush that made the day complete is not in the figures …
     assert!(!computed.state.is_complete());
+    let events: i64 = windows.iter().map(|window| window.events).sum();
+    assert_eq!(computed.version, events);
+    // … so that the day is stale as soon as it is computed.
+    let because = format!("it counted {events} events, now there are {}", events + 24 * 12_000);
+    let stale = Some(("stale".to_owned(), Some(because)));
+    assert_eq!(database.state(DATE).await, stale);
 }
