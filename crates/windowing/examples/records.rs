@@ -3,7 +3,7 @@
 //!
 //! In: events of a day's mixture, made from a fixed seed. Out: nanoseconds a record, the best of
 //! several rounds, since everything else on the machine can only add to it.
-//! `cargo bench -p windowing`.
+//! `cargo run --release -p windowing --example records`.
 #![expect(clippy::print_stdout, reason = "the figure is what it is for")]
 
 use std::time::Instant;

@@ -2,7 +2,8 @@
 //!
 //! In: flushes of three events for each of 40 or 10,000 groups, which have met nobody else, or 1,000
 //! others. Out: figures of the cheapest of several flushes: what a
-//! checkpoint adds is not the flush's. `target/release/sandbox run -- cargo bench -p store`.
+//! checkpoint adds is not the flush's.
+//! `target/debug/sandbox run -- cargo run --release -p store --example flush_bytes`.
 #![allow(clippy::unwrap_used, reason = "a figure that can't be had is none")]
 #![expect(clippy::print_stdout, reason = "the figures are what it is for")]
 
