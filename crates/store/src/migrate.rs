@@ -10,7 +10,7 @@ use crate::adopt::{ReplacedTable, replaced_tables};
 static MIGRATOR: Migrator = sqlx::migrate!("../../migrations");
 
 /// Names that a first migration would create; each must not exist before it.
-const OUR_TABLES: [&str; 11] = [
+const OUR_TABLES: [&str; 12] = [
     "gaps",
     "settings",
     "stream_progress",

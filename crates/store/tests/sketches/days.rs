@@ -12,7 +12,13 @@ const ZONE: chrono_tz::Tz = chrono_tz::Asia::Almaty;
 /// Computes 2025-11-09.
 async fn compute(database: &mut Database) -> Result<DayRun, DailyError> {
     let day = BusinessDay::new("2025-11-09".parse().unwrap(), ZONE);
-    store::compute_day(&mut database.connection, &day, Duration::from_secs(60)).await
+    let options = store::RunOptions {
+        condition: store::Condition::Always,
+        include_late: false,
+        lock_wait: Duration::from_secs(60),
+        started_by: "me",
+    };
+    store::compute_day(&mut database.connection, &day, options).await
 }
 
 /// (event type, region) → distinct subscribers, average MB.
