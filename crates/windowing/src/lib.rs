@@ -6,11 +6,12 @@
 //! the code that runs is the code that is simulated.
 //!
 //! Reading order: [`Window`] → [`Groups`] → [`Progress`] → `partition` → [`FlushProtocol`] →
-//! [`Engine`].
+//! [`Engine`] → [`Agenda`].
 //!
 //! Keeps I-1 (accounting), I-3 (determinism), I-4 (monotonicity), I-5 (exact sums), I-6 (bounds)
 //! and I-7 (nothing silent); I-2 (atomicity) is kept by whoever carries out a flush.
 
+mod agenda;
 mod continuity;
 mod engine;
 mod flush;
@@ -22,6 +23,7 @@ mod record;
 mod testing;
 mod window;
 
+pub use agenda::{Agenda, Duty};
 pub use continuity::{Doubt, Examination, GapPermission, GapPlan, LogBreak, Sighted, StartFrom};
 pub use engine::{Bounds, Effect, Engine, Input, STALL_AFTER_MICROS, Standing};
 pub use flush::{
