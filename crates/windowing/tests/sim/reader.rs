@@ -18,6 +18,8 @@ pub(crate) struct Reader {
     at: i64,
     /// What is delivered next.
     next: i64,
+    /// The offset after the furthest that was delivered.
+    furthest: i64,
     fetched: VecDeque<(Rc<Message>, usize)>,
     /// Everything waits for a flush.
     pub(crate) is_paused: bool,
@@ -43,6 +45,7 @@ impl Reader {
             version: 0,
             at: 0,
             next: 0,
+            furthest: 0,
             fetched: VecDeque::new(),
             is_paused: false,
             is_held_back: true,
@@ -101,6 +104,7 @@ impl Reader {
             None => Polled::Nothing,
             Some((message, version)) => {
                 self.next = message.offset + 1;
+                self.furthest = self.furthest.max(self.next);
                 Polled::Record(message, version)
             }
         }
@@ -108,7 +112,7 @@ impl Reader {
 
     fn fetch(&mut self, log: &Log, shared: &mut ReaderView<'_>) -> Option<Polled> {
         let current = log.current();
-        if self.at > log.shared_since(self.version) {
+        if self.at.max(self.furthest) > log.shared_since(self.version) {
             // A topic that is gone is told of by a rebalance, a log that was cut by an error.
             let was_cut = log.shared_since(self.version) > i64::MIN;
             self.is_silent = true;

@@ -10,7 +10,7 @@ use super::steps::{Setting, Step};
 use super::world::{Outcome, World};
 
 /// At most so many shorter schedules are tried.
-const TRIES_MAX: u32 = 20_000;
+const TRIES_MAX: u32 = 3_000;
 
 thread_local! {
     static PANIC: RefCell<String> = const { RefCell::new(String::new()) };
