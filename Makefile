@@ -24,6 +24,12 @@ sim: ## The core simulated with faults, on all cores; SEEDS=100000 FIRST_SEED=1
 	SIM_SEEDS=$(SEEDS) SIM_FIRST_SEED=$(FIRST_SEED) \
 		cargo test --profile sim --package windowing --test sim -- --nocapture
 
+fuzz: ## Decoder and core with made-up input, FUZZ_SECONDS=300 each; installs a nightly compiler
+	fuzz/run
+
+mutants: setup ## Plants bugs and shows which test catches each; MUTANTS=core: without real services
+	tests/mutants/run $(MUTANTS)
+
 test-kraft: setup ## The end-to-end tests on a Kafka without ZooKeeper
 	cargo build --workspace --bins --tests
 	SANDBOX_KAFKA_MODE=kraft $(TARGET)/debug/sandbox run -- cargo test --package e2e

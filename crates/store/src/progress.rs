@@ -241,7 +241,8 @@ pub fn parse_start_from(text: &str) -> Option<StartFrom> {
     }
 }
 
-fn witness(
+/// A remembered record, unless the columns are NULL.
+pub(crate) fn witness(
     row: &PgRow,
     offset: &str,
     timestamp_ms: &str,

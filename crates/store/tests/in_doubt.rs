@@ -58,9 +58,7 @@ async fn wait_until_somebody_waits(connection: &mut PgConnection) {
 
 #[tokio::test]
 async fn a_flush_waits_for_a_backend_that_may_still_commit_and_goes_by_what_it_did() {
-    for (end, expected) in
-        [("COMMIT", PartOutcome::Fenced), ("ROLLBACK", PartOutcome::Committed)]
-    {
+    for (end, expected) in [("COMMIT", PartOutcome::Fenced), ("ROLLBACK", PartOutcome::Committed)] {
         let url = sandbox::fresh_database().unwrap();
         let mut old_backend = store::connect(&url, Session::Batch).await.unwrap();
         store::migrate(&mut old_backend).await.unwrap();
@@ -68,10 +66,11 @@ async fn a_flush_waits_for_a_backend_that_may_still_commit_and_goes_by_what_it_d
         run(
             &mut old_backend,
             "INSERT INTO stream_progress (topic, generation, partition, first_offset, next_offset)
-             VALUES ('t', 0, 0, 0, 0);
-             BEGIN; UPDATE stream_progress SET next_offset = 5, skipped = 5",
+             VALUES ('t', 0, 0, 0, 0)",
         )
         .await;
+        let moving = "BEGIN; UPDATE stream_progress SET next_offset = 5, skipped = 5";
+        run(&mut old_backend, moving).await;
 
         let flushing = tokio::spawn(flush(url));
         wait_until_somebody_waits(&mut watcher).await;

@@ -126,8 +126,13 @@ impl Database {
         let mut rows = Vec::new();
         for life in lives {
             let Some(Row { progress, .. }) = self.stored.rows.get(life) else { continue };
-            let (position, epoch) = (progress.next.offset(), progress.epoch);
-            rows.push(LockedRow { partition: life.0, generation: life.1, position, epoch });
+            rows.push(LockedRow {
+                partition: life.0,
+                generation: life.1,
+                position: progress.next.offset(),
+                epoch: progress.epoch,
+                witness: progress.witness,
+            });
             self.locks.insert(*life, self.transactions);
         }
         Some((self.transactions, rows))
