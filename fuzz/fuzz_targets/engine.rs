@@ -3,6 +3,7 @@
 
 #![no_main]
 
+#[allow(dead_code, reason = "what only the simulation's own test needs")]
 #[path = "../../crates/windowing/tests/sim"]
 mod sim {
     pub(crate) mod database;

@@ -4,6 +4,7 @@
 
 #![no_main]
 
+#[allow(dead_code, reason = "what only the simulation needs")]
 #[path = "../../crates/windowing/tests/sim/dice.rs"]
 mod dice;
 

@@ -13,7 +13,7 @@ use windowing::{
     Progress, Rules, Standing, StartFrom, Totals,
 };
 
-use super::logs::{Log, SKEW_MICROS};
+use super::logs::{Entry, Log, SKEW_MICROS, Version};
 use super::naive::{Coverage, Covered, recount};
 use super::tables::{Account, Key, Letter, Life, Sums, Tables};
 
@@ -405,8 +405,11 @@ fn expect_the_same_log(log: &Log, coverage: &Coverage, from: i64, version: usize
         .find_map(|(offset, version)| log.versions[version].record(offset));
     let Some(last) = last else { return };
     let read_on = &log.versions[version];
-    // Of a log that begins after the last record, nothing can tell.
-    if last.offset < read_on.low {
+    // Of a log that begins after the last record, or from which compaction has removed it before
+    // the log became another, nothing can tell.
+    let is_compacted_away =
+        |version: &Version| version.entry(last.offset).is_some_and(Entry::is_gone);
+    if last.offset < read_on.low || log.versions.iter().any(is_compacted_away) {
         return;
     }
     match read_on.record(last.offset) {

@@ -29,7 +29,6 @@ pub(crate) fn run_drawn(world: &mut World, dice: &mut Dice, steps: &mut Vec<Step
 ///
 /// # Panics
 /// As [`run_drawn`].
-#[allow(dead_code, reason = "the fuzz target has a shrinker of its own")]
 pub(crate) fn run_again(world: &mut World, steps: &[Step]) -> Outcome {
     for step in steps {
         world.step(*step);
