@@ -9,7 +9,7 @@ use super::run::{run_again, run_drawn};
 use super::steps::{Setting, Step};
 use super::world::{Outcome, World};
 
-/// At most so many shorter schedules are tried.
+/// At most so many shorter schedules are tried, unless `SIM_SHRINK` says otherwise.
 const TRIES_MAX: u32 = 3_000;
 
 thread_local! {
@@ -46,12 +46,14 @@ pub(crate) fn run_seed(seed: u64) -> Result<Outcome, Box<Failure>> {
 }
 
 fn shrink(setting: Setting, mut steps: Vec<Step>) -> Failure {
+    let tries_max = std::env::var("SIM_SHRINK").ok().and_then(|text| text.parse().ok());
+    let tries_max = tries_max.unwrap_or(TRIES_MAX);
     let mut tries = 0;
     let mut length = steps.len().div_ceil(2);
     while length > 0 {
         let mut at = 0;
         let mut has_shrunk = false;
-        while at < steps.len() && tries < TRIES_MAX {
+        while at < steps.len() && tries < tries_max {
             tries += 1;
             let mut fewer = steps.clone();
             fewer.drain(at..(at + length).min(steps.len()));
