@@ -44,13 +44,6 @@ pub(crate) enum Entry {
     Compacted,
 }
 
-impl Entry {
-    /// Whether compaction has removed it.
-    pub(crate) fn is_gone(&self) -> bool {
-        matches!(self, Entry::Compacted)
-    }
-}
-
 /// One record, and what it was made from.
 pub(crate) struct Message {
     /// Which version of the log it was written to; with the offset, its name.
