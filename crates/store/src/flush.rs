@@ -20,7 +20,7 @@ use windowing::{
 };
 
 use crate::flush_rows::{insert_dead_letters, upsert_groups, upsert_ledger};
-use crate::progress::witness;
+use crate::progress::{counters, witness};
 use crate::refusal::find_refused;
 use crate::{Session, StoreError, connect};
 
@@ -158,6 +158,7 @@ async fn lock_positions(
             position: row.try_get("next_offset")?,
             epoch: row.try_get("epoch")?,
             witness: witness(row, "witness_offset", "witness_timestamp_ms", "witness_crc")?,
+            counters: counters(row)?,
         })
     };
     rows.iter()

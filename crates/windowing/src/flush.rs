@@ -22,7 +22,7 @@ use std::collections::BTreeMap;
 use event_model::EventTime;
 use hashbrown::HashMap;
 
-use crate::{Delta, GroupKey, LogEnds, Progress, Totals, Witness, quarter_of};
+use crate::{Counters, Delta, GroupKey, LogEnds, Progress, Totals, Witness, quarter_of};
 
 /// A newer `caught_up_at` alone is worth a write only this much later: an idle partition with a
 /// short flush interval would otherwise write all the time.
@@ -35,7 +35,7 @@ pub struct FlushPart {
     pub partition: i32,
     /// Which of the partition's assignments to this worker the deltas belong to.
     pub incarnation: u64,
-    /// The row that the deltas started from: position, epoch and witness must still be these.
+    /// The row that the deltas started from. Position, epoch, witness and counters must still be these.
     pub stored: Progress,
     /// The row that replaces it.
     pub new: Progress,
@@ -72,8 +72,10 @@ impl FlushPart {
             && row.generation == self.stored.generation
             && row.position == self.stored.next.offset()
             && row.epoch == self.stored.epoch
-            // A database that was restored may have come to this position by way of another log.
+            // A database that was restored may have come to this position in another way: by another
+            // log, or with settings that were changed elsewhere in it.
             && row.witness == self.stored.witness
+            && row.counters == self.stored.counters
     }
 }
 
@@ -97,6 +99,8 @@ pub struct LockedRow {
     pub epoch: i64,
     /// The last record that was read.
     pub witness: Option<Witness>,
+    /// What became of the records.
+    pub counters: Counters,
 }
 
 /// What became of one part.

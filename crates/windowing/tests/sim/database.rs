@@ -132,6 +132,7 @@ impl Database {
                 position: progress.next.offset(),
                 epoch: progress.epoch,
                 witness: progress.witness,
+                counters: progress.counters,
             });
             self.locks.insert(*life, self.transactions);
         }
