@@ -200,6 +200,8 @@ impl World {
             Step::ChangeSettings => {
                 if shared.database.change_settings() {
                     shared.faults.inject(Kind::SettingsChanged);
+                    // Restoring one from before a change of settings is not simulated.
+                    self.backup = None;
                     for partition in 0..number(shared.logs.len()) {
                         shared.expect_at(Kind::SettingsChanged, partition);
                     }
