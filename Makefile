@@ -1,7 +1,7 @@
 # Everything that a newcomer or CI runs. `make` alone lists it.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-kraft test-airflow test-compose lint docs check-compose build images sandbox setup
+.PHONY: help demo test sim fuzz mutants test-kraft test-airflow test-compose lint docs check-compose build images sandbox setup
 
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 
@@ -16,6 +16,19 @@ demo: setup ## One simulated day: producer, Kafka, streamer, PostgreSQL, batcher
 test: setup ## All tests, on a real Kafka and PostgreSQL that live as long as the tests
 	cargo build --workspace --bins --tests
 	$(TARGET)/debug/sandbox run -- cargo test --workspace
+
+# Other seeds: make sim SEEDS=100000 FIRST_SEED=2000001. A failing one prints itself.
+SEEDS ?= 100000
+FIRST_SEED ?= 1
+sim: ## The core simulated with faults, on all cores; SEEDS=100000 FIRST_SEED=1
+	SIM_SEEDS=$(SEEDS) SIM_FIRST_SEED=$(FIRST_SEED) \
+		cargo test --profile sim --package windowing --test sim -- --nocapture
+
+fuzz: ## Decoder and core with made-up input, FUZZ_SECONDS=300 each; installs a nightly compiler
+	fuzz/run
+
+mutants: setup ## Plants bugs and shows which test catches each; MUTANTS=core: without real services
+	tests/mutants/run $(MUTANTS)
 
 test-kraft: setup ## The end-to-end tests on a Kafka without ZooKeeper
 	cargo build --workspace --bins --tests

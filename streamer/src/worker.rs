@@ -12,7 +12,7 @@
 
 mod positions;
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{RecvTimeoutError, TryRecvError};
@@ -23,9 +23,8 @@ use rdkafka::ClientConfig;
 use rdkafka::consumer::Consumer;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::Message;
-use runtime::Backoff;
 use store::Flusher;
-use windowing::{Bounds, Effect, Engine, Input, Position, Witness};
+use windowing::{Agenda, Bounds, Duty, Effect, Engine, Input, Position};
 
 use crate::assignment::Assignment;
 use crate::consumer::{GroupConsumer, Rebalance, clock, group_consumer};
@@ -44,11 +43,6 @@ const FLUSH_BEFORE_REVOKE: Duration = Duration::from_secs(5);
 const FLUSH_BEFORE_STOP: Duration = Duration::from_secs(8);
 /// Closing the client can hang after a broker bounce; it is left behind then.
 const CLOSE_DEADLINE: Duration = Duration::from_secs(5);
-/// First and longest pause between two attempts to load positions.
-const LOAD_RETRY_FIRST: Duration = Duration::from_millis(200);
-const LOAD_RETRY_CAP: Duration = Duration::from_secs(5);
-/// Pause between two looks at halted partitions: is the cause gone, or the loss accepted?
-const JUDGE_AGAIN_EVERY: Duration = Duration::from_secs(2);
 /// The flush interval is shortened at random by up to this share, so that workers that started
 /// together do not flush together.
 const FLUSH_JITTER: f64 = 0.2;
@@ -77,22 +71,16 @@ pub(crate) struct Worker {
     writer: Writer,
     loader: Loader,
     effects: Vec<Effect>,
-    /// Waiting for their stored row.
-    to_load: BTreeSet<i32>,
-    load_backoff: Backoff,
-    load_at: Instant,
-    /// Their log is in doubt; with the first record read of it.
-    to_examine: VecDeque<(i32, Option<Witness>)>,
-    examine_at: Instant,
+    /// What has to be done besides reading, and when: in time since `started_at`.
+    agenda: Agenda,
+    started_at: Instant,
     /// Halted, and why.
     halted: BTreeMap<i32, String>,
-    judge_again_at: Instant,
     /// Rows were loaded for these; the client has yet to be told.
     to_read: Vec<(i32, Position)>,
     /// The reader has come to their end, and nothing came since.
     at_end: BTreeSet<i32>,
     flush_interval: Duration,
-    flush_at: Instant,
     drain_to: Vec<(i32, Position)>,
     stop: Arc<AtomicBool>,
 }
@@ -119,17 +107,12 @@ impl Worker {
             writer,
             loader: options.loader,
             effects: Vec::new(),
-            to_load: BTreeSet::new(),
-            load_backoff: Backoff::new(LOAD_RETRY_FIRST, LOAD_RETRY_CAP),
-            load_at: Instant::now(),
-            to_examine: VecDeque::new(),
-            examine_at: Instant::now(),
+            agenda: Agenda::new(jittered(options.flush_interval)),
+            started_at: Instant::now(),
             halted: BTreeMap::new(),
-            judge_again_at: Instant::now() + JUDGE_AGAIN_EVERY,
             to_read: Vec::new(),
             at_end: BTreeSet::new(),
             flush_interval: options.flush_interval,
-            flush_at: Instant::now() + jittered(options.flush_interval),
             drain_to: options.drain_to,
             stop: options.stop,
         })
@@ -203,24 +186,25 @@ impl Worker {
     }
 
     fn serve_timers(&mut self) {
-        let now = Instant::now();
-        let is_due = now >= self.flush_at;
         self.skip_to_ends();
-        if is_due {
-            self.flush_at = now + jittered(self.flush_interval);
-            self.engine.apply(Input::FlushDue, &mut self.effects);
-        } else if self.has_drained_its_share() && !self.engine.is_flushing() {
+        let duties = self.agenda.due(self.started_at.elapsed(), jittered(self.flush_interval));
+        let flushes = duties.contains(&Duty::Flush) || self.engine.is_flushing();
+        if !flushes && self.has_drained_its_share() {
             self.engine.apply(Input::FlushNow, &mut self.effects);
         }
-        if !self.to_load.is_empty() && now >= self.load_at {
-            self.load();
+        for duty in duties {
+            self.carry_out_duty(duty);
         }
-        if now >= self.judge_again_at {
-            self.judge_again_at = now + JUDGE_AGAIN_EVERY;
-            self.engine.apply(Input::JudgeHaltedAgain, &mut self.effects);
-        }
-        if now >= self.examine_at {
-            self.examine();
+    }
+
+    fn carry_out_duty(&mut self, duty: Duty) {
+        match duty {
+            Duty::Flush => self.engine.apply(Input::FlushDue, &mut self.effects),
+            Duty::Load(partitions) => self.load(&partitions),
+            Duty::JudgeHaltedAgain => {
+                self.engine.apply(Input::JudgeHaltedAgain, &mut self.effects);
+            }
+            Duty::Examine(partition, origin) => self.examine(partition, origin),
         }
     }
 
@@ -259,7 +243,7 @@ impl Worker {
             Rebalance::Assigned(partitions) => {
                 tracing::info!(?partitions, "assigned");
                 self.engine.apply(Input::Assigned(&partitions), &mut self.effects);
-                self.load_at = Instant::now();
+                self.agenda.load_at_once(self.started_at.elapsed());
                 // Loads the positions, so that they can be passed inside the assignment.
                 self.carry_out_effects()?;
                 let positions = std::mem::take(&mut self.to_read);
@@ -275,9 +259,8 @@ impl Worker {
                     self.flush_and_wait(Input::FlushNow, FLUSH_BEFORE_REVOKE);
                 }
                 self.engine.apply(Input::Revoked(&partitions), &mut self.effects);
+                self.agenda.revoked(&partitions);
                 for partition in &partitions {
-                    self.to_load.remove(partition);
-                    self.to_examine.retain(|(waiting, _)| waiting != partition);
                     self.halted.remove(partition);
                     self.at_end.remove(partition);
                 }
@@ -301,9 +284,8 @@ impl Worker {
     fn carry_out(&mut self, effect: Effect) -> anyhow::Result<()> {
         match effect {
             Effect::Load(partitions) => {
-                self.to_load.extend(partitions);
-                if Instant::now() >= self.load_at {
-                    self.load();
+                if let Some(duty) = self.agenda.load(partitions, self.started_at.elapsed()) {
+                    self.carry_out_duty(duty);
                 }
             }
             Effect::Read { partition, from } => {
@@ -320,9 +302,7 @@ impl Worker {
                     self.to_read.push((partition, from));
                 }
             }
-            Effect::Examine { partition, origin } => {
-                self.to_examine.push_back((partition, origin));
-            }
+            Effect::Examine { partition, origin } => self.agenda.examine(partition, origin),
             Effect::AcceptGap { partition, stored, plan } => {
                 self.accept_gap(partition, &stored, &plan);
             }

@@ -13,14 +13,15 @@
 use std::time::Duration;
 
 use event_model::EventTime;
-use sqlx::Connection;
-use sqlx::postgres::PgConnection;
+use sqlx::postgres::{PgConnection, PgRow};
+use sqlx::{Connection, Row};
 use windowing::{
     FlushAction, FlushAnswer, FlushBatch, FlushPart, FlushProtocol, FlushReport, LockedRow,
     LogEnds, MergedRows, Position, Witness,
 };
 
 use crate::flush_rows::{insert_dead_letters, upsert_groups, upsert_ledger};
+use crate::progress::{counters, witness};
 use crate::refusal::find_refused;
 use crate::sketches::merge_sketches;
 use crate::{Session, StoreError, connect};
@@ -145,22 +146,27 @@ async fn lock_positions(
 ) -> Result<Vec<LockedRow>, StoreError> {
     let (generations, partitions): (Vec<i32>, Vec<i32>) =
         protocol.pending().map(|part| (part.stored.generation, part.partition)).unzip();
-    let rows: Vec<(i32, i32, i64, i64)> = sqlx::query_as(include_str!("queries/lock_progress.sql"))
+    let rows = sqlx::query(include_str!("queries/lock_progress.sql"))
         .bind(topic)
         .bind(generations)
         .bind(partitions)
         .fetch_all(connection)
         .await
         .map_err(StoreError::sql("locking the positions"))?;
-    Ok(rows
-        .into_iter()
-        .map(|(generation, partition, position, epoch)| LockedRow {
-            partition,
-            generation,
-            position,
-            epoch,
+    let locked = |row: &PgRow| {
+        Ok(LockedRow {
+            partition: row.try_get("partition")?,
+            generation: row.try_get("generation")?,
+            position: row.try_get("next_offset")?,
+            epoch: row.try_get("epoch")?,
+            witness: witness(row, "witness_offset", "witness_timestamp_ms", "witness_crc")?,
+            counters: counters(row)?,
         })
-        .collect())
+    };
+    rows.iter()
+        .map(locked)
+        .collect::<Result<_, sqlx::Error>>()
+        .map_err(StoreError::sql("locking the positions"))
 }
 
 /// Everything between the comparison and COMMIT, in the order in which every writer does it.

@@ -200,13 +200,7 @@ fn stored_partition(row: &PgRow) -> Result<StoredPartition, sqlx::Error> {
         epoch: row.try_get("epoch")?,
         watermark: instant("watermark")?,
         max_event_time: instant("max_event_time")?,
-        counters: Counters {
-            on_time: row.try_get("on_time")?,
-            late: row.try_get("late")?,
-            dead: row.try_get("dead")?,
-            gap: row.try_get("gap")?,
-            skipped: row.try_get("skipped")?,
-        },
+        counters: counters(row)?,
         witness: witness(row, "witness_offset", "witness_timestamp_ms", "witness_crc")?,
         origin: witness(row, "origin_offset", "origin_timestamp_ms", "origin_crc")?,
         log_end_seen: row.try_get::<Option<i64>, _>("log_end_seen")?.map(Position::at),
@@ -245,7 +239,19 @@ pub fn parse_start_from(text: &str) -> Option<StartFrom> {
     }
 }
 
-fn witness(
+/// What became of the records.
+pub(crate) fn counters(row: &PgRow) -> Result<Counters, sqlx::Error> {
+    Ok(Counters {
+        on_time: row.try_get("on_time")?,
+        late: row.try_get("late")?,
+        dead: row.try_get("dead")?,
+        gap: row.try_get("gap")?,
+        skipped: row.try_get("skipped")?,
+    })
+}
+
+/// A remembered record, unless the columns are NULL.
+pub(crate) fn witness(
     row: &PgRow,
     offset: &str,
     timestamp_ms: &str,

@@ -113,8 +113,9 @@ pub struct GapPlan {
 
 /// Decides a doubt. `None`: the log is the same after all.
 pub(crate) fn judge(doubt: Doubt, examination: &Examination) -> Option<LogBreak> {
-    // Compaction may remove the witness; it never puts a record where none was.
-    if examination.is_compacted && doubt == Doubt::WitnessMissing {
+    // Compaction may remove the witness; it never puts a record where none or another one was.
+    let may_be_compaction = examination.is_compacted && doubt == Doubt::WitnessMissing;
+    if may_be_compaction && examination.origin != Sighted::Different {
         return None;
     }
     Some(match examination.origin {
@@ -209,7 +210,8 @@ mod tests {
             (WitnessDiffers, Different, false, Some(Recreated)),
             (WitnessMissing, Same, false, Some(Truncated)),
             (WitnessMissing, Same, true, None),
-            (WitnessMissing, Different, true, None),
+            (WitnessMissing, Absent, true, None),
+            (WitnessMissing, Different, true, Some(Recreated)),
             (Intruder, Same, true, Some(Truncated)),
             (Intruder, Removed, true, Some(Unknown)),
         ] {

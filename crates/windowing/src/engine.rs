@@ -392,11 +392,13 @@ impl Engine {
         }
         let mut reload = Vec::new();
         for (partition, slot) in (0..).zip(&mut self.slots) {
-            let Some(slot) = slot.as_mut().filter(|slot| slot.may_be_judged_again()) else {
-                continue;
-            };
-            slot.unload();
-            reload.push(partition);
+            let Some(slot) = slot else { continue };
+            if slot.may_be_judged_again() {
+                slot.unload();
+                reload.push(partition);
+            } else {
+                slot.stay_halted();
+            }
         }
         if !reload.is_empty() {
             effects.push(Effect::Load(reload));
@@ -458,7 +460,7 @@ impl Engine {
                     reload.push(partition);
                 }
                 PartOutcome::Refused(reason) => {
-                    slot.refuse();
+                    slot.refuse(as_stored);
                     effects.push(Effect::Halt { partition, reason });
                 }
             }

@@ -22,7 +22,10 @@ use std::collections::BTreeMap;
 use event_model::EventTime;
 use hashbrown::HashMap;
 
-use crate::{DayGroup, Delta, GroupKey, LogEnds, Progress, SubscriberSketch, Totals, quarter_of};
+use crate::{
+    Counters, DayGroup, Delta, GroupKey, LogEnds, Progress, SubscriberSketch, Totals, Witness,
+    quarter_of,
+};
 
 /// A newer `caught_up_at` alone is worth a write only this much later: an idle partition with a
 /// short flush interval would otherwise write all the time.
@@ -35,7 +38,7 @@ pub struct FlushPart {
     pub partition: i32,
     /// Which of the partition's assignments to this worker the deltas belong to.
     pub incarnation: u64,
-    /// The row that the deltas started from: position and epoch must still be these.
+    /// The row that the deltas started from. Position, epoch, witness and counters must still be these.
     pub stored: Progress,
     /// The row that replaces it.
     pub new: Progress,
@@ -72,6 +75,10 @@ impl FlushPart {
             && row.generation == self.stored.generation
             && row.position == self.stored.next.offset()
             && row.epoch == self.stored.epoch
+            // A database that was restored may have come to this position in another way: by another
+            // log, or with settings that were changed elsewhere in it.
+            && row.witness == self.stored.witness
+            && row.counters == self.stored.counters
     }
 }
 
@@ -93,6 +100,10 @@ pub struct LockedRow {
     pub position: i64,
     /// The stored epoch.
     pub epoch: i64,
+    /// The last record that was read.
+    pub witness: Option<Witness>,
+    /// What became of the records.
+    pub counters: Counters,
 }
 
 /// What became of one part.

@@ -5,12 +5,13 @@
 //! that somebody else carries out. Nothing here does IO, reads a clock or draws a random number, so
 //! the code that runs is the code that is simulated.
 //!
-//! Reading order: [`Window`] → [`Groups`] → [`Subscribers`] → [`Progress`] → `partition` → [`FlushProtocol`] →
-//! [`Engine`].
+//! Reading order: [`Window`] → [`Groups`] → [`Subscribers`] → [`Progress`] → `partition` →
+//! [`FlushProtocol`] → [`Engine`] → [`Agenda`].
 //!
 //! Keeps I-1 (accounting), I-3 (determinism), I-4 (monotonicity), I-5 (exact sums), I-6 (bounds)
 //! and I-7 (nothing silent); I-2 (atomicity) is kept by whoever carries out a flush.
 
+mod agenda;
 mod business_day;
 mod continuity;
 mod engine;
@@ -24,6 +25,7 @@ mod subscribers;
 mod testing;
 mod window;
 
+pub use agenda::{Agenda, Duty};
 pub use business_day::BusinessDay;
 pub use continuity::{Doubt, Examination, GapPermission, GapPlan, LogBreak, Sighted, StartFrom};
 pub use engine::{Bounds, Effect, Engine, Input, STALL_AFTER_MICROS, Standing};

@@ -69,6 +69,11 @@ impl PartitionState {
         PartitionState { progress, rules, delta: Delta::default() }
     }
 
+    /// Forgets what was read, and goes on from this row, by the same rules.
+    pub(crate) fn restarted_at(self, progress: Progress) -> Self {
+        PartitionState::new(progress, self.rules)
+    }
+
     /// Positions, counters and watermark, everything read so far included.
     pub fn progress(&self) -> &Progress {
         &self.progress

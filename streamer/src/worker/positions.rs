@@ -1,20 +1,17 @@
 //! Where a worker's partitions stand: their stored rows, logs in doubt, and permitted losses. All of
 //! it blocks for a bounded time, and is tried again later when it fails.
 
-use std::time::Instant;
+use windowing::{GapPlan, Input, Progress, Witness};
 
-use windowing::{GapPlan, Input, Progress};
-
-use super::{JUDGE_AGAIN_EVERY, LOAD_RETRY_FIRST, Worker};
+use super::Worker;
 
 impl Worker {
-    /// Tries to load all partitions that wait for it; on failure, tries again later.
-    pub(super) fn load(&mut self) {
-        let partitions: Vec<i32> = self.to_load.iter().copied().collect();
-        match self.loader.load(&partitions) {
+    /// Tries to load these partitions; on failure, tries again later.
+    pub(super) fn load(&mut self, partitions: &[i32]) {
+        match self.loader.load(partitions) {
             Ok(loaded) => {
                 for (row, ends) in loaded {
-                    self.to_load.remove(&row.partition);
+                    self.agenda.loaded(row.partition);
                     let input = Input::Loaded {
                         partition: row.partition,
                         progress: Box::new(row.progress),
@@ -27,17 +24,11 @@ impl Worker {
             }
             Err(error) => tracing::warn!(?partitions, "positions not loaded: {error:#}"),
         }
-        if self.to_load.is_empty() {
-            self.load_backoff.reset();
-        } else {
-            self.load_at = Instant::now() + self.load_backoff.next_wait();
-        }
+        self.agenda.load_ended(self.started_at.elapsed());
     }
 
-    /// Looks into the next log that is in doubt; on failure, again after the others. One at a time:
-    /// it may block for seconds, and the other partitions go on in between.
-    pub(super) fn examine(&mut self) {
-        let Some((partition, origin)) = self.to_examine.pop_front() else { return };
+    /// Looks into a log that is in doubt; on failure, again after the others.
+    pub(super) fn examine(&mut self, partition: i32, origin: Option<Witness>) {
         match self.loader.examine(partition, origin) {
             Ok(examination) => {
                 let input = Input::Examined { partition, examination };
@@ -45,8 +36,7 @@ impl Worker {
             }
             Err(error) => {
                 tracing::warn!(partition, "its log is in doubt, and can't be read: {error:#}");
-                self.to_examine.push_back((partition, origin));
-                self.examine_at = Instant::now() + JUDGE_AGAIN_EVERY;
+                self.agenda.examine_later(partition, origin, self.started_at.elapsed());
             }
         }
     }
@@ -64,7 +54,7 @@ impl Worker {
             Ok(false) => tracing::info!(partition, "the permission was carried out by another"),
             Err(error) => tracing::warn!(partition, "permission not carried out: {error:#}"),
         }
-        self.load_at = Instant::now() + LOAD_RETRY_FIRST;
+        self.agenda.load_soon(self.started_at.elapsed());
         self.engine.apply(Input::RowChanged(partition), &mut self.effects);
     }
 }

@@ -1,32 +1,17 @@
 //! `decode` always agrees with a naive second decoder, in its values and in its reasons.
 
+mod answer;
 mod generator;
 mod naive;
 
-use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use event_model::{DeadReason, decode};
+use event_model::DeadReason;
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::TestRunner;
 
-use naive::NaiveView;
-
-/// What `decode` says, in the naive decoder's types.
-fn answer_of_decode(payload: &[u8]) -> Result<NaiveView, DeadReason> {
-    let view = decode(payload).map_err(|dead| dead.reason)?;
-    Ok(NaiveView {
-        event_type: view.event_type.into_owned(),
-        region: view.region.into_owned(),
-        event_time_micros: view.event_time.micros(),
-        duration_seconds: view.duration_seconds,
-        data_micro_mb: view.data_micro_mb,
-        amount_micro_tenge: view.amount_micro_tenge,
-        subscriber_id: view.subscriber_id.map(Cow::into_owned),
-        msisdn: view.msisdn.map(Cow::into_owned),
-    })
-}
+use answer::answer_of_decode;
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(30_000))]

@@ -1,5 +1,7 @@
 -- Step 1 of every flush. $1 topic, $2 generations, $3 partitions.
-SELECT generation, partition, next_offset, epoch
+SELECT generation, partition, next_offset, epoch,
+       witness_offset, witness_timestamp_ms, witness_crc,
+       on_time, late, dead, gap, skipped
 FROM stream_progress
 WHERE topic = $1
   AND (generation, partition) IN (SELECT * FROM unnest($2::int[], $3::int[]))

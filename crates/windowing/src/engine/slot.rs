@@ -132,10 +132,18 @@ impl Slot {
 
     /// The database refuses what this partition holds. The reason is stored already, beside the
     /// position from before.
-    pub(super) fn refuse(&mut self) {
+    pub(super) fn refuse(&mut self, as_stored: Progress) {
         self.status = Status::Halted;
-        self.state = None;
         self.can_heal = false;
+        self.is_news = false;
+        self.state = self.state.take().map(|state| state.restarted_at(as_stored.clone()));
+        self.stored = as_stored;
+    }
+
+    /// It stays halted. Its row is written again all the same: compared with what we know, should
+    /// the database have been restored, and so that it says the reason then too.
+    pub(super) fn stay_halted(&mut self) {
+        self.is_news |= self.status == Status::Halted;
     }
 
     /// Whether reading may go on without a new assignment, and nothing of it waits to be stored.
@@ -154,14 +162,17 @@ impl Slot {
         our_group: &str,
         effects: &mut Vec<Effect>,
     ) {
-        self.stored = progress.clone();
         self.stall = Stall::default();
         self.standing = standing;
         self.loaded_at = progress.next;
         self.is_news = true;
+        self.stored = progress.clone();
         // A stored reason to halt stays until it is decided that there is none.
         let state = PartitionState::new(progress, rules);
-        let (next, witness) = (state.progress().next, state.progress().witness);
+        // Another worker may have stored the watermark that a new delay makes; a row that is
+        // written without its records must not put it back (I-4).
+        self.stored.watermark = state.progress().watermark;
+        let next = state.progress().next;
         let is_accounted = state.progress().is_accounted();
         self.state = Some(state);
         if let Some(reason) = self.reason_not_to_touch(our_group) {
@@ -179,9 +190,14 @@ impl Slot {
         if next > ends.high {
             return self.doubt(partition, Doubt::BeyondEnd, effects);
         }
-        // Retention may rightly have removed the witness.
-        let is_witnessed = witness.is_some_and(|witness| witness.offset >= ends.low.offset());
-        if is_witnessed {
+        self.read_anew(partition, ends, effects);
+    }
+
+    /// Reads from the position on, once the witness was met.
+    fn read_anew(&mut self, partition: i32, ends: &LogEnds, effects: &mut Vec<Effect>) {
+        let witness = self.state.as_ref().and_then(|state| state.progress().witness);
+        // Retention may rightly have removed it.
+        if witness.is_some_and(|witness| witness.offset >= ends.low.offset()) {
             self.status = Status::Verifying { is_met: false };
         } else {
             self.begin_reading();
@@ -372,8 +388,8 @@ impl Slot {
         self.stall.since = None;
         self.stall.restarts += 1;
         if self.stall.restarts < STALLS_UNTIL_HALT {
-            effects.push(Effect::Read { partition, from: self.read_from() });
-            return;
+            // A log that was cut and written on refuses a position too.
+            return self.read_anew(partition, ends, effects);
         }
         let reason = format!(
             "no record comes at offset {next} although the log goes on to {}; \

@@ -1,0 +1,80 @@
+//! A flush whose former attempt is in doubt, on a real PostgreSQL: it waits for the backend that may
+//! still commit, and then goes by what that has done (I-2).
+#![allow(clippy::unwrap_used, reason = "in a test, a panic is the report")]
+
+use std::time::Duration;
+
+use store::{Flusher, PgConnection, Session, WriterIdentity};
+use windowing::{Delta, FlushBatch, FlushPart, PartOutcome, Position, Progress};
+
+/// More than enough to be seen waiting.
+const DEADLINE: Duration = Duration::from_secs(30);
+
+/// Partition 0 of topic `t`, from offset 0 to 5.
+fn batch() -> FlushBatch {
+    let stored = Progress::starting_at(Position::at(0));
+    let mut new = stored.clone();
+    new.next = Position::at(5);
+    new.counters.skipped = 5;
+    let part = FlushPart {
+        partition: 0,
+        incarnation: 1,
+        stored,
+        new,
+        delta: Delta::default(),
+        log_is_known: true,
+        is_news: true,
+    };
+    FlushBatch { parts: vec![part] }
+}
+
+async fn flush(url: String) -> PartOutcome {
+    let [topic, group_id, owner] = ["t", "g", "host:1:0"].map(str::to_owned);
+    let mut flusher = Flusher::new(url, WriterIdentity { topic, group_id, owner });
+    flusher.flush(batch(), Vec::new(), || false).await.parts.remove(0).3
+}
+
+async fn run(connection: &mut PgConnection, statements: &'static str) {
+    sqlx::raw_sql(statements).execute(connection).await.unwrap();
+}
+
+async fn wait_until_somebody_waits(connection: &mut PgConnection) {
+    let waiting = async {
+        loop {
+            let is_waiting: bool = sqlx::query_scalar(
+                "SELECT EXISTS (SELECT FROM pg_stat_activity
+                     WHERE datname = current_database() AND wait_event_type = 'Lock')",
+            )
+            .fetch_one(&mut *connection)
+            .await
+            .unwrap();
+            if is_waiting {
+                return;
+            }
+        }
+    };
+    tokio::time::timeout(DEADLINE, waiting).await.expect("the flush waits for the old backend");
+}
+
+#[tokio::test]
+async fn a_flush_waits_for_a_backend_that_may_still_commit_and_goes_by_what_it_did() {
+    for (end, expected) in [("COMMIT", PartOutcome::Fenced), ("ROLLBACK", PartOutcome::Committed)] {
+        let url = sandbox::fresh_database().unwrap();
+        let mut old_backend = store::connect(&url, Session::Batch).await.unwrap();
+        store::migrate(&mut old_backend).await.unwrap();
+        let mut watcher = store::connect(&url, Session::Batch).await.unwrap();
+        run(
+            &mut old_backend,
+            "INSERT INTO stream_progress (topic, generation, partition, first_offset, next_offset)
+             VALUES ('t', 0, 0, 0, 0)",
+        )
+        .await;
+        let moving = "BEGIN; UPDATE stream_progress SET next_offset = 5, skipped = 5";
+        run(&mut old_backend, moving).await;
+
+        let flushing = tokio::spawn(flush(url));
+        wait_until_somebody_waits(&mut watcher).await;
+        run(&mut old_backend, end).await;
+        assert_eq!(flushing.await.unwrap(), expected, "{end}");
+    }
+}

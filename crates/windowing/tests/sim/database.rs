@@ -1,0 +1,489 @@
+//! A database in memory that keeps what the flush protocol relies on: row locks that are held to
+//! the end of a transaction, transactions that happen whole or not at all, and backends that
+//! outlive their client and may still commit.
+//!
+//! Its tables have the keys of the migrations, its statements do what those under `store/src/queries`
+//! do. Beside each position it keeps which offsets of which log it covers, for the naive recount.
+
+use std::collections::BTreeMap;
+
+use datasketches::hll::HllSketch;
+use event_model::EventTime;
+use windowing::{
+    DayGroup, FlushPart, GapPermission, GapPlan, GroupKey, LockedRow, LogBreak, MergedRows,
+    Position, Progress, Rules, Standing, StartFrom, StoredSketch, SubscriberSketch,
+    SubscriberUnion, Totals,
+};
+
+use super::logs::{Log, SKEW_MICROS};
+use super::naive::{Coverage, Covered, recount};
+use super::tables::{Account, Key, Letter, Life, Sketch, Sums, Tables};
+
+/// A transaction's number.
+pub(crate) type Transaction = u64;
+
+/// Which stretches of offsets a part's records were read from: from, to, version of the log.
+pub(crate) type Tape = Vec<(i64, i64, usize)>;
+
+/// What a flush stores: the parts, each with where its records came from.
+pub(crate) type Parts = Vec<(FlushPart, Tape)>;
+
+/// How far watermarks may be set to stay behind, in turn.
+const DELAYS_MICROS: [i64; 3] = [120_000_000, 30_000_000, 300_000_000];
+
+#[derive(Clone)]
+struct Row {
+    progress: Progress,
+    group: Option<&'static str>,
+}
+
+/// What a backup holds.
+#[derive(Clone, Default)]
+pub(crate) struct Stored {
+    rows: BTreeMap<Life, Row>,
+    tables: Tables,
+    sketches: BTreeMap<DayGroup, StoredSketch>,
+    coverages: BTreeMap<Life, Coverage>,
+    permissions: BTreeMap<i32, Permission>,
+    permissions_given: i64,
+    /// How often the settings were changed.
+    changes: usize,
+    /// Partitions that an operator let begin somewhere, not knowing what was counted before.
+    restarted_by_operator: std::collections::BTreeSet<i32>,
+}
+
+/// A permission that waits.
+#[derive(Clone, Copy)]
+struct Permission {
+    life: Life,
+    position: Position,
+    permission: GapPermission,
+}
+
+#[derive(Default)]
+pub(crate) struct Database {
+    stored: Stored,
+    /// Who holds a row.
+    locks: BTreeMap<Life, Transaction>,
+    /// Whose client has gone: the transaction, and what it will commit.
+    orphans: Vec<(Transaction, &'static str, Option<Parts>)>,
+    transactions: Transaction,
+}
+
+/// The answer to a load.
+pub(crate) struct LoadedRow {
+    pub(crate) partition: i32,
+    pub(crate) progress: Box<Progress>,
+    pub(crate) rules: Rules,
+    pub(crate) standing: Standing,
+}
+
+impl Database {
+    /// Makes rows for partitions that have none, at their low ends. Returns which.
+    pub(crate) fn ensure_partitions(&mut self, logs: &[Log]) -> Vec<i32> {
+        let mut made = Vec::new();
+        for (partition, log) in (0..).zip(logs) {
+            if self.current(partition).is_none() {
+                self.open((partition, 0), log.current().low, None);
+                made.push(partition);
+            }
+        }
+        made
+    }
+
+    /// The current generation's row.
+    pub(crate) fn current(&self, partition: i32) -> Option<&Progress> {
+        let of_partition = self.stored.rows.range((partition, 0)..=(partition, i32::MAX));
+        of_partition.last().map(|(_, row)| &row.progress)
+    }
+
+    /// All generations' rows.
+    pub(crate) fn rows(&self) -> impl Iterator<Item = &Progress> {
+        self.stored.rows.values().map(|row| &row.progress)
+    }
+
+    pub(crate) fn load(&self, partition: i32) -> Option<LoadedRow> {
+        let progress = self.current(partition)?.clone();
+        let life = (partition, progress.generation);
+        let is_for = |p: &&Permission| p.life == life && p.position == progress.next;
+        let permission = self.stored.permissions.get(&partition).filter(is_for);
+        let standing = Standing {
+            permission: permission.map(|permission| permission.permission),
+            group_id: self.stored.rows[&life].group.map(str::to_owned),
+            is_retired: false,
+        };
+        let rules = Rules {
+            watermark_delay_micros: self.delay_micros(),
+            max_future_skew_micros: SKEW_MICROS,
+            business_timezone: chrono_tz::Asia::Almaty,
+        };
+        Some(LoadedRow { partition, progress: Box::new(progress), rules, standing })
+    }
+
+    /// Begins a transaction and locks these rows; `None`: somebody else holds one, and the caller
+    /// has to wait.
+    pub(crate) fn lock(&mut self, lives: &[Life]) -> Option<(Transaction, Vec<LockedRow>)> {
+        if self.is_locked(lives) {
+            return None;
+        }
+        self.transactions += 1;
+        let mut rows = Vec::new();
+        for life in lives {
+            let Some(Row { progress, .. }) = self.stored.rows.get(life) else { continue };
+            rows.push(LockedRow {
+                partition: life.0,
+                generation: life.1,
+                position: progress.next.offset(),
+                epoch: progress.epoch,
+                witness: progress.witness,
+                counters: progress.counters,
+            });
+            self.locks.insert(*life, self.transactions);
+        }
+        Some((self.transactions, rows))
+    }
+
+    pub(crate) fn is_locked(&self, lives: &[Life]) -> bool {
+        lives.iter().any(|life| self.locks.contains_key(life))
+    }
+
+    pub(crate) fn holds_locks(&self, transaction: Transaction) -> bool {
+        self.locks.values().any(|holder| *holder == transaction)
+    }
+
+    pub(crate) fn rollback(&mut self, transaction: Transaction) {
+        self.locks.retain(|_, holder| *holder != transaction);
+    }
+
+    /// Stores the parts' results and positions, and checks everything that must hold afterwards.
+    pub(crate) fn commit(
+        &mut self,
+        transaction: Transaction,
+        group: &'static str,
+        parts: &Parts,
+        logs: &[Log],
+    ) {
+        let rows = MergedRows::of(parts.iter().map(|(part, _)| part));
+        add_all(&mut self.stored.tables.real_time_metrics, &rows.on_time);
+        add_all(&mut self.stored.tables.late_metrics, &rows.late);
+        for (generation, partition, quarter, on_time, late) in rows.ledger {
+            let key = ((partition, generation), quarter.micros());
+            let row = self.stored.tables.day_ledger.entry(key).or_default();
+            row[0] += on_time;
+            row[1] += late;
+        }
+        for (group, additions) in rows.subscribers {
+            merge_sketch(&mut self.stored.sketches, group, &additions);
+        }
+        for (part, tape) in parts {
+            let life = (part.partition, part.new.generation);
+            assert_eq!(self.locks.get(&life), Some(&transaction), "stored without a lock");
+            self.store_dead_letters(part);
+            let raises_watermark = self.store_progress(part, group);
+            self.cover(part, tape, raises_watermark, logs);
+        }
+        self.rollback(transaction);
+        self.check(logs);
+    }
+
+    /// The client has gone; the backend still holds its locks, and will commit `parts` or nothing.
+    pub(crate) fn orphan(
+        &mut self,
+        transaction: Transaction,
+        group: &'static str,
+        parts: Option<Parts>,
+    ) {
+        self.orphans.push((transaction, group, parts));
+    }
+
+    /// Backends without a client come to their end.
+    pub(crate) fn settle(&mut self, logs: &[Log]) {
+        for (transaction, group, parts) in std::mem::take(&mut self.orphans) {
+            match parts {
+                Some(parts) => self.commit(transaction, group, &parts, logs),
+                None => self.rollback(transaction),
+            }
+        }
+    }
+
+    /// The server stops at once: every open transaction is gone. Returns whether there was one.
+    pub(crate) fn crash(&mut self) -> bool {
+        self.orphans.clear();
+        let had_locks = !self.locks.is_empty();
+        self.locks.clear();
+        had_locks
+    }
+
+    /// Changes the watermark delay, and with it every epoch. Waits for no one: while a flush holds
+    /// a row, nothing happens.
+    ///
+    /// The delay follows from how often it was changed, also when changes were undone by a backup:
+    /// different settings under the same epoch are not simulated.
+    pub(crate) fn change_settings(&mut self) -> bool {
+        if !self.locks.is_empty() {
+            return false;
+        }
+        self.stored.changes += 1;
+        for row in self.stored.rows.values_mut() {
+            row.progress.epoch += 1;
+        }
+        true
+    }
+
+    /// `streamer accept-gap`. Returns whether there was a loss to accept.
+    pub(crate) fn accept_gap(&mut self, partition: i32, start_from: StartFrom) -> bool {
+        let Some(row) = self.current(partition) else { return false };
+        let reason = row.halted_reason.clone().unwrap_or_default();
+        if !reason.contains("`streamer accept-gap") {
+            return false;
+        }
+        let (life, position) = ((partition, row.generation), row.next);
+        self.stored.permissions_given += 1;
+        let start_from = reason.contains("--from").then_some(start_from);
+        let permission = GapPermission { id: self.stored.permissions_given, start_from };
+        self.stored.permissions.insert(partition, Permission { life, position, permission });
+        true
+    }
+
+    /// Carries a permission out. `None`: the row is locked for too long; `false`: it is another by
+    /// now, or the permission is.
+    pub(crate) fn carry_out_gap(
+        &mut self,
+        partition: i32,
+        stored: &Progress,
+        plan: &GapPlan,
+        group: &'static str,
+        logs: &[Log],
+    ) -> Option<bool> {
+        let life = (partition, stored.generation);
+        if self.is_locked(&[life]) {
+            return None;
+        }
+        let given = self.stored.permissions.get(&partition).map(|one| one.permission.id);
+        let Some(row) = self.stored.rows.get_mut(&life) else { return Some(false) };
+        let is_expected = row.progress.next == stored.next && row.progress.epoch == stored.epoch;
+        if !is_expected || given != Some(plan.permission.id) {
+            return Some(false);
+        }
+        let (from, to) = (row.progress.next.offset(), plan.lost.1.offset());
+        row.progress.counters.gap += to - from;
+        row.progress.next = plan.lost.1;
+        row.progress.epoch += 1;
+        row.progress.halted_reason = None;
+        let coverage = self.stored.coverages.get_mut(&life).expect("every row has one");
+        coverage.covered.push(Covered::Gap { from, to });
+        if let Some(first) = plan.reopen_at {
+            self.open((partition, life.1 + 1), first.offset(), Some(group));
+            if plan.cause == LogBreak::Unknown {
+                self.stored.restarted_by_operator.insert(partition);
+            }
+        }
+        self.stored.permissions.remove(&partition);
+        self.check(logs);
+        Some(true)
+    }
+
+    pub(crate) fn backup(&self) -> Stored {
+        self.stored.clone()
+    }
+
+    /// Goes back to a backup. Nobody is connected afterwards.
+    pub(crate) fn restore(&mut self, stored: Stored) {
+        self.stored = stored;
+        self.locks.clear();
+        self.orphans.clear();
+    }
+
+    /// The tables are what the naive model makes of the records that the positions cover: no record
+    /// is lost, counted twice or judged otherwise, in any committed state.
+    pub(crate) fn check(&self, logs: &[Log]) {
+        let mut tables = self.stored.tables.clone();
+        let rows = self.stored.rows.iter();
+        tables.stream_progress = rows.map(|(life, row)| (*life, account(&row.progress))).collect();
+        let sketches = self.stored.sketches.iter();
+        tables.subscriber_sketches =
+            sketches.map(|(group, row)| (key(group), sketch(row))).collect();
+        tables.assert_accounted();
+        tables.assert_same(&recount(logs, &self.stored.coverages));
+    }
+
+    /// No record was counted in two generations, unless an operator said where to begin.
+    pub(crate) fn check_generations(&self, logs: &[Log]) {
+        let mut counted = std::collections::BTreeMap::new();
+        for (life, coverage) in &self.stored.coverages {
+            if self.stored.restarted_by_operator.contains(&life.0) {
+                continue;
+            }
+            for covered in &coverage.covered {
+                let Covered::Read { from, to, version, .. } = *covered else { continue };
+                let log = &logs[usize::try_from(life.0).expect("≥ 0")].versions[version];
+                for message in (from..to).filter_map(|offset| log.record(offset)) {
+                    let name = (life.0, message.written_in, message.offset);
+                    if let Some(before) = counted.insert(name, life.1) {
+                        panic!("{name:?} was counted in generations {before} and {}", life.1);
+                    }
+                }
+            }
+        }
+    }
+
+    fn delay_micros(&self) -> i64 {
+        DELAYS_MICROS[self.stored.changes % DELAYS_MICROS.len()]
+    }
+
+    fn open(&mut self, life: Life, first: i64, group: Option<&'static str>) {
+        let mut progress = Progress::starting_at(Position::at(first));
+        progress.generation = life.1;
+        // So that an epoch says by which settings was judged, also after a backup was restored.
+        progress.epoch = i64::try_from(self.stored.changes).expect("few");
+        self.stored.rows.insert(life, Row { progress, group });
+        self.stored.coverages.insert(life, Coverage { first, covered: Vec::new() });
+    }
+
+    fn store_dead_letters(&mut self, part: &FlushPart) {
+        let life = (part.partition, part.new.generation);
+        for letter in &part.delta.dead_letters {
+            let row = Letter {
+                reason: letter.reason,
+                record_micros: letter.record_time.map(EventTime::micros),
+                key: letter.key.clone(),
+                payload: letter.payload.clone(),
+                headers: letter.headers.clone(),
+            };
+            let former = self.stored.tables.dead_letters.insert((life, letter.offset), row);
+            assert_eq!(former, None, "primary key of dead_letters");
+        }
+    }
+
+    /// Returns whether the watermark rises.
+    fn store_progress(&mut self, part: &FlushPart, group: &'static str) -> bool {
+        let life = (part.partition, part.new.generation);
+        let row = self.stored.rows.get_mut(&life).expect("its lock is held");
+        let progress = &mut row.progress;
+        assert_eq!(progress.epoch, part.stored.epoch, "deltas from before the epoch was bumped");
+        assert!(progress.next <= part.new.next, "a position went back");
+        assert!(progress.watermark <= part.new.watermark, "I-4: a watermark went back");
+        if !part.moves() {
+            let is_empty = part.delta.on_time.is_empty()
+                && part.delta.late.is_empty()
+                && part.delta.dead_letters.is_empty();
+            assert!(is_empty, "I-2: results without a position that moves");
+        }
+        let (log_end_seen, caught_up_at) = (progress.log_end_seen, progress.caught_up_at);
+        let raises_watermark = progress.watermark < part.new.watermark;
+        *progress = part.new.clone();
+        progress.log_end_seen = progress.log_end_seen.max(log_end_seen);
+        progress.caught_up_at = progress.caught_up_at.max(caught_up_at);
+        row.group = Some(group);
+        raises_watermark
+    }
+
+    /// Notes what the part's records were read from.
+    fn cover(&mut self, part: &FlushPart, tape: &Tape, raises_watermark: bool, logs: &[Log]) {
+        let life = (part.partition, part.new.generation);
+        let delay_micros = self.delay_micros();
+        let log = &logs[usize::try_from(life.0).expect("≥ 0")];
+        let coverage = self.stored.coverages.get_mut(&life).expect("every row has one");
+        let end = part.new.next.offset();
+        let version = log.number();
+        if !part.moves() {
+            // After the delay was made shorter, the watermark may rise all the same.
+            if raises_watermark {
+                coverage.covered.push(Covered::Read { from: end, to: end, version, delay_micros });
+            }
+            return;
+        }
+        let mut next = part.stored.next.offset();
+        for &(from, to, version) in tape {
+            assert_eq!(next, from, "{life:?}: nobody has read what is stored: {tape:?}");
+            expect_the_same_log(log, coverage, from, version);
+            coverage.covered.push(Covered::Read { from, to, version, delay_micros });
+            next = to;
+        }
+        assert_eq!(next, end, "{life:?}: nobody has read what is stored: {tape:?}");
+    }
+}
+
+/// The last record that was counted before `from` is also in the version that is read on: or the log
+/// was exchanged under our hands, and nobody noticed.
+fn expect_the_same_log(log: &Log, coverage: &Coverage, from: i64, version: usize) {
+    let read = coverage.covered.iter().rev().filter_map(|covered| match covered {
+        Covered::Read { from, to, version, .. } => Some((*from, *to, *version)),
+        Covered::Gap { .. } => None,
+    });
+    let last = read
+        .flat_map(|(from, to, version)| (from..to).rev().map(move |offset| (offset, version)))
+        .find_map(|(offset, version)| log.versions[version].record(offset));
+    let Some(last) = last else { return };
+    let read_on = &log.versions[version];
+    // Nothing can tell when the log begins after the last record; or when it is a compacted one and
+    // had, in any of its versions, no record at that offset.
+    let was_missing = log.versions.iter().any(|version| version.record(last.offset).is_none());
+    if last.offset < read_on.low || (log.is_compacted && was_missing) {
+        return;
+    }
+    match read_on.record(last.offset) {
+        Some(found) => assert_eq!(
+            (found.written_in, found.offset),
+            (last.written_in, last.offset),
+            "another log is read on at {from}, and nobody noticed"
+        ),
+        None => panic!("the log read on at {from} lacks {}, and nobody noticed", last.offset),
+    }
+}
+
+fn add_all(table: &mut BTreeMap<Key, Sums>, rows: &[(&GroupKey, Totals)]) {
+    for (key, totals) in rows {
+        let name =
+            (key.window.start().micros(), key.event_type.to_string(), key.region.to_string());
+        let sums = table.entry(name).or_default();
+        sums[0] += i128::from(totals.events);
+        sums[1] += i128::from(totals.duration_seconds);
+        sums[2] += totals.data_micro_mb;
+        sums[3] += totals.amount_micro_tenge;
+    }
+}
+
+fn merge_sketch(
+    sketches: &mut BTreeMap<DayGroup, StoredSketch>,
+    group: &DayGroup,
+    additions: &[&SubscriberSketch],
+) {
+    let mut union = SubscriberUnion::default();
+    if let Some(stored) = sketches.get(group) {
+        union.add(&SubscriberSketch::from_stored(stored).expect("as it was stored"));
+    }
+    additions.iter().for_each(|sketch| union.add(sketch));
+    sketches.insert(group.clone(), union.to_stored());
+}
+
+fn key(group: &DayGroup) -> Key {
+    let since_1970 = group.date.signed_duration_since(chrono::NaiveDate::default());
+    (since_1970.num_days(), group.event_type.to_string(), group.region.to_string())
+}
+
+fn sketch(row: &StoredSketch) -> Sketch {
+    let sketch = SubscriberSketch::from_stored(row).expect("as it was stored");
+    Sketch {
+        events_by_subscriber_id: sketch.events_by_subscriber_id,
+        events_by_msisdn: sketch.events_by_msisdn,
+        subscribers: usize::try_from(sketch.estimate()).expect("≥ 0"),
+        registers: HllSketch::deserialize(&row.bytes).expect("a sketch"),
+    }
+}
+
+fn account(row: &Progress) -> Account {
+    Account {
+        first: row.first.offset(),
+        next: row.next.offset(),
+        on_time: row.counters.on_time,
+        late: row.counters.late,
+        dead: row.counters.dead,
+        gap: row.counters.gap,
+        skipped: row.counters.skipped,
+        watermark_micros: row.watermark.map(EventTime::micros),
+        max_event_micros: row.max_event_time.map(EventTime::micros),
+        origin_offset: row.origin.map(|witness| witness.offset),
+        witness_offset: row.witness.map(|witness| witness.offset),
+    }
+}

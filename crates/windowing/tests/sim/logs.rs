@@ -1,0 +1,286 @@
+//! The simulated topic: each partition's log in all its versions. Records come out of order, late,
+//! too far ahead or unusable; control records take an offset without being shown to anyone.
+//!
+//! A truncation, a recreation or a compaction makes a new version; the former ones are kept, because
+//! what was read from them may still be stored. A record is drawn from its partition, version and
+//! offset alone, so that leaving a step out of a schedule leaves the other records as they are.
+
+use std::rc::Rc;
+
+use event_model::EventTime;
+use windowing::{Header, Record, RecordTime};
+
+use super::dice::Dice;
+
+/// 2025-11-09T18:50:00Z: where the logs' record times begin, ten minutes before midnight in Almaty.
+pub(crate) const BASE_MICROS: i64 = 1_762_714_200_000_000;
+/// The clock by which records are judged, which stands still: on a topic with CreateTime the future
+/// guard depends on it.
+pub(crate) const NOW_MICROS: i64 = BASE_MICROS + 600 * SECOND;
+/// How far an event may be ahead.
+pub(crate) const SKEW_MICROS: i64 = 300 * SECOND;
+
+const SECOND: i64 = 1_000_000;
+/// No two versions of a log have record times in common, as no two lives of a topic have.
+const VERSION_MICROS: i64 = 7_000;
+/// Few, so that one is met again in other partitions and after flushes.
+const SUBSCRIBERS: [Option<&str>; 5] =
+    [None, Some("00c0ffee00c0ffee"), Some("0123456789abcdef"), Some(""), Some("7701234****")];
+const EVENT_TYPES: [&str; 2] = ["call", "sms"];
+const REGIONS: [&str; 3] = ["Almaty", "Astana", "Шымкент"];
+
+/// Payloads that are no event, with the reason.
+pub(crate) const UNUSABLE: [(Option<&str>, &str); 4] = [
+    (None, "null_payload"),
+    (Some("{"), "not_json"),
+    (Some(r#"{"event_type": "call", "region": "ALL"}"#), "reserved_name"),
+    (Some(r#"{"event_type": "call", "region": "Almaty"}"#), "missing"),
+];
+
+/// What takes one offset.
+#[derive(Clone)]
+pub(crate) enum Entry {
+    Record(Rc<Message>),
+    /// Never held a record for us.
+    Control,
+    /// Compaction has removed the record.
+    Compacted,
+}
+
+/// One record, and what it was made from.
+pub(crate) struct Message {
+    /// Which version of the log it was written to; with the offset, its name.
+    pub(crate) written_in: usize,
+    pub(crate) offset: i64,
+    pub(crate) time: RecordTime,
+    pub(crate) key: Option<Vec<u8>>,
+    pub(crate) payload: Option<Vec<u8>>,
+    pub(crate) headers: Vec<Header>,
+    pub(crate) content: Content,
+    /// The event's time, where it is one.
+    pub(crate) event_micros: i64,
+}
+
+pub(crate) enum Content {
+    /// An index of [`UNUSABLE`].
+    Unusable(usize),
+    Event(EventPlan),
+}
+
+impl Message {
+    pub(crate) fn as_record<'a>(&'a self, headers: &'a dyn Fn() -> Vec<Header>) -> Record<'a> {
+        Record {
+            offset: self.offset,
+            time: self.time,
+            key: self.key.as_deref(),
+            payload: self.payload.as_deref(),
+            headers,
+        }
+    }
+}
+
+/// An event.
+pub(crate) struct EventPlan {
+    pub(crate) event_type: &'static str,
+    pub(crate) region: &'static str,
+    pub(crate) seconds: i64,
+    pub(crate) mb_hundredths: i64,
+    pub(crate) tenge: i64,
+    pub(crate) subscriber_id: Option<&'static str>,
+    pub(crate) msisdn: Option<&'static str>,
+}
+
+/// One version of a partition's log.
+pub(crate) struct Version {
+    /// The oldest offset that it ever had.
+    base: i64,
+    /// The oldest offset that is kept.
+    pub(crate) low: i64,
+    entries: Vec<Entry>,
+    /// Up to here it is the same as the version before it.
+    shared_until: i64,
+    /// The record time of the last entry.
+    record_micros: i64,
+}
+
+impl Version {
+    /// The offset after the last entry.
+    pub(crate) fn high(&self) -> i64 {
+        self.base + i64::try_from(self.entries.len()).expect("logs are short")
+    }
+
+    /// What is or was at this offset.
+    pub(crate) fn entry(&self, offset: i64) -> Option<&Entry> {
+        self.entries.get(usize::try_from(offset - self.base).ok()?)
+    }
+
+    pub(crate) fn record(&self, offset: i64) -> Option<&Rc<Message>> {
+        match self.entry(offset)? {
+            Entry::Record(message) => Some(message),
+            Entry::Control | Entry::Compacted => None,
+        }
+    }
+}
+
+/// One partition's log, in all its versions.
+pub(crate) struct Log {
+    pub(crate) seed: u64,
+    partition: u64,
+    /// Whether single records may disappear.
+    pub(crate) is_compacted: bool,
+    pub(crate) versions: Vec<Version>,
+}
+
+impl Log {
+    pub(crate) fn empty(seed: u64, partition: usize, first: i64, is_compacted: bool) -> Self {
+        let version = Version {
+            base: first,
+            low: first,
+            entries: Vec::new(),
+            shared_until: i64::MIN,
+            record_micros: BASE_MICROS,
+        };
+        Log { seed, partition: partition as u64, is_compacted, versions: vec![version] }
+    }
+
+    pub(crate) fn current(&self) -> &Version {
+        self.versions.last().expect("there is always one")
+    }
+
+    /// The number of the current version.
+    pub(crate) fn number(&self) -> usize {
+        self.versions.len() - 1
+    }
+
+    /// Up to which offset the current version is what `version` was.
+    pub(crate) fn shared_since(&self, version: usize) -> i64 {
+        let later = self.versions[version + 1..].iter().map(|version| version.shared_until);
+        later.min().unwrap_or(i64::MAX)
+    }
+
+    /// Writes more entries. Returns how many of them are control records.
+    pub(crate) fn append(&mut self, count: usize) -> u64 {
+        let (seed, partition, number) = (self.seed, self.partition, self.number());
+        let version = self.versions.last_mut().expect("there is always one");
+        let mut controls = 0;
+        for _ in 0..count {
+            let offset = version.high();
+            let stream = partition << 40 | (number as u64) << 24 | offset.unsigned_abs();
+            let mut dice = Dice::seeded(seed, stream + 1);
+            // The logs cross several minutes, and most of them a quarter of an hour.
+            version.record_micros += dice.within(0, 90) * SECOND;
+            let entry = draw(&mut dice, number, offset, version.record_micros);
+            controls += u64::from(matches!(entry, Entry::Control));
+            version.entries.push(entry);
+        }
+        controls
+    }
+
+    /// The end is cut off.
+    pub(crate) fn truncate(&mut self, cut: i64) {
+        let kept = usize::try_from(cut - self.current().base).expect("the cut is in the log");
+        let entries = self.current().entries[..kept].to_vec();
+        self.add_version(self.current().base, self.current().low, entries, cut);
+    }
+
+    /// The topic is deleted and made again.
+    pub(crate) fn recreate(&mut self) {
+        self.add_version(0, 0, Vec::new(), i64::MIN);
+    }
+
+    /// Some records disappear, never the last one. Returns how many.
+    pub(crate) fn compact(&mut self, mut dice: Dice) -> usize {
+        let mut entries = self.current().entries.clone();
+        let mut removed = 0;
+        let last = entries.len().saturating_sub(1);
+        for entry in &mut entries[..last] {
+            if matches!(entry, Entry::Record(_)) && dice.one_in(4) {
+                *entry = Entry::Compacted;
+                removed += 1;
+            }
+        }
+        if removed > 0 {
+            self.add_version(self.current().base, self.current().low, entries, i64::MAX);
+        }
+        removed
+    }
+
+    /// Everything before `low` is deleted.
+    pub(crate) fn retain_from(&mut self, low: i64) {
+        self.versions.last_mut().expect("there is always one").low = low;
+    }
+
+    fn add_version(&mut self, base: i64, low: i64, entries: Vec<Entry>, shared_until: i64) {
+        let record_micros = self.current().record_micros + VERSION_MICROS;
+        self.versions.push(Version { base, low, entries, shared_until, record_micros });
+    }
+}
+
+fn draw(dice: &mut Dice, written_in: usize, offset: i64, record_micros: i64) -> Entry {
+    let written_at = EventTime::from_micros(record_micros);
+    let (time, event_micros, payload, content) = match dice.weighted(&[8, 1, 1]) {
+        0 => {
+            let event_micros = record_micros + draw_ahead(dice);
+            let time = match dice.weighted(&[4, 1, 1]) {
+                0 => RecordTime::LogAppend(written_at),
+                1 => RecordTime::Create(written_at),
+                _ => RecordTime::Unknown,
+            };
+            let event = draw_event(dice);
+            (time, event_micros, Some(json(&event, event_micros)), Content::Event(event))
+        }
+        1 => {
+            let index = dice.index(UNUSABLE.len());
+            let payload = UNUSABLE[index].0.map(str::to_owned);
+            (RecordTime::LogAppend(written_at), 0, payload, Content::Unusable(index))
+        }
+        _ => return Entry::Control,
+    };
+    let header = ("offset".to_owned(), Some(offset.to_string().into_bytes()));
+    Entry::Record(Rc::new(Message {
+        written_in,
+        offset,
+        time,
+        key: (offset % 2 == 0).then(|| offset.to_be_bytes().to_vec()),
+        payload: payload.map(String::into_bytes),
+        headers: vec![header, ("none".to_owned(), None)],
+        content,
+        event_micros,
+    }))
+}
+
+/// Event time − record time.
+fn draw_ahead(dice: &mut Dice) -> i64 {
+    match dice.weighted(&[6, 3, 1, 1, 1]) {
+        0 => dice.within(-90, 0) * SECOND,
+        1 => dice.within(-900, -60) * SECOND,
+        2 => dice.within(0, 300) * SECOND,
+        3 => SKEW_MICROS + dice.within(0, 1),
+        _ => dice.within(301, 3_000) * SECOND,
+    }
+}
+
+fn draw_event(dice: &mut Dice) -> EventPlan {
+    EventPlan {
+        event_type: dice.pick(&EVENT_TYPES),
+        region: dice.pick(&REGIONS),
+        seconds: dice.within(0, 7_199),
+        mb_hundredths: dice.within(0, 49_999),
+        tenge: dice.within(0, 9_999),
+        subscriber_id: dice.pick(&SUBSCRIBERS),
+        msisdn: dice.pick(&SUBSCRIBERS),
+    }
+}
+
+fn json(event: &EventPlan, event_micros: i64) -> String {
+    let EventPlan { event_type, region, seconds, mb_hundredths, tenge, .. } = event;
+    let text_or_null = |text: Option<&str>| text.map_or("null".into(), |text| format!("{text:?}"));
+    let (subscriber_id, msisdn) = (text_or_null(event.subscriber_id), text_or_null(event.msisdn));
+    let (whole, hundredths) = (mb_hundredths / 100, mb_hundredths % 100);
+    let timestamp = EventTime::from_micros(event_micros);
+    format!(
+        r#"{{"event_type": "{event_type}", "region": "{region}", "timestamp": "{timestamp}",
+            "duration_seconds": {seconds}, "data_mb": {whole}.{hundredths:02}, "amount": {tenge},
+            "subscriber_id": {subscriber_id}, "msisdn": {msisdn}}}"#
+    )
+}

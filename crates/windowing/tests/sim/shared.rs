@@ -1,0 +1,136 @@
+//! What all workers share: the logs, the database, the clock, and what was done to them.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use event_model::EventTime;
+use windowing::{Examination, LogEnds, Position, Sighted, Witness};
+
+use super::database::Database;
+use super::faults::{Faults, Kind};
+use super::logs::{Log, Message, NOW_MICROS};
+
+/// How often things happened that are no faults.
+pub(crate) type Met = BTreeMap<&'static str, u64>;
+
+pub(crate) struct Shared {
+    pub(crate) logs: Vec<Log>,
+    pub(crate) database: Database,
+    /// The time of day of brokers and workers; records are judged by another clock, which stands.
+    pub(crate) clock: EventTime,
+    pub(crate) database_away_until: EventTime,
+    pub(crate) brokers_away_until: EventTime,
+    /// The answer of the next accepted gap's COMMIT gets lost.
+    pub(crate) loses_gap_answer: bool,
+    /// A load takes until the worker's next turn.
+    pub(crate) loads_slowly: bool,
+    pub(crate) faults: Faults,
+    pub(crate) met: Met,
+    /// Faults of which no effect was seen yet, by partition.
+    pending: BTreeSet<(usize, i32)>,
+    /// What happened, one line each; `None`: nobody reads it.
+    pub(crate) trace: Option<Vec<String>>,
+}
+
+impl Shared {
+    pub(crate) fn new(logs: Vec<Log>, is_traced: bool) -> Self {
+        let start = EventTime::from_micros(NOW_MICROS);
+        Shared {
+            logs,
+            database: Database::default(),
+            clock: start,
+            database_away_until: start,
+            brokers_away_until: start,
+            loses_gap_answer: false,
+            loads_slowly: false,
+            faults: Faults::default(),
+            met: Met::new(),
+            pending: BTreeSet::new(),
+            trace: is_traced.then(Vec::new),
+        }
+    }
+
+    pub(crate) fn log(&self, partition: i32) -> &Log {
+        &self.logs[usize::try_from(partition).expect("≥ 0")]
+    }
+
+    pub(crate) fn note(&mut self, line: impl FnOnce() -> String) {
+        if let Some(trace) = &mut self.trace {
+            trace.push(line());
+        }
+    }
+
+    pub(crate) fn meet(&mut self, name: &'static str) {
+        *self.met.entry(name).or_default() += 1;
+    }
+
+    /// A fault whose effect shows at this partition.
+    pub(crate) fn inject_at(&mut self, kind: Kind, partition: i32) {
+        self.faults.inject(kind);
+        self.expect_at(kind, partition);
+    }
+
+    /// Its effect may also show at this partition.
+    pub(crate) fn expect_at(&mut self, kind: Kind, partition: i32) {
+        self.pending.insert((kind as usize, partition));
+    }
+
+    /// If such a fault was injected at this partition, its effect was seen now.
+    pub(crate) fn observe_at(&mut self, kind: Kind, partition: i32) {
+        if self.pending.remove(&(kind as usize, partition)) {
+            self.faults.observe(kind);
+        }
+    }
+
+    /// The same for a fault that was injected once, and may show at several partitions.
+    pub(crate) fn observe_once(&mut self, kind: Kind, partition: i32) {
+        if self.pending.contains(&(kind as usize, partition)) {
+            self.pending.retain(|(pending, _)| *pending != kind as usize);
+            self.faults.observe(kind);
+        }
+    }
+
+    /// Whether the database answers. A caller whom it does not answer has noticed.
+    pub(crate) fn database_answers(&mut self) -> bool {
+        let answers = self.clock >= self.database_away_until;
+        if !answers {
+            self.observe_at(Kind::DatabaseAway, 0);
+        }
+        answers
+    }
+
+    /// The ends of a log, when a broker answers.
+    pub(crate) fn ask_log_ends(&mut self, partition: i32) -> Option<LogEnds> {
+        if self.clock < self.brokers_away_until {
+            self.observe_at(Kind::BrokerAway, 0);
+            return None;
+        }
+        let version = self.log(partition).current();
+        let (low, high) = (Position::at(version.low), Position::at(version.high()));
+        Some(LogEnds { low, high, asked_at: self.clock })
+    }
+
+    /// What stands where the first record was.
+    pub(crate) fn examine(
+        &mut self,
+        partition: i32,
+        origin: Option<Witness>,
+    ) -> Option<Examination> {
+        let ends = self.ask_log_ends(partition)?;
+        let version = self.log(partition).current();
+        let origin = match origin {
+            None => Sighted::Removed,
+            Some(origin) if origin.offset < version.low => Sighted::Removed,
+            Some(origin) => match version.record(origin.offset) {
+                None => Sighted::Absent,
+                Some(found) if witness_of(found) == origin => Sighted::Same,
+                Some(_) => Sighted::Different,
+            },
+        };
+        Some(Examination { origin, is_compacted: self.log(partition).is_compacted, ends })
+    }
+}
+
+/// What the code under test remembers of this record.
+fn witness_of(message: &Message) -> Witness {
+    windowing::witness_of(&message.as_record(&|| Vec::new()))
+}

@@ -1,0 +1,224 @@
+//! What happens, and when: drawn from a seed, one step after the other.
+//!
+//! Workers and partitions are numbers that are taken modulo how many there are, so that any part of
+//! a schedule is a schedule: a failing one is made smaller by leaving steps out.
+
+use std::time::Duration;
+
+use windowing::{Bounds, StartFrom};
+
+use super::dice::Dice;
+use super::faults::Kind;
+use super::worker::Options;
+
+/// Faults that hit a flush.
+const FLUSH_FAULTS: [Kind; 8] = [
+    Kind::BeforeLock,
+    Kind::AfterLock,
+    Kind::WhileStoring,
+    Kind::CommitLost,
+    Kind::AnswerLost,
+    Kind::InDoubtCommits,
+    Kind::InDoubtRollsBack,
+    Kind::ValueRefused,
+];
+
+/// What a seed's world looks like before anything happens.
+#[derive(Clone, Debug)]
+pub(crate) struct Setting {
+    pub(crate) seed: u64,
+    /// The first offset of each partition.
+    pub(crate) firsts: Vec<i64>,
+    pub(crate) is_compacted: bool,
+    pub(crate) workers: Vec<Options>,
+}
+
+/// One thing that happens.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Step {
+    /// The log grows.
+    Append {
+        partition: usize,
+        entries: usize,
+    },
+    /// A worker's loop goes round once. `slowly`: a load takes until the next time.
+    Turn {
+        worker: usize,
+        records: usize,
+        slowly: bool,
+    },
+    /// A worker's writer takes some steps; the fault hits the first of them that it can hit.
+    Write {
+        worker: usize,
+        steps: usize,
+        fault: Option<Kind>,
+    },
+    /// Time passes.
+    Wait {
+        millis: i64,
+    },
+    Rebalance {
+        partition: usize,
+        to: usize,
+    },
+    /// A worker's process is killed. If COMMIT was sent, it may yet be carried out.
+    Kill {
+        worker: usize,
+        commit_was_sent: bool,
+    },
+    /// A worker is asked to stop.
+    Stop {
+        worker: usize,
+    },
+    /// A worker that is gone starts again.
+    Start {
+        worker: usize,
+    },
+    Freeze {
+        worker: usize,
+    },
+    /// The group takes a frozen worker for dead.
+    Expel {
+        worker: usize,
+    },
+    Thaw {
+        worker: usize,
+    },
+    /// Another group begins to write into the database, or ends.
+    Rival,
+    DatabaseAway {
+        millis: i64,
+    },
+    DatabaseCrash,
+    Backup,
+    Rewind,
+    ChangeSettings,
+    /// Backends whose client has gone come to their end.
+    Settle,
+    BrokersAway {
+        millis: i64,
+    },
+    AddPartition,
+    /// The oldest records are deleted, up to so many after the stored position.
+    Retain {
+        partition: usize,
+        beyond: i64,
+    },
+    /// The log is cut so far before the stored position, and written on.
+    Truncate {
+        partition: usize,
+        before: i64,
+        refill: usize,
+    },
+    Recreate {
+        refill: usize,
+    },
+    Compact {
+        partition: usize,
+        salt: u32,
+    },
+    Silence {
+        worker: usize,
+        partition: usize,
+    },
+    Refuse {
+        worker: usize,
+    },
+    DeliverAgain {
+        worker: usize,
+        partition: usize,
+        records: i64,
+    },
+    /// An operator accepts what is lost.
+    AcceptGap {
+        partition: usize,
+        choice: u32,
+    },
+    LoseGapAnswer,
+}
+
+/// What an operator answers when nothing tells where to go on.
+pub(crate) fn start_from(choice: u32) -> StartFrom {
+    match choice % 3 {
+        0 => StartFrom::Earliest,
+        1 => StartFrom::Latest,
+        _ => StartFrom::Offset(i64::from(choice / 3)),
+    }
+}
+
+impl Setting {
+    pub(crate) fn draw(seed: u64, dice: &mut Dice) -> Self {
+        let partitions = 1 + dice.index(4);
+        let workers = 1 + dice.index(3);
+        Setting {
+            seed,
+            firsts: (0..partitions).map(|_| dice.within(0, 3)).collect(),
+            is_compacted: dice.one_in(5),
+            workers: (0..workers).map(|_| draw_options(dice)).collect(),
+        }
+    }
+}
+
+fn draw_options(dice: &mut Dice) -> Options {
+    Options {
+        bounds: Bounds {
+            groups: 1 + dice.index(12),
+            subscriber_bytes: 1 + dice.index(4_000),
+            dead_letters: 1 + dice.index(4),
+            dead_letter_bytes: 1 + dice.index(400),
+        },
+        flush_interval: Duration::from_millis(dice.pick(&[500, 1_000, 2_000, 4_000])),
+        is_jittered: dice.one_in(2),
+    }
+}
+
+impl Step {
+    /// The next step of a schedule.
+    pub(crate) fn draw(dice: &mut Dice) -> Self {
+        let worker = dice.index(6);
+        let partition = dice.index(6);
+        match dice.weighted(&[30, 60, 50, 14, 46]) {
+            0 => Step::Append { partition, entries: 1 + dice.index(6) },
+            1 => Step::Turn { worker, records: 1 + dice.index(8), slowly: dice.one_in(6) },
+            2 => {
+                let fault = dice.one_in(3).then(|| dice.pick(&FLUSH_FAULTS));
+                Step::Write { worker, steps: 1 + dice.index(4), fault }
+            }
+            3 => Step::Wait { millis: dice.pick(&[50, 200, 1_000, 2_500, 6_000]) },
+            _ => Step::draw_fault(worker, partition, dice),
+        }
+    }
+
+    fn draw_fault(worker: usize, partition: usize, dice: &mut Dice) -> Self {
+        let millis = dice.pick(&[300, 2_000, 9_000]);
+        match dice
+            .weighted(&[6, 4, 1, 6, 3, 3, 4, 2, 3, 1, 3, 2, 3, 4, 3, 1, 3, 2, 2, 2, 4, 2, 4, 4, 1])
+        {
+            0 => Step::Rebalance { partition, to: dice.index(6) },
+            1 => Step::Kill { worker, commit_was_sent: dice.one_in(2) },
+            2 => Step::Stop { worker },
+            3 => Step::Start { worker },
+            4 => Step::Freeze { worker },
+            5 => Step::Expel { worker },
+            6 => Step::Thaw { worker },
+            7 => Step::Rival,
+            8 => Step::DatabaseAway { millis },
+            9 => Step::DatabaseCrash,
+            10 => Step::Backup,
+            11 => Step::Rewind,
+            12 => Step::ChangeSettings,
+            13 => Step::Settle,
+            14 => Step::BrokersAway { millis },
+            15 => Step::AddPartition,
+            16 => Step::Retain { partition, beyond: dice.within(-4, 3) },
+            17 => Step::Truncate { partition, before: dice.within(1, 12), refill: dice.index(16) },
+            18 => Step::Recreate { refill: dice.index(24) },
+            19 => Step::Compact { partition, salt: dice.below(1_000) },
+            20 => Step::Silence { worker, partition },
+            21 => Step::Refuse { worker },
+            22 => Step::DeliverAgain { worker, partition, records: dice.within(1, 3) },
+            23 => Step::AcceptGap { partition, choice: dice.below(90) },
+            _ => Step::LoseGapAnswer,
+        }
+    }
+}

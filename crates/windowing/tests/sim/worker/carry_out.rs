@@ -1,0 +1,135 @@
+//! What the engine asks for, carried out: rows are loaded, readers start and stop, gaps are accepted,
+//! flushes handed to the writer.
+
+use windowing::{Effect, FlushBatch, GapPlan, Input, Position, Progress};
+
+use super::super::database::{LoadedRow, Tape};
+use super::super::faults::Kind;
+use super::super::reader::Reader;
+use super::super::shared::Shared;
+use super::super::writer::{REFUSAL, Writer};
+use super::{Blocked, Worker};
+
+impl Worker {
+    pub(super) fn carry_out(&mut self, effect: Effect, shared: &mut Shared) {
+        match effect {
+            Effect::Load(partitions) => {
+                if let Some(duty) = self.agenda.load(partitions, self.elapsed(shared)) {
+                    self.carry_out_duty(duty, shared);
+                }
+            }
+            Effect::Read { partition, from } => self.read(partition, from, shared),
+            Effect::Examine { partition, origin } => self.agenda.examine(partition, origin),
+            Effect::AcceptGap { partition, stored, plan } => {
+                self.accept_gap(partition, &stored, &plan, shared);
+            }
+            Effect::Halt { partition, reason } => self.halt(partition, &reason, shared),
+            Effect::Pause => {
+                shared.meet("paused");
+                self.readers.values_mut().for_each(Reader::pause);
+            }
+            Effect::Resume => self.readers.values_mut().for_each(|one| one.is_paused = false),
+            Effect::Flush(batch) => self.begin_flush(batch),
+        }
+    }
+
+    fn read(&mut self, partition: i32, from: Position, shared: &mut Shared) {
+        self.at_end.remove(&partition);
+        let Some(reader) = self.readers.get_mut(&partition) else {
+            return self.to_read.push((partition, from));
+        };
+        if reader.is_silent {
+            shared.observe_at(Kind::FellSilent, partition);
+        }
+        if std::mem::take(&mut self.is_refused) {
+            shared.faults.observe(Kind::Refused);
+        }
+        let is_paused = self.engine.is_paused();
+        *reader = Reader::starting_at(from.offset(), shared.log(partition), is_paused);
+    }
+
+    fn halt(&mut self, partition: i32, reason: &str, shared: &mut Shared) {
+        if let Some(reader) = self.readers.get_mut(&partition) {
+            reader.is_held_back = true;
+        }
+        if reason == REFUSAL {
+            shared.observe_at(Kind::ValueRefused, partition);
+        }
+        if reason.contains("`streamer accept-gap") {
+            for kind in [Kind::Overtaken, Kind::Truncated, Kind::Recreated] {
+                shared.observe_at(kind, partition);
+            }
+        }
+        shared.meet("halted");
+    }
+
+    fn accept_gap(
+        &mut self,
+        partition: i32,
+        stored: &Progress,
+        plan: &GapPlan,
+        shared: &mut Shared,
+    ) {
+        if shared.database_answers() {
+            let Shared { database, logs, .. } = shared;
+            let done = database.carry_out_gap(partition, stored, plan, self.group, logs);
+            if done == Some(true) {
+                shared.meet("gap accepted");
+                if std::mem::take(&mut shared.loses_gap_answer) {
+                    shared.inject_at(Kind::GapAnswerLost, partition);
+                }
+            }
+        }
+        self.agenda.load_soon(self.elapsed(shared));
+        self.apply(Input::RowChanged(partition), shared);
+    }
+
+    fn begin_flush(&mut self, batch: FlushBatch) {
+        assert!(self.writer.is_none() && self.report.is_none(), "one flush at a time");
+        let bounds = self.options.bounds;
+        let deltas = || batch.parts.iter().map(|part| &part.delta);
+        let groups: usize = deltas().map(|delta| delta.on_time.len() + delta.late.len()).sum();
+        let letters: usize = deltas().map(|delta| delta.dead_letters.len()).sum();
+        assert!(groups <= bounds.groups, "I-6: {groups} groups held");
+        assert!(letters <= bounds.dead_letters, "I-6: {letters} dead letters held");
+        let tapes = self.tapes.iter().map(|(partition, (_, tape))| (*partition, tape.clone()));
+        self.writer = Some(Writer::new(self.group, batch, tapes.collect()));
+    }
+
+    pub(super) fn load(&mut self, partitions: &[i32], shared: &mut Shared) {
+        if matches!(self.blocked, Some(Blocked::Load(..))) {
+            return;
+        }
+        let mut rows = Vec::new();
+        if shared.database_answers() {
+            for partition in shared.database.ensure_partitions(&shared.logs) {
+                shared.observe_at(Kind::PartitionAdded, partition);
+            }
+            rows.extend(partitions.iter().filter_map(|partition| shared.database.load(*partition)));
+        }
+        if shared.loads_slowly && !rows.is_empty() {
+            self.blocked = Some(Blocked::Load(rows, Vec::new()));
+            return;
+        }
+        self.finish_load(rows, shared);
+    }
+
+    pub(super) fn finish_load(&mut self, rows: Vec<LoadedRow>, shared: &mut Shared) {
+        for LoadedRow { partition, progress, rules, standing } in rows {
+            let Some(ends) = shared.ask_log_ends(partition) else { continue };
+            self.agenda.loaded(partition);
+            self.tapes.insert(partition, (progress.next.offset(), Tape::new()));
+            for kind in [Kind::Killed, Kind::KilledInTransaction, Kind::DatabaseRewound] {
+                shared.observe_once(kind, partition);
+            }
+            for kind in [Kind::Rebalanced, Kind::GapAnswerLost] {
+                shared.observe_at(kind, partition);
+            }
+            if progress.witness.is_some_and(|witness| witness.offset < ends.low.offset()) {
+                shared.observe_at(Kind::RetainedBehind, partition);
+            }
+            self.apply(Input::Loaded { partition, progress, rules, standing, ends }, shared);
+        }
+        self.agenda.load_ended(self.elapsed(shared));
+    }
+}

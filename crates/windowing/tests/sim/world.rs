@@ -1,0 +1,268 @@
+//! The workers, the logs that grow and break, and the database between them, driven by steps.
+//!
+//! Here are the steps of processes and servers; those of the logs are in `log_steps`, the group's
+//! coordinator is `group`, and what must come of it all in the end is `drain`.
+
+mod drain;
+mod group;
+mod log_steps;
+
+use event_model::EventTime;
+
+use super::database::{Database, Stored};
+use super::faults::{Faults, Kind};
+use super::logs::Log;
+use super::shared::{Met, Shared};
+use super::steps::{Setting, Step, start_from};
+use super::worker::{Options, Rebalance, Worker};
+
+/// How long a step takes that has no time of its own.
+const STEP_MICROS: i64 = 20_000;
+/// The server ends a session that is idle inside its transaction for so long.
+const IDLE_SESSION_MICROS: i64 = 5_000_000;
+
+const OURS: &str = "ours";
+const RIVALS: &str = "rivals";
+
+pub(crate) struct World {
+    pub(crate) shared: Shared,
+    options: Vec<Options>,
+    workers: Vec<Worker>,
+    /// Of another group, on the same database.
+    rival: Option<Worker>,
+    /// By partition: which worker is to read it, and which one the group takes for its reader.
+    owners: Vec<usize>,
+    holders: Vec<Option<usize>>,
+    /// Whether the holder was asked to give it up.
+    is_asked: Vec<bool>,
+    backup: Option<Stored>,
+}
+
+/// What came of a schedule.
+pub(crate) struct Outcome {
+    pub(crate) faults: Faults,
+    pub(crate) met: Met,
+    /// How long everything took to be stored after the last fault.
+    pub(crate) rounds_to_drain: u64,
+}
+
+impl World {
+    pub(crate) fn new(setting: &Setting, is_traced: bool) -> Self {
+        let logs: Vec<Log> = (0..)
+            .zip(&setting.firsts)
+            .map(|(partition, first)| {
+                Log::empty(setting.seed, partition, *first, setting.is_compacted)
+            })
+            .collect();
+        let partitions = logs.len();
+        let mut shared = Shared::new(logs, is_traced);
+        shared.database = Database::default();
+        shared.database.ensure_partitions(&shared.logs);
+        let start = |(number, options): (usize, &Options)| {
+            Worker::new(number, OURS, *options, shared.clock)
+        };
+        let workers: Vec<Worker> = setting.workers.iter().enumerate().map(start).collect();
+        World {
+            owners: (0..partitions).map(|partition| partition % workers.len()).collect(),
+            holders: vec![None; partitions],
+            is_asked: vec![false; partitions],
+            shared,
+            options: setting.workers.clone(),
+            workers,
+            rival: None,
+            backup: None,
+        }
+    }
+
+    pub(crate) fn step(&mut self, step: Step) {
+        self.shared.note(|| format!("{step:?}"));
+        self.pass(STEP_MICROS);
+        let workers = self.workers.len() + usize::from(self.rival.is_some());
+        match step {
+            Step::Turn { worker, records, slowly } => {
+                self.shared.loads_slowly = slowly;
+                let (worker, shared) = self.worker(worker % workers);
+                worker.turn(records, shared);
+                self.shared.loads_slowly = false;
+            }
+            Step::Write { worker, steps, mut fault } => {
+                let (worker, shared) = self.worker(worker % workers);
+                for _ in 0..steps {
+                    worker.write(&mut fault, shared);
+                }
+            }
+            Step::Wait { millis } => self.pass(millis * 1_000),
+            Step::Kill { .. }
+            | Step::Stop { .. }
+            | Step::Start { .. }
+            | Step::Freeze { .. }
+            | Step::Expel { .. }
+            | Step::Thaw { .. } => self.step_process(step),
+            Step::Rebalance { partition, to } => self.rebalance(partition, to),
+            Step::Rival => self.toggle_rival(),
+            Step::Silence { worker, partition } => {
+                let partition = self.partition(partition);
+                let (worker, shared) = self.worker(worker % workers);
+                worker.silence(number(partition), shared);
+            }
+            Step::Refuse { worker } => {
+                let (worker, shared) = self.worker(worker % workers);
+                worker.refuse(shared);
+            }
+            Step::DeliverAgain { worker, partition, records } => {
+                let partition = self.partition(partition);
+                let (worker, shared) = self.worker(worker % workers);
+                worker.deliver_again(number(partition), records, shared);
+            }
+            _ => self.step_servers(step),
+        }
+        self.coordinate();
+    }
+
+    fn worker(&mut self, index: usize) -> (&mut Worker, &mut Shared) {
+        let World { workers, rival, shared, .. } = self;
+        let worker = workers.iter_mut().chain(rival).nth(index);
+        (worker.expect("the index is taken modulo their count"), shared)
+    }
+
+    fn partition(&self, partition: usize) -> usize {
+        partition % self.owners.len()
+    }
+
+    fn pass(&mut self, micros: i64) {
+        let World { shared, workers, .. } = self;
+        shared.clock = shared.clock.plus_micros(micros);
+        for worker in workers {
+            let idle_since = worker.frozen_at.map(EventTime::micros);
+            if idle_since.is_some_and(|at| shared.clock.micros() - at >= IDLE_SESSION_MICROS) {
+                worker.end_idle_session(shared);
+            }
+        }
+    }
+
+    fn step_process(&mut self, step: Step) {
+        let count = self.workers.len();
+        let World { shared, workers, .. } = self;
+        match step {
+            Step::Kill { worker, commit_was_sent } => {
+                let index = worker % count;
+                if !workers[index].has_stopped {
+                    workers[index].kill(commit_was_sent, shared);
+                    self.let_go_of(index);
+                }
+            }
+            Step::Stop { worker } => workers[worker % count].stop(shared),
+            Step::Start { worker } => {
+                let index = worker % count;
+                if workers[index].has_stopped {
+                    self.start(index);
+                }
+            }
+            Step::Freeze { worker } => {
+                let worker = &mut workers[worker % count];
+                if worker.frozen_at.is_none() && !worker.has_stopped {
+                    worker.freeze(shared);
+                }
+            }
+            Step::Expel { worker } => {
+                let index = worker % count;
+                let is_frozen = workers[index].frozen_at.is_some();
+                let owns = self.holders.contains(&Some(index));
+                if is_frozen && owns && !workers[index].is_expelled() {
+                    workers[index].expel(shared);
+                    self.let_go_of(index);
+                }
+            }
+            Step::Thaw { worker } => workers[worker % count].thaw(shared),
+            _ => unreachable!("the caller has chosen"),
+        }
+    }
+
+    fn step_servers(&mut self, step: Step) {
+        let shared = &mut self.shared;
+        match step {
+            Step::Append { partition, entries } => {
+                let partition = self.partition(partition);
+                self.append(partition, entries);
+            }
+            Step::DatabaseAway { millis } => {
+                shared.inject_at(Kind::DatabaseAway, 0);
+                shared.database_away_until = shared.clock.plus_micros(millis * 1_000);
+            }
+            Step::DatabaseCrash => {
+                shared.faults.inject(Kind::DatabaseCrashed);
+                if shared.database.crash() {
+                    shared.faults.observe(Kind::DatabaseCrashed);
+                }
+            }
+            Step::Backup => self.backup = Some(shared.database.backup()),
+            Step::Rewind => self.rewind(),
+            Step::ChangeSettings => {
+                if shared.database.change_settings() {
+                    shared.faults.inject(Kind::SettingsChanged);
+                    // Restoring one from before a change of settings is not simulated.
+                    self.backup = None;
+                    for partition in 0..number(shared.logs.len()) {
+                        shared.expect_at(Kind::SettingsChanged, partition);
+                    }
+                }
+            }
+            Step::Settle => shared.database.settle(&shared.logs),
+            Step::BrokersAway { millis } => {
+                shared.inject_at(Kind::BrokerAway, 0);
+                shared.brokers_away_until = shared.clock.plus_micros(millis * 1_000);
+            }
+            Step::AcceptGap { partition, choice } => {
+                let partition = number(self.partition(partition));
+                self.shared.database.accept_gap(partition, start_from(choice));
+            }
+            Step::LoseGapAnswer => shared.loses_gap_answer = true,
+            _ => self.step_log(step),
+        }
+    }
+
+    fn rewind(&mut self) {
+        let Some(backup) = self.backup.clone() else { return };
+        let shared = &mut self.shared;
+        let partitions = 0..number(shared.logs.len());
+        let positions = |database: &Database| -> Vec<_> {
+            let position =
+                |partition| database.current(partition).map(|row| (row.generation, row.next));
+            partitions.clone().map(position).collect()
+        };
+        let before = positions(&shared.database);
+        shared.database.restore(backup);
+        let went_back: Vec<i32> = (0..)
+            .zip(before.iter().zip(positions(&shared.database)))
+            .filter_map(|(partition, (before, after))| (*before > after).then_some(partition))
+            .collect();
+        if !went_back.is_empty() {
+            shared.faults.inject(Kind::DatabaseRewound);
+            went_back.iter().for_each(|id| shared.expect_at(Kind::DatabaseRewound, *id));
+        }
+    }
+
+    fn toggle_rival(&mut self) {
+        match self.rival.take() {
+            Some(mut rival) => rival.kill(false, &mut self.shared),
+            None => {
+                let number_of_rival = self.workers.len();
+                let mut rival =
+                    Worker::new(number_of_rival, RIVALS, self.options[0], self.shared.clock);
+                let all: Vec<i32> = (0..number(self.owners.len())).collect();
+                self.shared.faults.inject(Kind::RivalGroup);
+                all.iter().for_each(|id| self.shared.expect_at(Kind::RivalGroup, *id));
+                rival.mailbox.push_back(Rebalance::Assigned(all));
+                self.rival = Some(rival);
+            }
+        }
+    }
+
+    fn start(&mut self, index: usize) {
+        self.workers[index] = Worker::new(index, OURS, self.options[index], self.shared.clock);
+    }
+}
+
+fn number(partition: usize) -> i32 {
+    i32::try_from(partition).expect("there are few")
+}

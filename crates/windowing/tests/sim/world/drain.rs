@@ -1,0 +1,106 @@
+//! The end of every schedule: all faults end, and every record must be stored within a bounded time.
+//! An operator accepts what is lost, and starts anew what says that it needs that.
+
+use super::super::logs::Log;
+use super::super::steps::start_from;
+use super::super::worker::Worker;
+use super::{World, number};
+
+/// How long one round of all workers takes.
+const ROUND_MICROS: i64 = 250_000;
+
+impl World {
+    /// All faults end; everything must be stored within a bounded time. Returns after how many rounds.
+    ///
+    /// # Panics
+    /// When it is not.
+    pub(crate) fn drain(&mut self) -> u64 {
+        self.shared.note(|| "all faults end".to_owned());
+        self.end_faults();
+        let entries: i64 = self.shared.logs.iter().map(|log| log.current().high()).sum();
+        // At least one record is stored in two rounds, after some for timers: the longest are that a
+        // silent reader is read anew after 10 s, and that loads are tried again after 5 s.
+        let rounds_max = 400 + 2 * u64::try_from(entries).expect("≥ 0");
+        let mut anew = vec![false; self.workers.len()];
+        for round in 0..rounds_max {
+            if self.is_drained() {
+                self.shared.database.check(&self.shared.logs);
+                self.shared.database.check_generations(&self.shared.logs);
+                return round;
+            }
+            self.pass(ROUND_MICROS);
+            for index in 0..self.workers.len() {
+                if self.workers[index].has_stopped {
+                    self.start(index);
+                }
+                let (worker, shared) = self.worker(index);
+                worker.turn(usize::MAX, shared);
+                while worker.write(&mut None, shared) {}
+            }
+            self.coordinate();
+            if round % 8 == 0 {
+                self.operate(&mut anew);
+            }
+        }
+        panic!(
+            "not everything is stored {rounds_max} rounds after the last fault:\n{}",
+            self.standing()
+        );
+    }
+
+    fn end_faults(&mut self) {
+        if self.rival.is_some() {
+            self.toggle_rival();
+        }
+        let shared = &mut self.shared;
+        shared.database.settle(&shared.logs);
+        shared.database_away_until = shared.clock;
+        shared.brokers_away_until = shared.clock;
+        shared.loses_gap_answer = false;
+        for worker in &mut self.workers {
+            worker.thaw(shared);
+        }
+    }
+
+    /// What an operator does: accepts losses, and starts the streamer again where a reason to halt
+    /// says so, or can't go away by itself. Once: it must not be needed again.
+    fn operate(&mut self, anew: &mut [bool]) {
+        for partition in 0..self.owners.len() {
+            let row = self.shared.database.current(number(partition));
+            let Some(reason) = row.and_then(|row| row.halted_reason.clone()) else { continue };
+            if reason.contains("`streamer accept-gap") {
+                self.shared.database.accept_gap(number(partition), start_from(0));
+                continue;
+            }
+            let owner = self.owners[partition];
+            if !std::mem::replace(&mut anew[owner], true) {
+                self.shared.note(|| format!("worker {owner} is started again: {reason}"));
+                self.workers[owner].kill(false, &mut self.shared);
+                self.let_go_of(owner);
+                self.start(owner);
+                self.coordinate();
+            }
+        }
+    }
+
+    fn is_drained(&self) -> bool {
+        let is_stored = (0..).zip(&self.shared.logs).all(|(partition, log)| {
+            self.shared.database.current(partition).is_some_and(|row| {
+                row.next.offset() == log.current().high() && row.halted_reason.is_none()
+            })
+        });
+        is_stored && self.workers.iter().all(Worker::is_at_rest)
+    }
+
+    fn standing(&self) -> String {
+        let line = |(partition, log): (i32, &Log)| {
+            let (low, high) = (log.current().low, log.current().high());
+            let row = self.shared.database.current(partition);
+            let at = row.map(|row| (row.generation, row.next.offset(), row.halted_reason.clone()));
+            format!("partition {partition}: log {low}–{high}, row {at:?}\n")
+        };
+        let rests = self.workers.iter().map(Worker::is_at_rest).collect::<Vec<_>>();
+        let lines: String = (0..).zip(&self.shared.logs).map(line).collect();
+        format!("{lines}workers at rest: {rests:?}")
+    }
+}

@@ -1,0 +1,117 @@
+//! What happens to the logs: they grow, lose their oldest records, are cut, made again, compacted.
+
+use super::super::dice::Dice;
+use super::super::faults::Kind;
+use super::super::logs::Log;
+use super::super::steps::Step;
+use super::super::worker::Rebalance;
+use super::{World, number};
+
+/// A topic does not grow beyond these.
+const PARTITIONS_MAX: usize = 6;
+const ENTRIES_MAX: i64 = 60;
+
+impl World {
+    pub(super) fn step_log(&mut self, step: Step) {
+        match step {
+            Step::AddPartition => self.add_partition(),
+            Step::Retain { partition, beyond } => {
+                let partition = self.partition(partition);
+                self.retain(partition, beyond);
+            }
+            Step::Truncate { partition, before, refill } => {
+                let partition = self.partition(partition);
+                self.truncate(partition, before, refill);
+            }
+            Step::Recreate { refill } => self.recreate(refill),
+            Step::Compact { partition, salt } => {
+                let partition = self.partition(partition);
+                let dice = Dice::seeded(u64::from(salt), 0);
+                let log = &mut self.shared.logs[partition];
+                if log.is_compacted && log.compact(dice) > 0 {
+                    self.shared.inject_at(Kind::Compacted, number(partition));
+                }
+            }
+            _ => unreachable!("all other steps are carried out elsewhere"),
+        }
+    }
+
+    pub(super) fn append(&mut self, partition: usize, entries: usize) {
+        let log = &mut self.shared.logs[partition];
+        let room = usize::try_from(ENTRIES_MAX - log.current().high()).unwrap_or_default();
+        let controls = log.append(entries.min(room));
+        if controls > 0 {
+            *self.shared.met.entry("control records").or_default() += controls;
+        }
+    }
+
+    fn add_partition(&mut self) {
+        let partition = self.owners.len();
+        if partition >= PARTITIONS_MAX {
+            return;
+        }
+        let Log { seed, is_compacted, .. } = self.shared.logs[0];
+        self.shared.logs.push(Log::empty(seed, partition, 0, is_compacted));
+        self.shared.inject_at(Kind::PartitionAdded, number(partition));
+        self.owners.push(partition % self.workers.len());
+        self.holders.push(None);
+        self.is_asked.push(false);
+        if let Some(rival) = &mut self.rival {
+            rival.mailbox.push_back(Rebalance::Assigned(vec![number(partition)]));
+        }
+    }
+
+    fn retain(&mut self, partition: usize, beyond: i64) {
+        let shared = &mut self.shared;
+        let Some(row) = shared.database.current(number(partition)) else { return };
+        let (next, witness) = (row.next.offset(), row.witness);
+        let version = shared.logs[partition].current();
+        let low = (next + beyond).min(version.high());
+        if low <= version.low {
+            return;
+        }
+        if low > next {
+            shared.inject_at(Kind::Overtaken, number(partition));
+        } else if witness.is_some_and(|witness| witness.offset < low) {
+            shared.inject_at(Kind::RetainedBehind, number(partition));
+        }
+        shared.logs[partition].retain_from(low);
+    }
+
+    fn truncate(&mut self, partition: usize, before: i64, refill: usize) {
+        let shared = &mut self.shared;
+        let Some(row) = shared.database.current(number(partition)) else { return };
+        let next = row.next.offset();
+        let version = shared.logs[partition].current();
+        let cut = (next - before).max(version.low);
+        if cut >= version.high() || cut >= next {
+            return;
+        }
+        shared.logs[partition].truncate(cut);
+        shared.inject_at(Kind::Truncated, number(partition));
+        self.append(partition, refill);
+    }
+
+    fn recreate(&mut self, refill: usize) {
+        for partition in 0..self.owners.len() {
+            let row = self.shared.database.current(number(partition));
+            if row.is_some_and(|row| row.next.offset() > 0) {
+                self.shared.inject_at(Kind::Recreated, number(partition));
+            }
+            self.shared.logs[partition].recreate();
+            self.append(partition, refill);
+        }
+        // The group notices that the topic is another.
+        for index in 0..self.workers.len() {
+            if self.holders.contains(&Some(index)) {
+                self.workers[index].lose_all();
+                self.let_go_of(index);
+            }
+        }
+        if let Some(rival) = &mut self.rival {
+            rival.lose_all();
+            let all = (0..number(self.owners.len())).collect();
+            rival.mailbox.push_back(Rebalance::Assigned(all));
+        }
+    }
+}

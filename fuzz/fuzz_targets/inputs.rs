@@ -1,0 +1,169 @@
+//! Any inputs in any order, most of them such as no client would give: the engine never panics, and
+//! whatever it hands over to be stored is accounted for (I-1, I-4, by the assertions of the flush
+//! protocol) and within the bounds (I-6).
+
+#![no_main]
+
+#[allow(dead_code, reason = "what only the simulation needs")]
+#[path = "../../crates/windowing/tests/sim/dice.rs"]
+mod dice;
+
+use dice::Dice;
+use event_model::EventTime;
+use libfuzzer_sys::fuzz_target;
+use windowing::{
+    Bounds, Counters, Effect, Engine, Examination, FlushBatch, FlushProtocol, FlushReport,
+    GapPermission, Input, LogEnds, PartOutcome, Position, Progress, Record, RecordTime, Rules,
+    Sighted, Standing, StartFrom, Witness,
+};
+
+const BOUNDS: Bounds =
+    Bounds { groups: 3, subscriber_bytes: 1_000, dead_letters: 2, dead_letter_bytes: 300 };
+const RULES: Rules = Rules {
+    watermark_delay_micros: 120_000_000,
+    max_future_skew_micros: 0,
+    business_timezone: chrono_tz::Tz::UTC,
+};
+const PAYLOADS: [Option<&[u8]>; 4] = [
+    None,
+    Some(b"{"),
+    Some(br#"{"event_type":"call","region":"Almaty","timestamp":"2025-11-09T12:00:00Z"}"#),
+    Some(br#"{"event_type":"sms","region":"Astana","timestamp":"2025-11-09T12:09:00Z"}"#),
+];
+/// 2025-11-09T12:10:00Z.
+const NOW: EventTime = EventTime::from_micros(1_762_690_200_000_000);
+
+fuzz_target!(|choices: &[u8]| {
+    let mut dice = Dice::Bytes(choices.to_vec().into_iter());
+    let mut engine = Engine::new(BOUNDS).in_group("ours".to_owned());
+    let (mut effects, mut batches) = (Vec::new(), Vec::new());
+    while !dice.is_used_up() {
+        apply(&mut engine, &mut dice, &mut batches, &mut effects);
+        for effect in effects.drain(..) {
+            if let Effect::Flush(batch) = effect {
+                expect_bounded(&batch);
+                batches.push(batch);
+            }
+        }
+    }
+});
+
+fn apply(
+    engine: &mut Engine,
+    dice: &mut Dice,
+    batches: &mut Vec<FlushBatch>,
+    effects: &mut Vec<Effect>,
+) {
+    let partition = i32::try_from(dice.within(-1, 2)).expect("small");
+    let position = Position::at(dice.within(0, 9));
+    let now = NOW.plus_micros(dice.within(0, 60) * 1_000_000);
+    let input = match dice.index(13) {
+        // The one thing that a client must keep to.
+        0..4 if engine.is_paused() => Input::FlushNow,
+        0..4 => {
+            let record = Record {
+                offset: position.offset(),
+                time: RecordTime::LogAppend(NOW),
+                key: None,
+                payload: dice.pick(&PAYLOADS),
+                headers: &Vec::new,
+            };
+            return engine.apply(Input::Record { partition, record, now }, effects);
+        }
+        4 => return engine.apply(Input::Assigned(&[partition, 1]), effects),
+        5 => return engine.apply(Input::Revoked(&[partition]), effects),
+        6 => Input::Loaded {
+            partition,
+            progress: Box::new(draw_progress(dice)),
+            rules: RULES,
+            standing: draw_standing(dice),
+            ends: draw_ends(dice),
+        },
+        7 => Input::Examined {
+            partition,
+            examination: Examination {
+                origin: dice.pick(&[
+                    Sighted::Same,
+                    Sighted::Different,
+                    Sighted::Absent,
+                    Sighted::Removed,
+                ]),
+                is_compacted: dice.one_in(4),
+                ends: draw_ends(dice),
+            },
+        },
+        8 => dice
+            .pick(&[0, 1])
+            .eq(&0)
+            .then_some(Input::ReachedEnd(partition))
+            .unwrap_or(Input::EndOfLog { partition, end: position }),
+        9 => match batches.pop() {
+            Some(batch) => Input::Flushed { report: report(batch, dice), now },
+            None => Input::FlushNow,
+        },
+        10 => Input::FlushDue,
+        11 => Input::JudgeHaltedAgain,
+        _ => {
+            if dice.one_in(2) {
+                Input::ResetRefused
+            } else {
+                Input::RowChanged(partition)
+            }
+        }
+    };
+    engine.apply(input, effects);
+}
+
+fn expect_bounded(batch: &FlushBatch) {
+    let deltas = || batch.parts.iter().map(|part| &part.delta);
+    assert!(deltas().map(|one| one.on_time.len() + one.late.len()).sum::<usize>() <= BOUNDS.groups);
+    assert!(deltas().map(|one| one.dead_letters.len()).sum::<usize>() <= BOUNDS.dead_letters);
+}
+
+/// A flush of which every part comes out somehow.
+fn report(batch: FlushBatch, dice: &mut Dice) -> FlushReport {
+    let ends: Vec<_> = batch.parts.iter().map(|part| (part.partition, draw_ends(dice))).collect();
+    let mut report = FlushProtocol::new(batch, ends).into_report();
+    for (_, _, _, outcome) in &mut report.parts {
+        *outcome = match dice.index(4) {
+            0 => PartOutcome::Unneeded,
+            1 => PartOutcome::Committed,
+            2 => PartOutcome::Fenced,
+            _ => PartOutcome::Refused("a user's constraint".to_owned()),
+        };
+    }
+    report
+}
+
+fn draw_progress(dice: &mut Dice) -> Progress {
+    let mut progress = Progress::starting_at(Position::at(dice.within(0, 4)));
+    progress.next = Position::at(dice.within(0, 9));
+    let on_time = progress.next.offset() - progress.first.offset();
+    // Now and then counters that do not add up.
+    let off = i64::from(dice.one_in(8));
+    progress.counters = Counters { on_time: on_time + off, ..Counters::default() };
+    let witness = |dice: &mut Dice| Witness {
+        offset: dice.within(0, 9),
+        timestamp_ms: Some(NOW.micros() / 1_000),
+        crc: dice.below(2),
+    };
+    progress.witness = dice.one_in(2).then(|| witness(dice));
+    progress.origin = dice.one_in(2).then(|| witness(dice));
+    progress.log_end_seen = dice.one_in(2).then(|| Position::at(dice.within(0, 20)));
+    progress
+}
+
+fn draw_standing(dice: &mut Dice) -> Standing {
+    let start_from = dice.pick(&[None, Some(StartFrom::Earliest), Some(StartFrom::Latest)]);
+    Standing {
+        permission: dice.one_in(2).then_some(GapPermission { id: 1, start_from }),
+        group_id: dice.one_in(2).then(|| "rivals".to_owned()),
+        is_retired: dice.one_in(8),
+    }
+}
+
+fn draw_ends(dice: &mut Dice) -> LogEnds {
+    let low = dice.within(0, 9);
+    let high = low + dice.within(0, 9);
+    LogEnds { low: Position::at(low), high: Position::at(high), asked_at: NOW }
+}
