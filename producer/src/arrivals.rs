@@ -1,137 +1,368 @@
-//! When events happen.
+//! When something happens, and to whom.
 //!
-//! In: the dice and the rate curve. Out: event times, ascending. Time is cut into slots of one
-//! second, and each slot has a random stream of its own:
+//! In: the scenario's rates, the subscribers' activity, the streams. Out: [`Occurrence`]s, ascending
+//! in time. Time is cut into slots, an hour long where events are rare and shorter where they are
+//! many. In each slot each subscriber has a stream of his own that says how often something happens to
+//! him (a Poisson number) and when:
 //!
 //! ```text
-//!   slot 12:00:00              slot 12:00:01              slot 12:00:02
-//!   expects 2.6 → 3 events     expects 2.6 → 2 events     …
-//!   |  x     |    x   | x      |      x       |   x       |
+//!                  slot 12:00            slot 13:00            slot 14:00
+//!   subscriber 0   |      x       |     |              |     |  x           |
+//!   subscriber 1   |              |     |   x       x  |     |              |
+//!   subscriber 2   |           x  |     |              |     |              |
+//!                   ╲___ sorted ___╱
 //! ```
 //!
-//! A slot that expects 2.6 events gets 2 or 3 of them (3 in six slots of ten), each at a random place
-//! in its own equal share of the second. So the times depend on nothing but seed and curve: a run
-//! that starts in the middle falls in with one that started earlier, and integer arithmetic makes
-//! them the same on every machine.
+//! So nothing depends on what came before a slot, or on anybody else: a run that starts in the middle
+//! falls in with one that started earlier, and a shard draws its own subscribers only. Rates may change
+//! within a slot, at quarters of an hour: then the highest is drawn and the others are thinned out.
 
 use event_model::{EventTime, MICROS_PER_SECOND};
 
-use crate::curve::RateCurve;
-use crate::dice::Dice;
+use crate::balance::{Balances, TopUp};
+use crate::curve::{QUARTER_SECONDS, RateCurve, Rates, day_profile};
+use crate::people::People;
+use crate::random::{Purpose, Streams, unit};
+use crate::scenario::{Scenario, type_index};
 
-/// The share of one event is cut into 2²⁰ places. Then place × 10⁶ fits 64 bits up to 16 million
-/// events in a slot.
-const PLACE_BITS: u32 = 20;
+/// Lengths that a slot can have, in seconds: each divides the next, and the day.
+const SLOT_SECONDS: [i64; 5] = [3_600, 900, 60, 10, 1];
+/// About this many events a slot has at most, which bounds the memory that it takes.
+const SLOT_EVENTS_MAX: f64 = 500_000.0;
+/// A Poisson number is drawn as a sum of such with this mean at most, so that e^−mean stays exact.
+const MEAN_MAX: f64 = 16.0;
 
-/// Seconds for which a looked-up density holds: local hours begin on whole minutes.
-const SECONDS_PER_MINUTE: i64 = 60;
+/// Why something happens: the same moment may come to the same subscriber from two sources.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Source {
+    /// It is usual.
+    Usual,
+    /// His balance is low.
+    Balance,
+    /// A spike, by its index among the anomalies.
+    Spike(u8),
+}
 
-/// The event times from the beginning of one slot on.
+impl Source {
+    /// A number below 2⁸ for each source.
+    pub(crate) fn code(self) -> u32 {
+        match self {
+            Source::Usual => 0,
+            Source::Balance => 1,
+            Source::Spike(index) => 2 + u32::from(index),
+        }
+    }
+
+    fn from_code(code: u32) -> Self {
+        match code {
+            0 => Source::Usual,
+            1 => Source::Balance,
+            // There are 200 anomalies at most.
+            spike => Source::Spike((spike - 2) as u8),
+        }
+    }
+}
+
+/// Something happens to somebody. All that an event says follows from this.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Occurrence {
+    pub(crate) time: EventTime,
+    pub(crate) source: Source,
+    pub(crate) subscriber: u32,
+}
+
+/// Which subscribers are drawn: every `of`-th, from `index` on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Shard {
+    /// From 0.
+    pub index: u32,
+    /// How many shards there are.
+    pub of: u32,
+}
+
+impl Shard {
+    /// All subscribers.
+    pub const WHOLE: Shard = Shard { index: 0, of: 1 };
+
+    fn members(self, count: u32) -> impl Iterator<Item = u32> {
+        (self.index..count).step_by(self.of as usize)
+    }
+}
+
+/// The occurrences from the beginning of one slot on.
 #[derive(Clone, Debug)]
 pub(crate) struct Arrivals {
     curve: RateCurve,
-    /// Density of the current minute, in events per second.
-    per_second: f64,
-    slot_second: i64,
-    slot_size: u64,
-    next_in_slot: u64,
+    shard: Shard,
+    streams: Streams,
+    slot_seconds: i64,
+    slot_start: i64,
+    /// Microseconds since the slot's start in the upper half, source and subscriber below.
+    keys: Vec<u64>,
+    next_key: usize,
+    top_ups: TopUpsOfDays,
 }
 
 impl Arrivals {
     /// The arrivals from the beginning of the slot that holds `from`, which lies after 1970.
-    pub(crate) fn from_slot_of(from: EventTime, curve: RateCurve, dice: &mut Dice) -> Self {
-        let slot_second = from.micros().div_euclid(MICROS_PER_SECOND);
-        let per_second = curve.per_second(slot_second);
-        let mut arrivals =
-            Arrivals { curve, per_second, slot_second, slot_size: 0, next_in_slot: 0 };
-        arrivals.open_slot(dice);
-        arrivals
+    pub(crate) fn from_slot_of(
+        from: EventTime,
+        curve: RateCurve,
+        shard: Shard,
+        streams: Streams,
+    ) -> Self {
+        let fits =
+            |seconds: &&i64| curve.nominal_per_second() * **seconds as f64 <= SLOT_EVENTS_MAX;
+        let slot_seconds = *SLOT_SECONDS.iter().find(fits).unwrap_or(&1);
+        let second = from.micros().div_euclid(MICROS_PER_SECOND);
+        Arrivals {
+            curve,
+            shard,
+            streams,
+            slot_seconds,
+            // One before: the first call opens the slot that is meant.
+            slot_start: second - second.rem_euclid(slot_seconds) - slot_seconds,
+            keys: Vec::new(),
+            next_key: 0,
+            top_ups: TopUpsOfDays::default(),
+        }
     }
 
-    /// The next event time before `end`, or `None` for good. Afterwards the dice are at the draws of
-    /// that event.
-    pub(crate) fn next_before(&mut self, end: EventTime, dice: &mut Dice) -> Option<EventTime> {
-        while self.next_in_slot == self.slot_size {
-            let next_slot = EventTime::from_micros((self.slot_second + 1) * MICROS_PER_SECOND);
-            if next_slot >= end {
+    /// The next occurrence before `end`, or `None` for good.
+    pub(crate) fn next_before(
+        &mut self,
+        end: EventTime,
+        scenario: &Scenario,
+        people: &People,
+    ) -> Option<Occurrence> {
+        while self.next_key == self.keys.len() {
+            let next_start = self.slot_start + self.slot_seconds;
+            if EventTime::from_micros(next_start * MICROS_PER_SECOND) >= end {
                 return None;
             }
-            self.slot_second += 1;
-            if self.slot_second % SECONDS_PER_MINUTE == 0 {
-                self.per_second = self.curve.per_second(self.slot_second);
-            }
-            self.open_slot(dice);
+            self.slot_start = next_start;
+            self.open_slot(scenario, people);
         }
-        let place = u64::from(dice.bits() >> (u32::BITS - PLACE_BITS));
-        let places_before = (self.next_in_slot << PLACE_BITS) + place;
-        let micros_in_slot =
-            places_before * MICROS_PER_SECOND as u64 / (self.slot_size << PLACE_BITS);
-        self.next_in_slot += 1;
-        let slot_start = EventTime::from_micros(self.slot_second * MICROS_PER_SECOND);
-        let time = slot_start.plus_micros(micros_in_slot as i64);
-        (time < end).then_some(time)
+        let key = self.keys[self.next_key];
+        let micros = self.slot_start * MICROS_PER_SECOND + (key >> 32).cast_signed();
+        let time = EventTime::from_micros(micros);
+        if time >= end {
+            return None;
+        }
+        self.next_key += 1;
+        let who = key as u32;
+        let source = Source::from_code(who >> 24);
+        Some(Occurrence { time, source, subscriber: who & 0x00ff_ffff })
     }
 
-    fn open_slot(&mut self, dice: &mut Dice) {
-        dice.open_slot(self.slot_second.unsigned_abs());
-        let whole = self.per_second.floor();
-        let one_more = f64::from(dice.bits()) / (f64::from(u32::MAX) + 1.0);
-        let extra = u64::from(one_more < self.per_second - whole);
-        self.slot_size = whole as u64 + extra;
-        self.next_in_slot = 0;
+    fn open_slot(&mut self, scenario: &Scenario, people: &People) {
+        self.keys.clear();
+        self.next_key = 0;
+        let quarters = self.quarters(scenario);
+        self.add_usual(Source::Usual, 1.0, &quarters, people);
+        let slot = self.slot_start..self.slot_start + self.slot_seconds;
+        for (index, anomaly) in scenario.anomalies.iter().enumerate() {
+            let second = |time: EventTime| time.micros().div_euclid(MICROS_PER_SECOND);
+            let is_now =
+                second(anomaly.span.start) < slot.end && second(anomaly.span.end) >= slot.start;
+            if is_now && anomaly.magnitude > 1.0 {
+                let more = anomaly.magnitude - 1.0;
+                self.add_usual(Source::Spike(index as u8), more, &quarters, people);
+            }
+        }
+        if let Some(spending) = &scenario.spending {
+            let balances = Balances { spending, people, streams: self.streams };
+            let first = &quarters[0];
+            self.top_ups.add_to(&mut self.keys, &slot, first, scenario, &balances, self.shard);
+        }
+        // By time, then source, then subscriber.
+        self.keys.sort_unstable();
+        // Twice the same moment for the same subscriber would be twice the same event.
+        self.keys.dedup();
     }
+
+    /// The rates of the slot's quarters of an hour; of a shorter slot, those of the one it lies in.
+    fn quarters(&self, scenario: &Scenario) -> Vec<Rates> {
+        let count = (self.slot_seconds / QUARTER_SECONDS).max(1);
+        (0..count)
+            .map(|index| self.curve.rates(scenario, self.slot_start + index * QUARTER_SECONDS))
+            .collect()
+    }
+
+    fn add_usual(&mut self, source: Source, factor: f64, quarters: &[Rates], people: &People) {
+        let highest = quarters.iter().map(Rates::total_per_second).fold(0.0, f64::max);
+        let mean_of_activity_1 =
+            factor * highest * self.slot_seconds as f64 / f64::from(people.count());
+        let shares: Vec<f64> =
+            quarters.iter().map(|rates| rates.total_per_second() / highest).collect();
+        let is_even = shares.iter().all(|share| *share == 1.0);
+        let slot_micros = (self.slot_seconds * MICROS_PER_SECOND).cast_unsigned();
+        let (code, at) = (source.code(), self.streams.at(self.slot_start));
+        for subscriber in self.shard.members(people.count()) {
+            let mean = mean_of_activity_1 * f64::from(people.person(subscriber).activity);
+            let first = unit(at.first_bits(Purpose::Arrivals, code, subscriber));
+            // e^−mean ≥ 1 − mean: mostly nothing happens, and no exponential is needed to know it.
+            if first < 1.0 - mean {
+                continue;
+            }
+            let mut dice = at.open(Purpose::Arrivals, code, subscriber);
+            let mut count = poisson(mean.min(MEAN_MAX), first);
+            let mut rest = mean - MEAN_MAX;
+            while rest > 0.0 {
+                count += poisson(rest.min(MEAN_MAX), dice.unit());
+                rest -= MEAN_MAX;
+            }
+            for _ in 0..count {
+                let micros = dice.below(slot_micros);
+                let quarter = micros / (QUARTER_SECONDS * MICROS_PER_SECOND).cast_unsigned();
+                if is_even || dice.chance(shares[quarter as usize]) {
+                    self.keys.push(key(micros, source, subscriber));
+                }
+            }
+        }
+    }
+}
+
+fn key(micros: u64, source: Source, subscriber: u32) -> u64 {
+    micros << 32 | u64::from(source.code()) << 24 | u64::from(subscriber)
+}
+
+/// The Poisson number of this mean at which the distribution function passes `u`.
+fn poisson(mean: f64, u: f64) -> u32 {
+    let mut probability = libm::exp(-mean);
+    let mut sum = probability;
+    let mut count = 0;
+    // The bound is reached where rounding lets the sum end below u.
+    while u >= sum && count < 200 {
+        count += 1;
+        probability *= mean / f64::from(count);
+        sum += probability;
+    }
+    count
+}
+
+/// The top-ups of the local days that the current slot touches.
+#[derive(Clone, Debug, Default)]
+struct TopUpsOfDays {
+    days: Vec<(i64, Vec<TopUp>)>,
+}
+
+impl TopUpsOfDays {
+    /// Adds the keys of those that fall into the slot.
+    fn add_to(
+        &mut self,
+        keys: &mut Vec<u64>,
+        slot: &std::ops::Range<i64>,
+        rates: &Rates,
+        scenario: &Scenario,
+        balances: &Balances<'_>,
+        shard: Shard,
+    ) {
+        let (first_day, _) = rates.local_day_and_second(slot.start);
+        let (last_day, _) = rates.local_day_and_second(slot.end - 1);
+        self.days.retain(|(day, _)| (first_day..=last_day).contains(day));
+        for day in first_day..=last_day {
+            let known = self.days.iter().position(|(known, _)| *known == day);
+            let index = known.unwrap_or_else(|| {
+                self.days.push((day, top_ups_of(day, scenario, balances, shard)));
+                self.days.len() - 1
+            });
+            let midnight = day * 86_400 - rates.offset_seconds;
+            let top_ups = &self.days[index].1;
+            let begin = (slot.start - midnight) as f64;
+            let end = (slot.end - midnight) as f64;
+            let from = top_ups.partition_point(|top_up| top_up.second < begin);
+            for top_up in top_ups[from..].iter().take_while(|top_up| top_up.second < end) {
+                let micros = ((top_up.second - begin) * MICROS_PER_SECOND as f64) as u64;
+                keys.push(key(micros, Source::Balance, top_up.subscriber));
+            }
+        }
+    }
+}
+
+/// All top-ups of a local day, by time.
+fn top_ups_of(day: i64, scenario: &Scenario, balances: &Balances<'_>, shard: Shard) -> Vec<TopUp> {
+    let profile = day_profile(scenario, day, type_index(event_model::EventType::BalanceRecharge));
+    let mut top_ups = Vec::new();
+    for subscriber in shard.members(balances.people.count()) {
+        balances.of_day(subscriber, day, &profile, &mut top_ups);
+    }
+    top_ups.sort_by(|a, b| a.second.total_cmp(&b.second));
+    top_ups
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::pseudonym::SubscriberKey;
 
-    const START: EventTime = EventTime::from_millis(1_762_646_400_000);
+    const START: i64 = 1_762_646_400;
 
-    fn times(from: EventTime, end: EventTime, per_second: f64) -> Vec<i64> {
-        let mut dice = Dice::for_population(3);
-        let mut arrivals = Arrivals::from_slot_of(from, RateCurve::Flat { per_second }, &mut dice);
-        std::iter::from_fn(|| arrivals.next_before(end, &mut dice)).map(EventTime::micros).collect()
-    }
-
-    fn after_seconds(seconds: i64) -> EventTime {
-        START.plus_micros(seconds * MICROS_PER_SECOND)
+    fn occurrences(from: i64, to: i64, per_second: f64, shard: Shard) -> Vec<Occurrence> {
+        let mut scenario = Scenario::built_in("default");
+        scenario.subscribers = 2_000;
+        let streams = Streams::of(3);
+        let people = People::draw(&scenario, streams, &SubscriberKey::demo());
+        let at = |second: i64| EventTime::from_micros(second * MICROS_PER_SECOND);
+        let curve = RateCurve::Flat { per_second };
+        let mut arrivals = Arrivals::from_slot_of(at(from), curve, shard, streams);
+        std::iter::from_fn(|| arrivals.next_before(at(to), &scenario, &people)).collect()
     }
 
     #[test]
-    fn times_ascend_and_lie_before_the_end() {
-        for per_second in [0.01, 0.6, 2.6, 1_000.0, 250_000.5] {
-            let end = after_seconds(3).plus_micros(500_000);
-            let times = times(START, end, per_second);
-            assert!(times.is_sorted(), "{per_second}/s");
-            assert!(times.iter().all(|time| (START.micros()..end.micros()).contains(time)));
+    fn times_ascend_and_lie_in_the_slots_of_the_range() {
+        for per_second in [0.01, 2.6, 1_000.0, 250_000.0] {
+            let all = occurrences(START, START + 7, per_second, Shard::WHOLE);
+            assert!(all.is_sorted(), "{per_second}/s");
+            let span = START * MICROS_PER_SECOND..(START + 7) * MICROS_PER_SECOND;
+            assert!(all.iter().all(|o| span.contains(&o.time.micros())), "{per_second}/s");
         }
     }
 
     #[test]
-    fn the_expected_number_comes() {
+    fn the_expected_number_comes_at_every_density() {
         for (per_second, seconds, expected) in
-            [(0.25, 40_000, 10_000), (2.6, 4_000, 10_400), (1_000.0, 3, 3_000)]
+            [(0.25, 400_000, 100_000.0), (2.6, 40_000, 104_000.0), (100_000.0, 3, 300_000.0)]
         {
-            let count = times(START, after_seconds(seconds), per_second).len() as i64;
-            assert!((count - expected).abs() <= expected / 50, "{per_second}/s: {count}");
+            let count = occurrences(START, START + seconds, per_second, Shard::WHOLE).len() as f64;
+            // Five standard deviations of a Poisson number.
+            let tolerance = 5.0 * f64::sqrt(expected);
+            assert!((count - expected).abs() <= tolerance, "{per_second}/s: {count}");
         }
     }
 
     #[test]
-    fn a_whole_rate_gives_exactly_that_many_in_every_second() {
-        let times = times(START, after_seconds(20), 7.0);
-        for second in 0..20 {
-            let slot = after_seconds(second).micros()..after_seconds(second + 1).micros();
-            assert_eq!(times.iter().filter(|time| slot.contains(time)).count(), 7);
-        }
+    fn shards_draw_together_what_one_draws_alone() {
+        let whole = occurrences(START, START + 7_200, 3.0, Shard::WHOLE);
+        let shards = (0..3).map(|index| Shard { index, of: 3 });
+        let mut union: Vec<Occurrence> =
+            shards.flat_map(|shard| occurrences(START, START + 7_200, 3.0, shard)).collect();
+        union.sort();
+        assert_eq!(union, whole);
     }
 
     #[test]
-    fn the_end_is_not_part_of_the_range() {
-        let all = times(START, after_seconds(10), 5.0);
-        let cut_at = EventTime::from_micros(all[17]);
-        assert_eq!(times(START, cut_at, 5.0), all[..17]);
-        assert_eq!(times(START, cut_at.plus_micros(1), 5.0), all[..18]);
+    fn a_later_start_draws_the_rest_of_an_earlier_one() {
+        let whole = occurrences(START, START + 7_200, 3.0, Shard::WHOLE);
+        // From the middle of the second slot: the whole slot is drawn.
+        let rest = occurrences(START + 5_000, START + 7_200, 3.0, Shard::WHOLE);
+        assert!(
+            rest.first().is_some_and(|first| first.time.micros() < (START + 3_660) * 1_000_000)
+        );
+        assert_eq!(whole[whole.len() - rest.len()..], rest);
+    }
+
+    #[test]
+    fn counts_are_poisson_numbers() {
+        let mut dice = Streams::of(1).at(0).open(Purpose::Event, 0, 0);
+        for mean in [0.02, 0.7, 9.0, 16.0] {
+            let counts: Vec<f64> =
+                (0..50_000).map(|_| f64::from(poisson(mean, dice.unit()))).collect();
+            let average = counts.iter().sum::<f64>() / 50_000.0;
+            let variance = counts.iter().map(|c| (c - average).powi(2)).sum::<f64>() / 50_000.0;
+            let tolerance = 5.0 * f64::sqrt(mean / 50_000.0);
+            assert!((average - mean).abs() < tolerance, "{mean}: {average}");
+            assert!((variance / mean - 1.0).abs() < 0.1, "{mean}: {variance}");
+        }
     }
 }

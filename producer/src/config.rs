@@ -1,33 +1,93 @@
 //! The command line, and what follows from it.
 //!
-//! In: arguments and environment. Out: a [`Config`] whose parts fit together, and from it the
-//! [`Plan`] of one run: which events there are, and when they are sent.
+//! In: arguments and environment. Out: a [`Cli`]: what to do, and a [`Config`] whose parts fit together;
+//! from that the [`Plan`] of one run: which events there are, and when they are sent.
+
+mod values;
 
 use std::ffi::OsString;
+use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
-use chrono::{DateTime, NaiveDate};
+use chrono::Utc;
 use clap::error::ErrorKind;
-use clap::{CommandFactory, Parser};
+use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use event_model::EventTime;
 use runtime::{KafkaArgs, LogArgs, Secret, parse_duration};
 
+pub(crate) use self::values::parse_time;
+use self::values::{
+    parse_count, parse_epoch, parse_per_second, parse_rate, parse_shard, parse_speed,
+};
+use crate::arrivals::Shard;
 use crate::curve::{RATE_MAX_PER_SECOND, RateCurve};
 use crate::generator::Draft;
-use crate::pace::Pace;
+use crate::pace::{Clock, Pace};
 use crate::pseudonym::SubscriberKey;
-use crate::scenario::BASE_RATE_PER_SECOND;
+use crate::scenario::Scenario;
 
 /// Generates realistic telecom events and sends them to Kafka.
 ///
 /// Without --from the events are live: they happen from now on, and each is sent when its time
 /// comes. With --from and --to it sends all events of that range as fast as possible; with --from
-/// alone it catches up as fast as possible and then goes on live.
+/// alone it catches up as fast as possible, or at --speed, and then goes on live.
 ///
-/// Which events there are depends on --seed, the rate curve (--base-rate, or a live --rate) and the
-/// second of event time alone; two ranges that meet give exactly the events of the whole.
+/// Which events there are depends on --scenario, --seed and the density (--base-rate, or a live
+/// --rate) alone; two ranges that meet give exactly the events of the whole, and so do shards.
 #[derive(Clone, Debug, Parser)]
 #[command(name = "producer", version, verbatim_doc_comment)]
+#[command(args_conflicts_with_subcommands = true)]
+pub struct Cli {
+    /// What to send.
+    #[command(flatten)]
+    pub config: Config,
+
+    /// What to do instead of sending.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+}
+
+/// What to do instead of sending.
+#[derive(Clone, Debug, Subcommand)]
+pub enum Command {
+    /// Say what would be sent with the same arguments: how many events, how many bytes, how long
+    Plan(Box<PlanArgs>),
+    /// Print the description of an event for other programs
+    Schema(SchemaArgs),
+}
+
+/// Arguments of `producer plan`.
+#[derive(Args, Clone, Debug)]
+pub struct PlanArgs {
+    /// What would be sent.
+    #[command(flatten)]
+    pub config: Config,
+
+    /// Print the first N events instead
+    #[arg(long, value_name = "N", value_parser = parse_count, allow_negative_numbers = true)]
+    pub sample: Option<u64>,
+}
+
+/// Arguments of `producer schema`.
+#[derive(Args, Clone, Copy, Debug)]
+pub struct SchemaArgs {
+    /// In which form
+    #[arg(long, value_enum, default_value_t = SchemaForm::JsonSchema)]
+    pub form: SchemaForm,
+}
+
+/// In which form an event is described.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum SchemaForm {
+    /// JSON Schema 2020-12, of the event alone.
+    JsonSchema,
+    /// AsyncAPI 3.0, of the topic and the event in it.
+    Asyncapi,
+}
+
+/// What to send, and when.
+#[derive(Args, Clone, Debug)]
 pub struct Config {
     /// Where Kafka is.
     #[command(flatten)]
@@ -37,9 +97,20 @@ pub struct Config {
     #[command(flatten)]
     pub log: LogArgs,
 
+    /// Figures to draw from: `default`, `kazakhstan`, or a TOML file
+    #[arg(long, value_name = "NAME|FILE", default_value = "default")]
+    pub scenario: String,
+
     /// Every choice comes from this number [default: a random one, which is logged]
     #[arg(long, value_name = "NUMBER", allow_negative_numbers = true)]
     pub seed: Option<u64>,
+
+    /// Send only every N-th subscriber's events, from the I-th on (1/4, 2/4, 3/4, 4/4) [default: 1/1]
+    ///
+    /// Processes that share a --seed and --from and have each a shard send together exactly what one
+    /// would send alone. A live --rate is that of all shards together.
+    #[arg(long, value_name = "I/N", value_parser = parse_shard)]
+    pub shard: Option<Shard>,
 
     /// First event time: 2025-11-09 (midnight UTC) or 2025-11-09T12:00:00+05:00 [default: now]
     #[arg(long, value_name = "TIME", value_parser = parse_time)]
@@ -51,6 +122,10 @@ pub struct Config {
     #[arg(long, value_name = "TIME", value_parser = parse_time, requires = "from")]
     pub to: Option<EventTime>,
 
+    /// Send at N seconds of event time per second, like 60x, until now is reached; then live
+    #[arg(long, value_name = "Nx", value_parser = parse_speed, requires = "from")]
+    pub speed: Option<f64>,
+
     /// Events per second: a number, or `max`
     ///
     /// With --from it only paces the sending of the very same events. Without --from it is a live
@@ -59,10 +134,10 @@ pub struct Config {
     #[arg(long, value_name = "N|max", value_parser = parse_rate, allow_negative_numbers = true)]
     pub rate: Option<Rate>,
 
-    /// Density: events per second of event time at an hour of factor 1 [default: 2]
+    /// Density: events per second of event time where all factors are 1 [default: the scenario's, 2]
     ///
-    /// The curve multiplies it by 1.5 at 08–10, 1.3 at 12–14, 2.0 at 18–22 and 0.3 at 00–06 in the
-    /// time of Almaty. At 2 a day has about 182,880 events.
+    /// The scenario `default` multiplies it by 1.5 at 08–10, 1.3 at 12–14, 2.0 at 18–22 and 0.3 at
+    /// 00–06 in the time of Almaty. At 2 a day has about 182,880 events.
     #[arg(long, value_name = "N", value_parser = parse_per_second, allow_negative_numbers = true)]
     pub base_rate: Option<f64>,
 
@@ -74,9 +149,24 @@ pub struct Config {
     #[arg(long)]
     pub stdout: bool,
 
+    /// Write what a pipeline must make of the events to this file, one JSON object a line
+    ///
+    /// The topic must be empty before, nobody else may write to it, and the run must have an end.
+    #[arg(long, value_name = "FILE", conflicts_with = "shard")]
+    pub truth: Option<PathBuf>,
+
+    /// Time zone whose midnights bound the days of --truth, as in the pipeline's settings
+    #[arg(long, value_name = "NAME", default_value = "UTC", requires = "truth")]
+    pub truth_timezone: chrono_tz::Tz,
+
     /// Key of the subscribers' pseudonyms, at least 32 hex digits [default: a well-known demo key]
     #[arg(long, value_name = "HEX", env = "SUBSCRIBER_KEY", hide_env_values = true)]
     pub subscriber_key: Option<Secret>,
+
+    /// Number of the key's epoch; pseudonyms of two epochs can't be linked (docs/privacy.md)
+    #[arg(long, value_name = "N", env = "SUBSCRIBER_KEY_EPOCH", default_value = "0")]
+    #[arg(value_parser = parse_epoch)]
+    pub subscriber_key_epoch: u32,
 
     /// How long to wait for Kafka at the start, like 200ms, 30s or 2m
     #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = parse_duration)]
@@ -103,20 +193,37 @@ pub struct Plan {
     pub count: u64,
 }
 
-impl Config {
+impl Cli {
     /// Reads arguments (the first is the program's name) and environment.
     ///
     /// # Errors
     /// An error of clap, whose `exit` prints it and ends the program with code 2 (or 0 for --help).
     pub fn from_args<T: Into<OsString> + Clone>(
         args: impl IntoIterator<Item = T>,
-    ) -> Result<Config, clap::Error> {
-        let config = Config::try_parse_from(args)?;
-        // The clock and the seed don't decide whether the parts fit together.
-        match config.plan(EventTime::MIN_ACCEPTED, 0) {
-            Ok(_) => Ok(config),
-            Err(problem) => Err(Config::command().error(ErrorKind::ValueValidation, problem)),
+    ) -> Result<Cli, clap::Error> {
+        let cli = Cli::try_parse_from(args)?;
+        let config = match &cli.command {
+            None => &cli.config,
+            Some(Command::Plan(plan)) => &plan.config,
+            Some(Command::Schema(_)) => return Ok(cli),
+        };
+        // The seed doesn't decide whether the parts fit together.
+        match config.plan(EventTime::from(Utc::now()), 0) {
+            Ok(_) => Ok(cli),
+            Err(problem) => Err(Cli::command().error(ErrorKind::ValueValidation, problem)),
         }
+    }
+}
+
+impl Config {
+    /// Reads the arguments of a run that sends (the first is the program's name), and environment.
+    ///
+    /// # Errors
+    /// As for [`Cli::from_args`].
+    pub fn from_args<T: Into<OsString> + Clone>(
+        args: impl IntoIterator<Item = T>,
+    ) -> Result<Config, clap::Error> {
+        Ok(Cli::from_args(args)?.config)
     }
 
     /// What a run that starts now does. `random_seed` is used where no seed is given.
@@ -132,17 +239,39 @@ impl Config {
                 "--from {from} is not before --to {to}; a range begins with --from and ends just before --to"
             ));
         }
-        let (curve, per_second) = self.curve_and_rate()?;
-        let seed = self.seed.unwrap_or(random_seed);
-        let draft = Draft { seed, from, to, curve, key: self.key()? };
-        let pace = Pace { waits_for_event_time: self.to.is_none(), per_second };
+        if self.truth.is_some() && self.to.is_none() && self.count.is_none() {
+            return Err("--truth needs an end: add --to, or --count".to_owned());
+        }
+        let scenario = Scenario::load(&self.scenario)?;
+        let (curve, per_second) = self.curve_and_rate(&scenario)?;
+        let draft = Draft {
+            scenario: Arc::new(scenario),
+            seed: self.seed.unwrap_or(random_seed),
+            from,
+            to,
+            curve,
+            shard: self.shard.unwrap_or(Shard::WHOLE),
+            key: self.key()?,
+        };
+        let pace = Pace { clock: self.clock(from, now)?, per_second };
         Ok(Plan { draft, pace, count: self.count.unwrap_or(u64::MAX) })
     }
 
+    fn clock(&self, from: EventTime, now: EventTime) -> Result<Clock, String> {
+        match (self.speed, self.to) {
+            (None, None) => Ok(Clock::Wall),
+            (None, Some(_)) => Ok(Clock::None),
+            (Some(_), _) if from > now => {
+                Err(format!("--speed needs a --from in the past, and {from} lies ahead"))
+            }
+            (Some(factor), _) => Ok(Clock::Sped { from, factor }),
+        }
+    }
+
     /// The density of events, and how many are sent each second at most.
-    fn curve_and_rate(&self) -> Result<(RateCurve, Option<f64>), String> {
-        let base_per_second = self.base_rate.unwrap_or(BASE_RATE_PER_SECOND);
-        let by_hour = RateCurve::HoursOfDay { base_per_second };
+    fn curve_and_rate(&self, scenario: &Scenario) -> Result<(RateCurve, Option<f64>), String> {
+        let base_per_second = self.base_rate.unwrap_or(scenario.base_rate);
+        let by_hour = RateCurve::Calendar { base_per_second };
         match (self.from, self.rate) {
             (_, None) | (Some(_), Some(Rate::Max)) => Ok((by_hour, None)),
             (Some(_), Some(Rate::PerSecond(per_second))) => Ok((by_hour, Some(per_second))),
@@ -166,55 +295,18 @@ impl Config {
     }
 
     fn key(&self) -> Result<SubscriberKey, String> {
+        let epoch = self.subscriber_key_epoch;
         match &self.subscriber_key {
-            Some(key) if !self.uses_demo_key() => SubscriberKey::from_hex(key).map_err(|problem| {
-                format!(
-                    "SUBSCRIBER_KEY can't be used: {problem}; give at least 32 hex digits, \
-                     for example from `openssl rand -hex 32`"
-                )
-            }),
-            _ => Ok(SubscriberKey::demo()),
+            Some(key) if !self.uses_demo_key() => {
+                SubscriberKey::from_hex(key, epoch).map_err(|problem| {
+                    format!(
+                        "SUBSCRIBER_KEY can't be used: {problem}; give at least 32 hex digits, \
+                         for example from `openssl rand -hex 32`"
+                    )
+                })
+            }
+            _ => Ok(SubscriberKey::demo_of_epoch(epoch)),
         }
-    }
-}
-
-fn parse_time(text: &str) -> Result<EventTime, String> {
-    let time = match text.parse::<NaiveDate>() {
-        Ok(date) => EventTime::from(date.and_time(chrono::NaiveTime::MIN)),
-        Err(_) => DateTime::parse_from_rfc3339(text)
-            .map(|instant| EventTime::from(instant.to_utc()))
-            .map_err(|_| {
-                "write a date like 2025-11-09 (midnight UTC) or an instant like \
-                 2025-11-09T12:00:00Z or 2025-11-09T12:00:00+05:00"
-                    .to_owned()
-            })?,
-    };
-    if !(EventTime::MIN_ACCEPTED..=EventTime::END_ACCEPTED).contains(&time) {
-        return Err("event times lie between 2000-01-01 and 2100-01-01".to_owned());
-    }
-    Ok(time)
-}
-
-fn parse_rate(text: &str) -> Result<Rate, String> {
-    if text == "max" {
-        return Ok(Rate::Max);
-    }
-    parse_per_second(text)
-        .map(Rate::PerSecond)
-        .map_err(|problem| format!("{problem}, or `max` for as fast as possible"))
-}
-
-fn parse_per_second(text: &str) -> Result<f64, String> {
-    match text.parse::<f64>() {
-        Ok(value) if value > 0.0 && value <= RATE_MAX_PER_SECOND => Ok(value),
-        _ => Err("write a number of events per second above 0 and up to 1000000".to_owned()),
-    }
-}
-
-fn parse_count(text: &str) -> Result<u64, String> {
-    match text.parse() {
-        Ok(count) if count > 0 => Ok(count),
-        _ => Err("write a whole number of events, 1 or more".to_owned()),
     }
 }
 
@@ -223,6 +315,8 @@ mod tests {
     use super::*;
 
     const NOW: EventTime = EventTime::from_millis(1_762_689_600_000);
+    /// 2025-11-09T00:00:00Z.
+    const MIDNIGHT: EventTime = EventTime::from_millis(1_762_646_400_000);
     const RANDOM_SEED: u64 = 99;
 
     fn plan(line: &str) -> Plan {
@@ -235,29 +329,51 @@ mod tests {
 
     #[test]
     fn the_rate_sets_the_density_of_live_events_and_only_the_pace_of_a_backfill() {
-        let by_hour = |base_per_second| RateCurve::HoursOfDay { base_per_second };
+        let by_hour = |base_per_second| RateCurve::Calendar { base_per_second };
         let flat = |per_second| RateCurve::Flat { per_second };
-        // Every row: arguments, curve, waits for event time, sent per second.
-        for (line, curve, waits, per_second) in [
-            ("", by_hour(2.0), true, None),
-            ("--base-rate 5", by_hour(5.0), true, None),
-            ("--rate 1000", flat(1_000.0), true, None),
-            ("--rate max", flat(1_000_000.0), true, None),
-            ("--from 2025-11-09", by_hour(2.0), true, None),
-            ("--from 2025-11-09 --rate 9.5", by_hour(2.0), true, Some(9.5)),
-            ("--from 2025-11-09 --to 2025-11-10", by_hour(2.0), false, None),
-            ("--from 2025-11-09 --to 2025-11-10 --rate max", by_hour(2.0), false, None),
+        // Every row: arguments, curve, clock, sent per second.
+        for (line, curve, clock, per_second) in [
+            ("", by_hour(2.0), Clock::Wall, None),
+            ("--base-rate 5", by_hour(5.0), Clock::Wall, None),
+            ("--rate 1000", flat(1_000.0), Clock::Wall, None),
+            ("--rate max", flat(1_000_000.0), Clock::Wall, None),
+            ("--from 2025-11-09", by_hour(2.0), Clock::Wall, None),
+            ("--from 2025-11-09 --rate 9.5", by_hour(2.0), Clock::Wall, Some(9.5)),
+            ("--from 2025-11-09 --to 2025-11-10", by_hour(2.0), Clock::None, None),
+            ("--from 2025-11-09 --to 2025-11-10 --rate max", by_hour(2.0), Clock::None, None),
             (
                 "--from 2025-11-09 --to 2025-11-10 --rate 50 --base-rate 7",
                 by_hour(7.0),
-                false,
+                Clock::None,
                 Some(50.0),
+            ),
+            ("--scenario kazakhstan", by_hour(26.0), Clock::Wall, None),
+            (
+                "--from 2025-11-09 --speed 60x",
+                by_hour(2.0),
+                Clock::Sped { from: MIDNIGHT, factor: 60.0 },
+                None,
             ),
         ] {
             let plan = plan(line);
             assert_eq!(plan.draft.curve, curve, "{line:?}");
-            assert_eq!(plan.pace, Pace { waits_for_event_time: waits, per_second }, "{line:?}");
+            assert_eq!(plan.pace, Pace { clock, per_second }, "{line:?}");
         }
+    }
+
+    #[test]
+    fn a_shard_is_counted_from_1() {
+        assert_eq!(plan("").draft.shard, Shard::WHOLE);
+        assert_eq!(plan("--shard 1/4").draft.shard, Shard { index: 0, of: 4 });
+        assert_eq!(plan("--shard 4/4").draft.shard, Shard { index: 3, of: 4 });
+    }
+
+    #[test]
+    fn speed_needs_a_past() {
+        let problem = config("--from 2025-11-09 --speed 60x").unwrap();
+        let before = EventTime::from_millis(1_762_000_000_000);
+        let problem = problem.plan(before, RANDOM_SEED).unwrap_err();
+        assert!(problem.contains("--speed") && problem.contains("lies ahead"), "{problem}");
     }
 
     #[test]

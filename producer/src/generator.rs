@@ -1,104 +1,167 @@
 //! The events themselves: an endless or bounded, perfectly repeatable sequence.
 //!
-//! In: seed, range of event time, rate curve, subscriber key. Out: [`Event`]s, ascending in event
-//! time. Nothing here does IO, reads a clock or knows how fast events are sent.
+//! In: a [`Draft`]: scenario, seed, range of event time, rate curve, shard, subscriber key. Out:
+//! [`Event`]s, ascending in event time. What is said of an [`Occurrence`] is drawn from a stream that is
+//! its own, so each event is a function of (seed, scenario, density, key, subscriber, time) and can be
+//! drawn again whenever it is needed. Nothing here does IO, reads a clock or knows how fast events are
+//! sent.
+
+use std::fmt::Write;
+use std::sync::Arc;
 
 use chrono::DateTime;
-use event_model::{Direction, Event, EventTime, EventType};
+use event_model::{Direction, Event, EventTime, EventType, MICROS_PER_SECOND};
 use fake::Fake;
 use fake::uuid::UUIDv4;
+use uuid::Uuid;
 
-use crate::arrivals::Arrivals;
-use crate::curve::RateCurve;
-use crate::dice::Dice;
-use crate::population::Population;
+use crate::arrivals::{Arrivals, Occurrence, Shard, Source};
+use crate::balance::Balances;
+use crate::curve::{QUARTER_SECONDS, RateCurve, Rates, day_profile};
+use crate::people::People;
+use crate::places::{Place, Whereabouts};
 use crate::pseudonym::SubscriberKey;
-use crate::scenario;
+use crate::random::{Dice, Purpose, Streams};
+use crate::scenario::{Scenario, TYPES, Towers, type_index};
+
+/// Hundredths in a megabyte: volumes have two decimals.
+const HUNDREDTHS: u32 = 100;
 
 /// What decides which events there are.
 #[derive(Clone, Debug)]
 pub struct Draft {
+    /// All figures.
+    pub scenario: Arc<Scenario>,
     /// Every choice comes from it.
     pub seed: u64,
-    /// The first event time that may occur.
+    /// The first time that may occur.
     pub from: EventTime,
     /// The first that may no longer occur.
     pub to: EventTime,
     /// How dense events are.
     pub curve: RateCurve,
+    /// Which subscribers.
+    pub shard: Shard,
     /// The key of the pseudonyms.
     pub key: SubscriberKey,
 }
 
 /// Draws the events of a [`Draft`], one after the other.
 ///
-/// An event depends on seed, curve, key and its own second of event time alone: ranges that meet
-/// give together exactly the events of the whole range.
+/// Ranges that meet give together exactly the events of the whole range; so do shards.
 #[derive(Clone, Debug)]
 pub struct Generator {
     from: EventTime,
     to: EventTime,
-    dice: Dice,
+    /// From when on the counts below are taken.
+    counted_from: EventTime,
     arrivals: Arrivals,
-    population: Population,
+    world: World,
+    /// Events that each anomaly took away so far, or did not bring.
+    dropped: Vec<u64>,
+    /// Events that each silent region kept back so far.
+    withheld: Vec<u64>,
+}
+
+/// Everything that an event follows from.
+#[derive(Clone, Debug)]
+pub(crate) struct World {
+    pub(crate) scenario: Arc<Scenario>,
+    pub(crate) people: Arc<People>,
+    pub(crate) streams: Streams,
+    curve: RateCurve,
+    rates: Rates,
 }
 
 impl Generator {
-    /// Draws the population; the events follow one by one.
+    /// Draws the people; the events follow one by one.
     pub fn new(draft: &Draft) -> Self {
-        let population = Population::draw(draft.seed, scenario::SUBSCRIBERS, &draft.key);
-        let mut dice = Dice::for_population(draft.seed);
-        let arrivals = Arrivals::from_slot_of(draft.from, draft.curve, &mut dice);
-        Generator { from: draft.from, to: draft.to, dice, arrivals, population }
+        Generator::counting_from(draft, draft.from)
     }
 
-    fn event_at(&mut self, time: EventTime) -> Event {
-        let dice = &mut self.dice;
-        let subscriber_index = dice.below(self.population.size());
-        let subscriber = self.population.subscriber(subscriber_index);
-        let event_type = dice.weighted(&scenario::EVENT_TYPES);
-        let mut event = Event {
-            event_id: UUIDv4.fake_with_rng(dice.rng()),
-            msisdn: subscriber.msisdn.to_owned(),
-            event_type,
-            event_subtype: None,
-            duration_seconds: None,
-            data_hundredths_mb: None,
-            amount: None,
-            region: dice.weighted(&scenario::REGIONS).to_owned(),
-            cell_tower_id: None,
-            timestamp: DateTime::from_timestamp_micros(time.micros())
-                .expect("event times lie in the years that chrono knows"),
-            subscriber_id: subscriber.id.to_owned(),
-            counterparty_id: None,
-        };
-        match event_type {
-            EventType::DataSession => {
-                event.duration_seconds = Some(dice.within(&scenario::SESSION_SECONDS));
-                event.data_hundredths_mb = Some(dice.within(&scenario::SESSION_HUNDREDTHS_MB));
-                event.cell_tower_id = Some(dice.within(&scenario::TOWERS));
+    /// The same; what happens before `counted_from` is drawn, but not counted.
+    pub(crate) fn counting_from(draft: &Draft, counted_from: EventTime) -> Self {
+        let streams = Streams::of(draft.seed);
+        let scenario = Arc::clone(&draft.scenario);
+        let people = Arc::new(People::draw(&scenario, streams, &draft.key));
+        let rates = draft.curve.rates(&scenario, draft.from.micros() / MICROS_PER_SECOND);
+        Generator {
+            from: draft.from,
+            to: draft.to,
+            counted_from,
+            arrivals: Arrivals::from_slot_of(draft.from, draft.curve, draft.shard, streams),
+            dropped: vec![0; scenario.anomalies.len()],
+            withheld: vec![0; scenario.faults.silent_regions.len()],
+            world: World { scenario, people, streams, curve: draft.curve, rates },
+        }
+    }
+
+    /// Puts the next event into `event` and returns what it follows from; `None`: there are no more.
+    pub(crate) fn next_into(&mut self, event: &mut Event) -> Option<Occurrence> {
+        loop {
+            let World { scenario, people, .. } = &self.world;
+            let occurrence = self.arrivals.next_before(self.to, scenario, people)?;
+            if occurrence.time < self.from || !self.world.draw(occurrence, event) {
+                continue;
             }
-            EventType::Call => {
-                event.duration_seconds = Some(dice.within(&scenario::CALL_SECONDS));
-                self.add_other_side(&mut event, subscriber_index);
-            }
-            EventType::Sms => self.add_other_side(&mut event, subscriber_index),
-            EventType::BalanceRecharge => {
-                event.amount = Some(dice.one_of(&scenario::RECHARGE_TENGE));
+            if self.is_sent(occurrence, event) {
+                return Some(occurrence);
             }
         }
-        event
     }
 
-    /// What a call and an SMS have in common.
-    fn add_other_side(&mut self, event: &mut Event, subscriber_index: u32) {
-        let dice = &mut self.dice;
-        event.event_subtype = Some(dice.one_of(&[Direction::Incoming, Direction::Outgoing]));
-        event.cell_tower_id = Some(dice.within(&scenario::TOWERS));
-        // Anybody but the subscriber: the draw leaves one out, and those from him on move up.
-        let drawn = dice.below(self.population.size() - 1);
-        let other = if drawn < subscriber_index { drawn } else { drawn + 1 };
-        event.counterparty_id = Some(self.population.subscriber(other).id.to_owned());
+    /// What an event says that has come before.
+    pub(crate) fn draw_again(&mut self, occurrence: Occurrence, event: &mut Event) {
+        let is_drawn = self.world.draw(occurrence, event);
+        debug_assert!(is_drawn, "what was drawn once is drawn again");
+    }
+
+    /// The world from which events are drawn.
+    pub(crate) fn world(&self) -> &World {
+        &self.world
+    }
+
+    /// How many events each anomaly took away so far.
+    pub(crate) fn dropped(&self) -> &[u64] {
+        &self.dropped
+    }
+
+    /// How many events each silent region kept back so far.
+    pub(crate) fn withheld(&self) -> &[u64] {
+        &self.withheld
+    }
+
+    fn is_sent(&mut self, occurrence: Occurrence, event: &Event) -> bool {
+        let World { scenario, streams, .. } = &self.world;
+        if scenario.anomalies.is_empty() && scenario.faults.silent_regions.is_empty() {
+            return true;
+        }
+        let is_in = |region: Option<usize>| {
+            region.is_none_or(|region| scenario.regions[region].name == event.region)
+        };
+        for (index, anomaly) in scenario.anomalies.iter().enumerate() {
+            let is_of_type = anomaly.event_type.is_none_or(|of| of == event.event_type);
+            let is_meant =
+                anomaly.span.contains(&occurrence.time) && is_of_type && is_in(anomaly.region);
+            if occurrence.source == Source::Spike(index as u8) && !is_meant {
+                return false;
+            }
+            if is_meant && anomaly.magnitude < 1.0 {
+                let at = streams.at(occurrence.time.micros());
+                let mut dice = at.open(Purpose::Drop, index as u32, occurrence.subscriber);
+                if !dice.chance(anomaly.magnitude) {
+                    self.dropped[index] += u64::from(occurrence.time >= self.counted_from);
+                    return false;
+                }
+            }
+        }
+        for (index, silence) in scenario.faults.silent_regions.iter().enumerate() {
+            if silence.span.contains(&occurrence.time) && is_in(Some(silence.region)) {
+                self.withheld[index] += u64::from(occurrence.time >= self.counted_from);
+                return false;
+            }
+        }
+        true
     }
 }
 
@@ -106,14 +169,126 @@ impl Iterator for Generator {
     type Item = Event;
 
     fn next(&mut self) -> Option<Event> {
-        loop {
-            let time = self.arrivals.next_before(self.to, &mut self.dice)?;
-            // Events of the first slot that come before `from` are drawn too, because the later
-            // ones of the slot stand behind them in its stream.
-            let event = self.event_at(time);
-            if time >= self.from {
-                return Some(event);
+        let mut event = empty_event();
+        self.next_into(&mut event).map(|_| event)
+    }
+}
+
+/// An event to be filled in.
+pub(crate) fn empty_event() -> Event {
+    Event {
+        event_id: String::new(),
+        msisdn: String::new(),
+        event_type: EventType::Sms,
+        event_subtype: None,
+        duration_seconds: None,
+        data_hundredths_mb: None,
+        amount: None,
+        region: String::new(),
+        cell_tower_id: None,
+        timestamp: DateTime::UNIX_EPOCH,
+        subscriber_id: String::new(),
+        counterparty_id: None,
+    }
+}
+
+impl World {
+    /// Fills in the event of an occurrence; `false`: there is none after all, because the subscriber
+    /// is out of coverage or, of a spike, because another type was drawn.
+    fn draw(&mut self, occurrence: Occurrence, event: &mut Event) -> bool {
+        let Occurrence { time, source, subscriber } = occurrence;
+        let unix_second = time.micros().div_euclid(MICROS_PER_SECOND);
+        let in_quarter = unix_second - self.rates.quarter_start;
+        if !(0..QUARTER_SECONDS).contains(&in_quarter) {
+            self.rates = self.curve.rates(&self.scenario, unix_second);
+        }
+        let at = self.streams.at(time.micros());
+        let mut dice = at.open(Purpose::Event, source.code(), subscriber);
+        let event_type = match source {
+            Source::Balance => EventType::BalanceRecharge,
+            Source::Usual | Source::Spike(_) => {
+                TYPES[dice.weighted(self.rates.per_second.iter().copied())]
+            }
+        };
+        let place = match (self.place(subscriber, unix_second, &mut dice), source) {
+            (Some(place), _) => place,
+            // Money arrives although its owner is on the way.
+            (None, Source::Balance) => {
+                Place { region: self.people.home_region(subscriber), tower: 0 }
+            }
+            (None, _) => return false,
+        };
+        let person = self.people.person(subscriber);
+        write_uuid(&mut event.event_id, &mut dice);
+        person.write_msisdn(&mut event.msisdn);
+        person.write_id(&mut event.subscriber_id);
+        event.event_type = event_type;
+        event.event_subtype = None;
+        event.region.clear();
+        event.region.push_str(&self.scenario.regions[place.region].name);
+        event.timestamp = DateTime::from_timestamp_micros(time.micros())
+            .expect("event times lie in the years that chrono knows");
+        let model = self.scenario.model(event_type);
+        let scale = f64::from(person.call_scale);
+        event.duration_seconds = model.duration.as_ref().map(|d| d.draw(1, scale, &mut dice));
+        event.data_hundredths_mb =
+            model.volume.as_ref().map(|volume| volume.draw(HUNDREDTHS, 1.0, &mut dice));
+        let is_recharge = event_type == EventType::BalanceRecharge;
+        event.amount = is_recharge.then(|| self.amount(occurrence, unix_second, &mut dice));
+        event.cell_tower_id = (!is_recharge).then_some(place.tower);
+        self.add_other_side(subscriber, event, &mut dice);
+        true
+    }
+
+    fn place(&self, subscriber: u32, unix_second: i64, dice: &mut Dice) -> Option<Place> {
+        let Scenario { regions, towers, .. } = &*self.scenario;
+        match towers {
+            Towers::Anywhere(towers) => {
+                let region = dice.weighted(regions.iter().map(|region| region.weight));
+                Some(Place { region, tower: dice.within(towers) })
+            }
+            Towers::Grids { grids, movement } => {
+                let whereabouts = Whereabouts { grids, movement, regions, streams: self.streams };
+                whereabouts.at(&self.people, subscriber, &self.rates, unix_second)
             }
         }
     }
+
+    /// What a call and an SMS have in common; the other types have none.
+    fn add_other_side(&self, subscriber: u32, event: &mut Event, dice: &mut Dice) {
+        if !matches!(event.event_type, EventType::Call | EventType::Sms) {
+            event.counterparty_id = None;
+            return;
+        }
+        event.event_subtype = Some(dice.one_of(&[Direction::Incoming, Direction::Outgoing]));
+        let other = self.people.other_side(subscriber, dice);
+        let mut id = event.counterparty_id.take().unwrap_or_default();
+        self.people.person(other).write_id(&mut id);
+        event.counterparty_id = Some(id);
+    }
+
+    fn amount(&self, occurrence: Occurrence, unix_second: i64, dice: &mut Dice) -> u32 {
+        let model = self.scenario.model(EventType::BalanceRecharge);
+        let Some(spending) = &self.scenario.spending else { return dice.one_of(&model.tenge) };
+        let Occurrence { subscriber, time, .. } = occurrence;
+        let (day, second) = self.rates.local_day_and_second(unix_second);
+        let micros = time.micros().rem_euclid(MICROS_PER_SECOND) as f64;
+        let second = second as f64 + micros / MICROS_PER_SECOND as f64;
+        let profile = day_profile(&self.scenario, day, type_index(EventType::BalanceRecharge));
+        let mut top_ups = Vec::new();
+        let balances = Balances { spending, people: &self.people, streams: self.streams };
+        balances.of_day(subscriber, day, &profile, &mut top_ups);
+        // The time was cut to microseconds; the nearest is the one that is meant.
+        let distance = |second_of_day: f64| (second_of_day - second).abs();
+        let nearest =
+            top_ups.iter().min_by(|a, b| distance(a.second).total_cmp(&distance(b.second)));
+        nearest.map_or(spending.steps[0].0, |top_up| top_up.tenge)
+    }
+}
+
+/// A random UUID (version 4).
+fn write_uuid(out: &mut String, dice: &mut Dice) {
+    let uuid: Uuid = UUIDv4.fake_with_rng(dice.rng());
+    out.clear();
+    write!(out, "{}", uuid.hyphenated()).expect("writing to a string can't fail");
 }

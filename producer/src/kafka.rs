@@ -86,12 +86,20 @@ impl KafkaSink {
 }
 
 impl Sink for KafkaSink {
-    fn offer(&mut self, key: &str, payload: &[u8]) -> Result<Offer, SinkError> {
+    fn offer(
+        &mut self,
+        key: &str,
+        payload: Option<&[u8]>,
+        partition: Option<i32>,
+    ) -> Result<Offer, SinkError> {
         self.offers_until_poll -= 1;
         if self.offers_until_poll == 0 {
             self.idle()?;
         }
-        match self.producer.send(BaseRecord::to(&self.topic).key(key).payload(payload)) {
+        let mut record: BaseRecord<'_, str, [u8]> = BaseRecord::to(&self.topic).key(key);
+        record.payload = payload;
+        record.partition = partition;
+        match self.producer.send(record) {
             Ok(()) => Ok(Offer::Taken),
             Err((KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull), _)) => Ok(Offer::Full),
             Err((error, _)) => {

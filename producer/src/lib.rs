@@ -1,34 +1,50 @@
 //! The producer: draws realistic telecom events and sends them to Kafka or to standard output.
 //!
 //! ```text
-//!   seed ─► dice ─► generator ─► pump ─► sink: Kafka, or lines on standard output
-//!                     ▲            ▲
-//!         scenario, curve,        pace: when each event is sent
-//!         population: which
-//!         events there are
+//!   seed ─► streams ─► generator ─► post ─► pump ─► sink: Kafka, or lines on standard output
+//!                          ▲          ▲       ▲
+//!            scenario, curve,       faults    pace: when each letter is sent
+//!            people, places,
+//!            balances: which
+//!            events there are
 //! ```
 //!
-//! Reading order: [`scenario`] (the figures), [`curve`] and `arrivals` (when events happen),
-//! `population` and [`pseudonym`] (to whom), [`generator`] (what happens), [`pace`] and `pump` (when it
-//! is sent), `kafka` (how it is delivered), [`config`] (what can be chosen).
+//! Reading order: [`scenario`] (the figures), `random` (why every subscriber and second can be drawn
+//! alone), [`curve`] and `arrivals` (when events happen, and to whom), `people`, `places`, `balance` and
+//! [`pseudonym`] (who that is), [`generator`] (what happens), `post` (what goes wrong), [`pace`] and
+//! `pump` (when it is sent), `kafka` (how it is delivered), `truth` (what a pipeline must make of it),
+//! [`config`] (what can be chosen).
 //!
-//! Everything up to the generator is a pure function of the seed and the [`generator::Draft`]; the
-//! clock is read by the pump alone, and it can change only *when* events are sent, never *which*.
+//! Everything up to the post is a pure function of the [`generator::Draft`]; the clock is read by the
+//! pump alone, and it can change only *when* events are sent, never *which*.
 
 mod arrivals;
+mod balance;
 pub mod config;
 pub mod curve;
-mod dice;
+mod distribution;
+#[cfg(test)]
+mod fit;
 pub mod generator;
 mod kafka;
 mod lines;
+mod mailing;
+mod malformed;
 pub mod pace;
-mod population;
+mod people;
+mod permutation;
+mod places;
+mod post;
+pub mod preview;
+mod progress;
 pub mod pseudonym;
 mod pump;
+mod random;
 pub mod scenario;
+pub mod schema;
 mod sink;
 mod stop;
+mod truth;
 
 use std::fmt;
 use std::pin::pin;
@@ -39,14 +55,19 @@ use chrono::Utc;
 use event_model::EventTime;
 use runtime::ensure_topic;
 
-pub use crate::config::Config;
+pub use crate::arrivals::Shard;
 use crate::config::Plan;
-use crate::generator::Generator;
+pub use crate::config::{Cli, Config};
 use crate::kafka::KafkaSink;
 use crate::lines::Lines;
+use crate::mailing::{Mailing, TruthFile};
+use crate::progress::Progress;
 use crate::pump::{Ended, pump};
 use crate::sink::{Sink, SinkError};
 use crate::stop::Stop;
+
+/// What is said when the file of --truth fails.
+const UNRECORDED: &str = "the truth can't be written down; check the file of --truth";
 
 /// What became of a run's events.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -81,7 +102,7 @@ impl fmt::Display for Summary {
 /// not delivered.
 pub async fn run(config: Config, shutdown: impl Future) -> anyhow::Result<Summary> {
     let mut shutdown = pin!(shutdown);
-    let mut sink = tokio::select! {
+    let (mut sink, partitions) = tokio::select! {
         // First, so that signals are caught before anything is under way.
         biased;
         _ = &mut shutdown => return Ok(Summary::default()),
@@ -90,9 +111,13 @@ pub async fn run(config: Config, shutdown: impl Future) -> anyhow::Result<Summar
     let plan =
         config.plan(EventTime::from(Utc::now()), rand::random()).map_err(anyhow::Error::msg)?;
     announce(&config, &plan);
+    let truth = config.truth.clone().map(|path| TruthFile { path, zone: config.truth_timezone });
+    let progress = Progress::begin(config.stdout);
     let (stopper, stop) = Stop::pair();
     // Drawing and sending never await, so they have a thread of their own.
-    let mut work = tokio::task::spawn_blocking(move || send_all(&plan, sink.as_mut(), &stop));
+    let mut work = tokio::task::spawn_blocking(move || {
+        send_all(&plan, partitions, truth.as_ref(), progress, sink.as_mut(), &stop)
+    });
     let finished = tokio::select! {
         finished = &mut work => finished,
         _ = &mut shutdown => {
@@ -103,12 +128,14 @@ pub async fn run(config: Config, shutdown: impl Future) -> anyhow::Result<Summar
     finished.context("the sending thread panicked")?
 }
 
-async fn open_sink(config: &Config) -> anyhow::Result<Box<dyn Sink>> {
+/// Where letters go, and the number of partitions there.
+async fn open_sink(config: &Config) -> anyhow::Result<(Box<dyn Sink>, u32)> {
     if config.stdout {
-        return Ok(Box::new(Lines::to(std::io::stdout())));
+        let partitions = config.kafka.topic_partitions.unsigned_abs();
+        return Ok((Box::new(Lines::to(std::io::stdout())), partitions));
     }
-    ensure_topic(&config.kafka, config.wait).await?;
-    Ok(Box::new(KafkaSink::new(&config.kafka)?))
+    let partitions = ensure_topic(&config.kafka, config.wait).await?.len();
+    Ok((Box::new(KafkaSink::new(&config.kafka)?), partitions as u32))
 }
 
 fn announce(config: &Config, plan: &Plan) {
@@ -128,15 +155,22 @@ fn announce(config: &Config, plan: &Plan) {
     tracing::info!(
         seed = draft.seed,
         from = %draft.from,
-        "the same --seed, --from and density draw the same events"
+        "the same --scenario, --seed, --from and density draw the same events"
     );
 }
 
-fn send_all(plan: &Plan, sink: &mut dyn Sink, stop: &Stop) -> anyhow::Result<Summary> {
-    let count = usize::try_from(plan.count).unwrap_or(usize::MAX);
-    let events = Generator::new(&plan.draft).take(count);
+fn send_all(
+    plan: &Plan,
+    partitions: u32,
+    truth: Option<&TruthFile>,
+    progress: Progress,
+    sink: &mut dyn Sink,
+    stop: &Stop,
+) -> anyhow::Result<Summary> {
+    let mut mailing = Mailing::new(plan, partitions, truth, progress).context(UNRECORDED)?;
     let started = Instant::now();
-    let (sent, ended) = pump(events, plan.pace, sink, stop);
+    let (sent, ended) = pump(&mut mailing, plan.count, plan.pace, sink, stop);
+    mailing.finish().context(UNRECORDED)?;
     let tally = match sink.finish(stop) {
         Ok(tally) => tally,
         Err(SinkError::ReaderGone) => {
@@ -161,6 +195,7 @@ fn verdict(summary: Summary, ended: Ended) -> anyhow::Result<Summary> {
     let loss = format!("{lost} of {} events were not delivered", summary.sent);
     match ended {
         Ended::Refused(error) => Err(anyhow::Error::from(error).context(loss)),
+        Ended::Unrecorded(error) => Err(anyhow::Error::from(error).context(UNRECORDED)),
         Ended::Complete | Ended::Stopped if lost > 0 => Err(anyhow::Error::msg(loss)),
         Ended::Complete | Ended::Stopped => Ok(summary),
     }

@@ -22,9 +22,15 @@ impl<W: Write + Send> Lines<W> {
 }
 
 impl<W: Write + Send> Sink for Lines<W> {
-    fn offer(&mut self, _key: &str, payload: &[u8]) -> Result<Offer, SinkError> {
+    fn offer(
+        &mut self,
+        _key: &str,
+        payload: Option<&[u8]>,
+        _partition: Option<i32>,
+    ) -> Result<Offer, SinkError> {
+        // A line can't be without a payload; an empty one comes closest.
         self.writer
-            .write_all(payload)
+            .write_all(payload.unwrap_or_default())
             .and_then(|()| self.writer.write_all(b"\n"))
             .map_err(refusal)?;
         self.written += 1;

@@ -21,17 +21,26 @@ pub struct SubscriberKey {
     keyed: Hmac<Sha256>,
 }
 
+/// What stands between the number of an epoch and that of a subscriber.
+const EPOCH_MARK: &[u8] = b":";
+
 impl SubscriberKey {
     /// The well-known key for demonstrations.
     pub fn demo() -> Self {
-        Self::from_bytes(DEMO_KEY)
+        Self::demo_of_epoch(0)
     }
 
-    /// Reads a key of at least 32 hex digits.
+    /// The same in this epoch.
+    pub fn demo_of_epoch(epoch: u32) -> Self {
+        Self::from_bytes(DEMO_KEY, epoch)
+    }
+
+    /// Reads a key of at least 32 hex digits. Pseudonyms of two epochs have nothing in common; in
+    /// epoch 0 they are those of the number alone.
     ///
     /// # Errors
     /// A sentence that says what is wrong without showing any of the key.
-    pub fn from_hex(hex: &Secret) -> Result<Self, String> {
+    pub fn from_hex(hex: &Secret, epoch: u32) -> Result<Self, String> {
         let digits: Vec<u8> = hex
             .expose()
             .chars()
@@ -45,11 +54,16 @@ impl SubscriberKey {
             return Err(format!("it has {} hex digits, an odd number", digits.len()));
         }
         let bytes: Vec<u8> = digits.chunks_exact(2).map(|pair| pair[0] << 4 | pair[1]).collect();
-        Ok(Self::from_bytes(&bytes))
+        Ok(Self::from_bytes(&bytes, epoch))
     }
 
-    fn from_bytes(key: &[u8]) -> Self {
-        let keyed = Hmac::new_from_slice(key).expect("HMAC takes a key of any length");
+    fn from_bytes(key: &[u8], epoch: u32) -> Self {
+        let mut keyed =
+            Hmac::<Sha256>::new_from_slice(key).expect("HMAC takes a key of any length");
+        if epoch > 0 {
+            keyed.update(epoch.to_string().as_bytes());
+            keyed.update(EPOCH_MARK);
+        }
         SubscriberKey { keyed }
     }
 
@@ -75,7 +89,7 @@ mod tests {
     #[test]
     fn the_pseudonym_is_the_head_of_hmac_sha256() {
         // RFC 4231, test case 1: its data is not a number, but the bytes are what counts.
-        let key = SubscriberKey::from_hex(&"0b".repeat(20).into()).unwrap();
+        let key = SubscriberKey::from_hex(&"0b".repeat(20).into(), 0).unwrap();
         assert_eq!(key.pseudonym("Hi There"), 0xb034_4c61_d8db_3853);
     }
 
@@ -89,7 +103,7 @@ mod tests {
             ("0b".repeat(16) + "0", Some("odd")),
             ("xyzzy-not-a-key-xyzzy-not-a-key-".to_owned(), Some("not a hex digit")),
         ] {
-            let error = SubscriberKey::from_hex(&hex.clone().into()).err();
+            let error = SubscriberKey::from_hex(&hex.clone().into(), 0).err();
             match expected {
                 None => assert_eq!(error, None, "{hex}"),
                 Some(part) => {
@@ -99,6 +113,15 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn an_epoch_changes_every_pseudonym() {
+        let pseudonym = |epoch| SubscriberKey::demo_of_epoch(epoch).pseudonym("77010000000");
+        let all = [0, 1, 2, 10].map(pseudonym);
+        assert_eq!(all[0], SubscriberKey::demo().pseudonym("77010000000"));
+        let distinct: std::collections::BTreeSet<u64> = all.into_iter().collect();
+        assert_eq!(distinct.len(), 4);
     }
 
     #[test]

@@ -1,38 +1,64 @@
-//! The loop between generator and sink: waits for an event's turn, encodes it, hands it over.
+//! The loop between letters and sink: waits for a letter's turn and hands it over.
 //!
-//! In: events, their pace, a sink. Out: how many were handed over and why it ended. Keeps I-6
-//! (boundedness): it holds one event, and a sink that is full makes it wait.
+//! In: letters, their pace, a sink. Out: how many were handed over and why it ended. Keeps I-6
+//! (boundedness): it holds one letter, and a sink that is full makes it wait.
 
 use std::time::{Duration, Instant};
 
 use chrono::Utc;
-use event_model::{Event, EventTime};
+use event_model::EventTime;
 
 use crate::pace::{Now, Pace};
 use crate::sink::{Offer, Sink, SinkError};
 use crate::stop::Stop;
 
-/// The shortest pause: sleeping less costs more than sending a few events late together.
+/// The shortest pause: sleeping less costs more than sending a few letters late together.
 const PAUSE_MIN: Duration = Duration::from_millis(1);
 /// The longest pause, after which the sink may do its chores.
 const PAUSE_MAX: Duration = Duration::from_millis(100);
-/// Pause before an event is offered again to a sink that is full.
+/// Pause before a letter is offered again to a sink that is full.
 const FULL_PAUSE: Duration = Duration::from_millis(2);
+
+/// What there is to send.
+pub(crate) trait Letters {
+    /// The next letter, its payload put into `payload`; `None`: there are no more.
+    fn next(&mut self, payload: &mut Vec<u8>) -> Option<Envelope>;
+
+    /// The key of the last one.
+    fn key(&self) -> &str;
+
+    /// The sink has taken the last one.
+    fn taken(&mut self) -> std::io::Result<()>;
+}
+
+/// What stands on a letter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Envelope {
+    /// When it is sent.
+    pub(crate) due: EventTime,
+    /// Where to, unless the key shall decide.
+    pub(crate) partition: Option<i32>,
+    /// Whether there is anything inside.
+    pub(crate) has_payload: bool,
+}
 
 /// Why the pump ended.
 #[derive(Debug)]
 pub(crate) enum Ended {
-    /// There are no more events.
+    /// There are no more letters.
     Complete,
     /// It was told to.
     Stopped,
     /// The sink takes no more.
     Refused(SinkError),
+    /// The truth can't be written down.
+    Unrecorded(std::io::Error),
 }
 
-/// Sends events until there are none, it is told to stop, or the sink refuses.
+/// Sends `count` letters at most, until there are none, it is told to stop, or the sink refuses.
 pub(crate) fn pump(
-    events: impl Iterator<Item = Event>,
+    letters: &mut dyn Letters,
+    count: u64,
     pace: Pace,
     sink: &mut dyn Sink,
     stop: &Stop,
@@ -40,22 +66,26 @@ pub(crate) fn pump(
     let started = Instant::now();
     let mut payload = Vec::new();
     let mut sent = 0;
-    for event in events {
-        let outcome = wait_for_turn(&event, sent, pace, started, sink, stop).and_then(|()| {
-            payload.clear();
-            event.encode(&mut payload);
-            hand_over(&event.subscriber_id, &payload, sink, stop)
-        });
-        match outcome {
-            Ok(()) => sent += 1,
-            Err(ended) => return (sent, ended),
+    while sent < count {
+        let Some(envelope) = letters.next(&mut payload) else { break };
+        let outcome = wait_for_turn(envelope.due, sent, pace, started, sink, stop)
+            .and_then(|()| {
+                let payload = envelope.has_payload.then_some(payload.as_slice());
+                hand_over(letters.key(), payload, envelope.partition, sink, stop)
+            })
+            .and_then(|()| {
+                sent += 1;
+                letters.taken().map_err(Ended::Unrecorded)
+            });
+        if let Err(ended) = outcome {
+            return (sent, ended);
         }
     }
     (sent, Ended::Complete)
 }
 
 fn wait_for_turn(
-    event: &Event,
+    due: EventTime,
     index: u64,
     pace: Pace,
     started: Instant,
@@ -68,10 +98,9 @@ fn wait_for_turn(
     if pace.is_unlimited() {
         return Ok(());
     }
-    let event_time = EventTime::from(event.timestamp);
     loop {
         let now = Now { wall: EventTime::from(Utc::now()), elapsed: started.elapsed() };
-        let wait = pace.wait(index, event_time, now);
+        let wait = pace.wait(index, due, now);
         if wait.is_zero() {
             return Ok(());
         }
@@ -82,8 +111,14 @@ fn wait_for_turn(
     }
 }
 
-fn hand_over(key: &str, payload: &[u8], sink: &mut dyn Sink, stop: &Stop) -> Result<(), Ended> {
-    while sink.offer(key, payload).map_err(Ended::Refused)? == Offer::Full {
+fn hand_over(
+    key: &str,
+    payload: Option<&[u8]>,
+    partition: Option<i32>,
+    sink: &mut dyn Sink,
+    stop: &Stop,
+) -> Result<(), Ended> {
+    while sink.offer(key, payload, partition).map_err(Ended::Refused)? == Offer::Full {
         sink.idle().map_err(Ended::Refused)?;
         if stop.is_requested_within(FULL_PAUSE) {
             return Err(Ended::Stopped);
@@ -95,18 +130,16 @@ fn hand_over(key: &str, payload: &[u8], sink: &mut dyn Sink, stop: &Stop) -> Res
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::curve::RateCurve;
-    use crate::generator::{Draft, Generator};
-    use crate::pseudonym::SubscriberKey;
+    use crate::pace::Clock;
     use crate::sink::Tally;
 
     const START: EventTime = EventTime::from_millis(1_762_646_400_000);
 
-    /// Takes events as its script says: `true` takes one, `false` has no room; then it refuses.
+    /// Takes letters as its script says: `true` takes one, `false` has no room; then it refuses.
     struct Scripted {
         script: Vec<bool>,
         offers: usize,
-        taken: Vec<(String, Vec<u8>)>,
+        taken: Vec<(String, Option<Vec<u8>>)>,
     }
 
     impl Scripted {
@@ -116,13 +149,18 @@ mod tests {
     }
 
     impl Sink for Scripted {
-        fn offer(&mut self, key: &str, payload: &[u8]) -> Result<Offer, SinkError> {
+        fn offer(
+            &mut self,
+            key: &str,
+            payload: Option<&[u8]>,
+            _partition: Option<i32>,
+        ) -> Result<Offer, SinkError> {
             self.offers += 1;
             match self.script.get(self.offers - 1) {
                 None => Err(SinkError::ReaderGone),
                 Some(false) => Ok(Offer::Full),
                 Some(true) => {
-                    self.taken.push((key.to_owned(), payload.to_vec()));
+                    self.taken.push((key.to_owned(), payload.map(<[u8]>::to_vec)));
                     Ok(Offer::Taken)
                 }
             }
@@ -137,56 +175,93 @@ mod tests {
         }
     }
 
-    fn events(count: usize) -> Vec<Event> {
-        Generator::new(&Draft {
-            seed: 1,
-            from: START,
-            to: EventTime::END_ACCEPTED,
-            curve: RateCurve::Flat { per_second: 10.0 },
-            key: SubscriberKey::demo(),
-        })
-        .take(count)
-        .collect()
+    /// Letters 0, 1, 2, …, every third without a payload.
+    struct Numbered {
+        count: u64,
+        due: EventTime,
+        key: String,
+        handed_out: u64,
+        taken: u64,
     }
 
-    #[test]
-    fn a_full_sink_gets_every_event_once_and_in_order() {
-        let events = events(3);
-        let mut sink = Scripted::new(&[false, false, true, true, false, true]);
-        let (_stopper, stop) = Stop::pair();
-        let (sent, ended) = pump(events.iter().cloned(), Pace::default(), &mut sink, &stop);
-        assert!(matches!(ended, Ended::Complete), "{ended:?}");
-        assert_eq!(sent, 3);
-        for (event, (key, payload)) in events.iter().zip(&sink.taken) {
-            let mut encoded = Vec::new();
-            event.encode(&mut encoded);
-            assert_eq!(&encoded, payload);
-            assert_eq!(&event.subscriber_id, key);
+    impl Numbered {
+        fn new(count: u64, due: EventTime) -> Self {
+            Numbered { count, due, key: String::new(), handed_out: 0, taken: 0 }
+        }
+
+        fn payload(number: u64) -> Option<Vec<u8>> {
+            (number % 3 != 2).then(|| format!("payload {number}").into_bytes())
+        }
+    }
+
+    impl Letters for Numbered {
+        fn next(&mut self, payload: &mut Vec<u8>) -> Option<Envelope> {
+            let number = self.handed_out;
+            self.handed_out += 1;
+            self.key = format!("key {number}");
+            let text = Numbered::payload(number);
+            let has_payload = text.is_some();
+            *payload = text.unwrap_or_default();
+            let envelope = Envelope { due: self.due, partition: None, has_payload };
+            (number < self.count).then_some(envelope)
+        }
+
+        fn key(&self) -> &str {
+            &self.key
+        }
+
+        fn taken(&mut self) -> std::io::Result<()> {
+            self.taken += 1;
+            Ok(())
         }
     }
 
     #[test]
-    fn a_refusal_ends_it_with_what_was_taken_before() {
-        let mut sink = Scripted::new(&[true, true]);
+    fn a_full_sink_gets_every_letter_once_and_in_order() {
+        let mut letters = Numbered::new(3, START);
+        let mut sink = Scripted::new(&[false, false, true, true, false, true]);
         let (_stopper, stop) = Stop::pair();
-        let (sent, ended) = pump(events(5).into_iter(), Pace::default(), &mut sink, &stop);
-        assert!(matches!(ended, Ended::Refused(SinkError::ReaderGone)), "{ended:?}");
-        assert_eq!(sent, 2);
+        let (sent, ended) = pump(&mut letters, u64::MAX, Pace::default(), &mut sink, &stop);
+        assert!(matches!(ended, Ended::Complete), "{ended:?}");
+        assert_eq!((sent, letters.taken), (3, 3));
+        let expected: Vec<_> =
+            (0..3).map(|number| (format!("key {number}"), Numbered::payload(number))).collect();
+        assert_eq!(sink.taken, expected);
     }
 
     #[test]
-    fn a_stop_ends_the_wait_for_an_event_s_time_and_for_room() {
-        let mut far_ahead = events(1);
-        far_ahead[0].timestamp += chrono::TimeDelta::days(36_500);
-        let live = Pace { waits_for_event_time: true, per_second: None };
-        for (name, events, pace, script) in [
+    fn no_more_letters_are_sent_than_asked_for() {
+        let mut letters = Numbered::new(9, START);
+        let mut sink = Scripted::new(&[true; 9]);
+        let (_stopper, stop) = Stop::pair();
+        let (sent, ended) = pump(&mut letters, 4, Pace::default(), &mut sink, &stop);
+        assert!(matches!(ended, Ended::Complete), "{ended:?}");
+        assert_eq!((sent, sink.taken.len(), letters.taken), (4, 4, 4));
+    }
+
+    #[test]
+    fn a_refusal_ends_it_with_what_was_taken_before() {
+        let mut letters = Numbered::new(5, START);
+        let mut sink = Scripted::new(&[true, true]);
+        let (_stopper, stop) = Stop::pair();
+        let (sent, ended) = pump(&mut letters, u64::MAX, Pace::default(), &mut sink, &stop);
+        assert!(matches!(ended, Ended::Refused(SinkError::ReaderGone)), "{ended:?}");
+        assert_eq!((sent, letters.taken), (2, 2));
+    }
+
+    #[test]
+    fn a_stop_ends_the_wait_for_a_letter_s_time_and_for_room() {
+        let far_ahead = EventTime::END_ACCEPTED;
+        let live = Pace { clock: Clock::Wall, per_second: None };
+        for (name, due, pace, script) in [
             ("its time", far_ahead, live, vec![true]),
-            ("room", events(1), Pace::default(), vec![false; 1_000_000]),
+            ("room", START, Pace::default(), vec![false; 1_000_000]),
         ] {
             let (stopper, stop) = Stop::pair();
             let mut sink = Scripted::new(&script);
             let ended = std::thread::scope(|scope| {
-                let pumping = scope.spawn(|| pump(events.into_iter(), pace, &mut sink, &{ stop }));
+                let pumping =
+                    scope.spawn(|| pump(&mut Numbered::new(1, due), 1, pace, &mut sink, &{ stop }));
                 drop(stopper);
                 pumping.join().unwrap()
             });

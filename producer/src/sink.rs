@@ -6,8 +6,14 @@ use crate::stop::Stop;
 
 /// Takes encoded events.
 pub(crate) trait Sink: Send {
-    /// Takes one event, or says that there is no room for it now. Never waits.
-    fn offer(&mut self, key: &str, payload: &[u8]) -> Result<Offer, SinkError>;
+    /// Takes one event, or says that there is no room for it now. Never waits. Without a partition
+    /// the key leads to one.
+    fn offer(
+        &mut self,
+        key: &str,
+        payload: Option<&[u8]>,
+        partition: Option<i32>,
+    ) -> Result<Offer, SinkError>;
 
     /// Does what should not lie undone while the pump waits.
     fn idle(&mut self) -> Result<(), SinkError>;

@@ -51,6 +51,28 @@ fn which_events_come_depends_on_the_seed_and_never_on_the_rate() {
 }
 
 #[test]
+fn which_events_come_does_not_depend_on_the_speed_or_on_shards() {
+    for scenario in ["default", "kazakhstan"] {
+        let range = format!(
+            "--stdout --scenario {scenario} --seed 7 --from 2025-11-09T12:00:00Z --to 2025-11-09T12:00:40Z"
+        );
+        let whole = stdout(&range);
+        assert!(whole.lines().count() > 50, "{whole}");
+        assert_eq!(stdout(&format!("{range} --speed 200x")), whole);
+        let mut union: Vec<String> = (1..=3)
+            .flat_map(|shard| {
+                let part = stdout(&format!("{range} --shard {shard}/3"));
+                part.lines().map(str::to_owned).collect::<Vec<_>>()
+            })
+            .collect();
+        let mut lines: Vec<&str> = whole.lines().collect();
+        union.sort();
+        lines.sort();
+        assert_eq!(union, lines);
+    }
+}
+
+#[test]
 fn live_events_are_those_of_a_backfill_from_the_same_moment() {
     let before = Utc::now();
     let live = stdout("--stdout --seed 7 --base-rate 500 --count 20");
@@ -87,6 +109,49 @@ fn a_run_can_be_repeated_with_the_seed_that_it_logs() {
 }
 
 #[test]
+fn a_plan_says_what_would_come_and_sends_nothing() {
+    // Nobody listens at this address, and nobody is asked.
+    let range = "--kafka-bootstrap-servers 127.0.0.1:1 --seed 7 --from 2025-11-09 --to 2025-11-10";
+    let plan = stdout(&format!("plan {range}"));
+    for part in ["about 182880", "91440 data_session", "MB", "as fast as they are taken"] {
+        assert!(plan.contains(part), "no {part:?} in {plan}");
+    }
+    let paced = stdout(&format!("plan {range} --rate 1000 --scenario kazakhstan"));
+    assert!(paced.contains("kazakhstan") && paced.contains("at 1000 a second"), "{paced}");
+    let endless = stdout("plan --seed 7 --scenario kazakhstan");
+    assert!(endless.contains("no end") && endless.contains("until it is stopped"), "{endless}");
+}
+
+#[test]
+fn a_sample_is_the_beginning_of_the_run() {
+    let range = "--seed 7 --scenario kazakhstan --from 2025-11-09T12:00:00Z --to 2025-11-10";
+    let sample = stdout(&format!("plan {range} --sample 7"));
+    assert_eq!(sample, stdout(&format!("{range} --stdout --count 7")));
+}
+
+#[test]
+fn the_truth_stands_in_its_file_and_ends_with_the_sums() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("truth.ndjson");
+    let shown = path.to_str().unwrap();
+    let sent = stdout(&format!(
+        "--stdout --seed 7 --from 2025-11-09 --to 2025-11-10 --count 500 --truth {shown}"
+    ));
+    let truth = std::fs::read_to_string(&path).unwrap();
+    let lines: Vec<serde_json::Value> =
+        truth.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(lines[0]["kind"], "run");
+    assert_eq!(lines[0]["seed"], 7);
+    let end = &lines[lines.len() - 1];
+    assert_eq!((end["kind"].as_str(), end["sent"].as_u64()), (Some("end"), Some(500)));
+    assert_eq!(sent.lines().count(), 500);
+
+    let nowhere = output("--stdout --from 2025-11-09 --count 5 --truth /no/such/folder/truth");
+    assert_eq!(nowhere.status.code(), Some(1));
+    assert!(text(&nowhere.stderr).contains("check the file of --truth"));
+}
+
+#[test]
 fn the_closing_summary_says_how_many() {
     let output = output("--stdout --from 2025-11-09 --to 2025-11-10 --count 5");
     let log = text(&output.stderr);
@@ -116,7 +181,15 @@ fn bad_input_is_named_with_a_way_out() {
         ("--count 0", &["'0'", "--count", "1 or more"]),
         ("--seed -1", &["'-1'", "--seed"]),
         ("--wait 5", &["'5'", "--wait", "30s"]),
-        ("--speed 60x", &["--speed"]),
+        ("--speed 60x", &["--speed", "--from"]),
+        ("--speed 0x --from 2025-11-09", &["0x", "--speed", "60x"]),
+        ("--speed 60x --from 2099-11-09", &["--speed", "in the past", "2099-11-09"]),
+        ("--shard 0/4", &["0/4", "--shard", "1/4"]),
+        ("--shard 5/4", &["5/4", "--shard"]),
+        ("--scenario kasachstan", &["kasachstan", "default, kazakhstan", "TOML"]),
+        ("--scenario nowhere.toml", &["nowhere.toml", "can't be read"]),
+        ("--truth t.ndjson", &["--truth", "--to", "--count"]),
+        ("--truth t.ndjson --shard 1/2 --count 5", &["--truth", "--shard"]),
     ] {
         let output = output(&format!("--stdout {line}"));
         let error = text(&output.stderr);
@@ -153,6 +226,7 @@ fn without_a_key_it_warns() {
     assert!(text(&unset.stderr).contains("WARN SUBSCRIBER_KEY is not set"));
     let empty = producer("--stdout --from 2025-11-09 --to 2025-11-10 --count 3")
         .env("SUBSCRIBER_KEY", "")
+        .env("SUBSCRIBER_KEY_EPOCH", "")
         .output()
         .unwrap();
     assert!(text(&empty.stderr).contains("WARN SUBSCRIBER_KEY is not set"));

@@ -34,8 +34,16 @@ fn config(broker: &MockCluster<'_, DefaultProducerContext>, more: &[&str]) -> Co
     Config::from_args(arguments).unwrap()
 }
 
-/// Key, payload and record timestamp of every record in the topic.
-fn records(broker: &MockCluster<'_, DefaultProducerContext>) -> Vec<(String, Vec<u8>, i64)> {
+/// A record in the topic.
+struct Arrived {
+    partition: i32,
+    key: String,
+    payload: Vec<u8>,
+    timestamp_ms: i64,
+}
+
+/// Every record in the topic.
+fn records(broker: &MockCluster<'_, DefaultProducerContext>) -> Vec<Arrived> {
     let consumer: BaseConsumer = ClientConfig::new()
         .set("bootstrap.servers", broker.bootstrap_servers())
         .set("group.id", "reader")
@@ -54,11 +62,12 @@ fn records(broker: &MockCluster<'_, DefaultProducerContext>) -> Vec<(String, Vec
     (0..total)
         .map(|_| {
             let record = consumer.poll(Duration::from_secs(10)).expect("a record").unwrap();
-            (
-                String::from_utf8(record.key().unwrap().to_vec()).unwrap(),
-                record.payload().unwrap().to_vec(),
-                record.timestamp().to_millis().unwrap(),
-            )
+            Arrived {
+                partition: record.partition(),
+                key: String::from_utf8(record.key().unwrap().to_vec()).unwrap(),
+                payload: record.payload().unwrap().to_vec(),
+                timestamp_ms: record.timestamp().to_millis().unwrap(),
+            }
         })
         .collect()
 }
@@ -86,8 +95,14 @@ async fn every_event_arrives_once_under_its_subscriber_s_key_stamped_when_it_was
         })
         .collect();
     let records = records(&broker);
-    assert!(records.iter().all(|(_, _, stamp)| (before..=after).contains(stamp)));
-    let mut arrived: Vec<_> = records.into_iter().map(|(key, value, _)| (key, value)).collect();
+    for record in &records {
+        assert!((before..=after).contains(&record.timestamp_ms));
+        // Where faults and truth take the client to send it, left to itself.
+        let expected = crc32fast::hash(record.key.as_bytes()) % PARTITIONS.unsigned_abs();
+        assert_eq!(record.partition.unsigned_abs(), expected, "{}", record.key);
+    }
+    let mut arrived: Vec<_> =
+        records.into_iter().map(|record| (record.key, record.payload)).collect();
     arrived.sort();
     expected.sort();
     assert!(arrived == expected, "{} records of {} events", arrived.len(), expected.len());

@@ -4,24 +4,30 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
+use std::sync::Arc;
+
 use chrono::{DateTime, Timelike};
 use event_model::{Event, EventTime, EventType, decode};
+use producer::Shard;
 use producer::curve::RateCurve;
 use producer::generator::{Draft, Generator};
 use producer::pseudonym::SubscriberKey;
-use producer::scenario;
+use producer::scenario::{Scenario, TYPES};
 
 fn at(instant: &str) -> EventTime {
     EventTime::from(DateTime::parse_from_rfc3339(instant).unwrap().to_utc())
 }
 
 fn draft(seed: u64, from: &str, to: &str) -> Draft {
+    let scenario = Arc::new(Scenario::built_in("default"));
     Draft {
         seed,
         from: at(from),
         to: at(to),
-        curve: RateCurve::HoursOfDay { base_per_second: scenario::BASE_RATE_PER_SECOND },
+        curve: RateCurve::Calendar { base_per_second: scenario.base_rate },
+        shard: Shard::WHOLE,
         key: SubscriberKey::demo(),
+        scenario,
     }
 }
 
@@ -42,10 +48,20 @@ fn lines(events: impl Iterator<Item = Event>) -> Vec<String> {
 
 #[test]
 fn the_same_seed_draws_these_very_bytes_on_every_machine() {
-    let drawn =
-        lines(Generator::new(&draft(1, "2025-11-09T00:00:00Z", "2025-11-10T00:00:00Z")).take(5));
-    let expected = include_str!("data/seed-1-from-2025-11-09.ndjson");
-    assert_eq!(drawn, expected.lines().collect::<Vec<_>>());
+    for (scenario, from, expected) in [
+        ("default", "2025-11-09T00:00:00Z", include_str!("data/seed-1-from-2025-11-09.ndjson")),
+        (
+            "kazakhstan",
+            "2025-11-09T12:00:00Z",
+            include_str!("data/kazakhstan-seed-1-from-2025-11-09T12.ndjson"),
+        ),
+    ] {
+        let scenario = Arc::new(Scenario::built_in(scenario));
+        let curve = RateCurve::Calendar { base_per_second: scenario.base_rate };
+        let draft = Draft { scenario, curve, ..draft(1, from, "2025-11-10T00:00:00Z") };
+        let expected: Vec<&str> = expected.lines().collect();
+        assert_eq!(lines(Generator::new(&draft).take(expected.len())), expected);
+    }
 }
 
 #[test]
@@ -83,6 +99,7 @@ fn event_times_ascend_in_a_half_open_range() {
 
 #[test]
 fn a_day_has_about_182_880_events_with_the_shares_of_the_scenario() {
+    let scenario = Scenario::built_in("default");
     for seed in [1, 2] {
         let events = day(seed);
         let total = events.len() as f64;
@@ -94,33 +111,55 @@ fn a_day_has_about_182_880_events_with_the_shares_of_the_scenario() {
             *of_type.entry(event.event_type).or_default() += 1.0;
             *of_region.entry(&event.region).or_default() += 1.0;
         }
-        for (event_type, percent) in scenario::EVENT_TYPES {
+        for event_type in TYPES {
             let share = of_type[&event_type] / total;
-            assert!((share - f64::from(percent) / 100.0).abs() < 0.005, "{event_type:?}: {share}");
+            let expected = scenario.model(event_type).weight / 100.0;
+            assert!((share - expected).abs() < 0.005, "{event_type:?}: {share}");
         }
-        assert_eq!(of_region.len(), scenario::REGIONS.len());
-        for (region, percent) in scenario::REGIONS {
-            let share = of_region[region] / total;
-            assert!((share - f64::from(percent) / 100.0).abs() < 0.005, "{region}: {share}");
+        assert_eq!(of_region.len(), scenario.regions.len());
+        for region in &scenario.regions {
+            let share = of_region[region.name.as_str()] / total;
+            assert!((share - region.weight / 100.0).abs() < 0.005, "{}: {share}", region.name);
         }
     }
 }
 
 #[test]
 fn the_scenario_s_weights_are_percentages() {
-    assert_eq!(scenario::EVENT_TYPES.map(|(_, weight)| weight).iter().sum::<u32>(), 100);
-    assert_eq!(scenario::REGIONS.map(|(_, weight)| weight).iter().sum::<u32>(), 100);
+    let scenario = Scenario::built_in("default");
+    assert_eq!(scenario.types.iter().map(|model| model.weight).sum::<f64>(), 100.0);
+    assert_eq!(scenario.regions.iter().map(|region| region.weight).sum::<f64>(), 100.0);
 }
 
 #[test]
 fn the_day_s_events_follow_the_hours_of_almaty() {
+    let scenario = Scenario::built_in("default");
     let mut of_hour = [0.0; 24];
     for event in day(1) {
-        of_hour[event.timestamp.with_timezone(&scenario::LOCAL_ZONE).hour() as usize] += 1.0;
+        of_hour[event.timestamp.with_timezone(&scenario.zone).hour() as usize] += 1.0;
     }
-    for (hour, (count, factor)) in of_hour.iter().zip(scenario::HOUR_FACTORS).enumerate() {
+    let factors = scenario.model(EventType::Call).week[0];
+    for (hour, (count, factor)) in of_hour.iter().zip(factors).enumerate() {
         let expected = 7_200.0 * factor;
         assert!((count / expected - 1.0).abs() < 0.05, "hour {hour}: {count} of {expected}");
+    }
+}
+
+#[test]
+fn shards_send_together_what_one_sends_alone() {
+    let range = ("2025-11-09T12:50:00Z", "2025-11-09T13:10:00Z");
+    let mut whole = lines(Generator::new(&draft(5, range.0, range.1)));
+    for of in [2, 5] {
+        let mut union = Vec::new();
+        for index in 0..of {
+            let shard = Shard { index, of };
+            let part = lines(Generator::new(&Draft { shard, ..draft(5, range.0, range.1) }));
+            assert!(part.len() > whole.len() / of as usize / 2, "shard {index} has its share");
+            union.extend(part);
+        }
+        union.sort();
+        whole.sort();
+        assert_eq!(union, whole);
     }
 }
 
@@ -173,7 +212,7 @@ fn every_field_keeps_its_range_and_is_null_where_it_does_not_apply() {
     assert!((100..110).contains(&volumes.0) && (49_990..=50_000).contains(&volumes.1));
     let amounts: BTreeSet<_> =
         of_type["balance_recharge"].iter().filter_map(|event| event.amount).collect();
-    assert_eq!(amounts, BTreeSet::from(scenario::RECHARGE_TENGE));
+    assert_eq!(amounts, BTreeSet::from([500, 1_000, 2_000, 3_000, 5_000, 10_000]));
 }
 
 #[test]
@@ -211,7 +250,7 @@ fn subscribers_recur_and_never_call_themselves() {
             }
         }
     }
-    assert!(first_seen <= scenario::SUBSCRIBERS);
+    assert!(first_seen <= 100_000);
     assert!(recurred > 50_000, "only {recurred}");
 }
 
@@ -219,7 +258,7 @@ fn subscribers_recur_and_never_call_themselves() {
 fn the_key_changes_pseudonyms_and_nothing_else() {
     let mut draft = draft(1, "2025-11-09T00:00:00Z", "2025-11-09T00:10:00Z");
     let with_demo_key: Vec<Event> = Generator::new(&draft).collect();
-    draft.key = SubscriberKey::from_hex(&"5e".repeat(32).into()).unwrap();
+    draft.key = SubscriberKey::from_hex(&"5e".repeat(32).into(), 0).unwrap();
     let with_other_key: Vec<Event> = Generator::new(&draft).collect();
     assert_eq!(with_demo_key.len(), with_other_key.len());
     for (demo, other) in with_demo_key.into_iter().zip(with_other_key) {

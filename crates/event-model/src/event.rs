@@ -10,6 +10,7 @@ use crate::EventTime;
 
 /// What happened. Readers accept any other name too; this is the list that we write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum EventType {
     /// A data session, with a volume and a duration.
@@ -24,6 +25,7 @@ pub enum EventType {
 
 /// Which side of a call or SMS the subscriber was on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Direction {
     /// The subscriber was called.
@@ -34,10 +36,13 @@ pub enum Direction {
 
 /// One event, all twelve fields, in the order in which they are written.
 #[derive(Clone, Debug, PartialEq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Event {
     /// A UUID.
+    #[cfg_attr(feature = "schema", schemars(extend("format" = "uuid")))]
     pub event_id: String,
     /// The subscriber's number, masked: 7 digits, then `****`.
+    #[cfg_attr(feature = "schema", schemars(regex(pattern = r"^\d{7}\*{4}$")))]
     pub msisdn: String,
     /// What happened.
     pub event_type: EventType,
@@ -47,6 +52,13 @@ pub struct Event {
     pub duration_seconds: Option<u32>,
     /// Hundredths of a megabyte of a data session; written in MB with two decimals.
     #[serde(rename = "data_mb", serialize_with = "hundredths_as_number")]
+    #[cfg_attr(
+        feature = "schema",
+        schemars(
+            with = "Option<f64>",
+            description = "Megabytes of a data session, with two decimals"
+        )
+    )]
     pub data_hundredths_mb: Option<u32>,
     /// Tenge, of a top-up.
     pub amount: Option<u32>,
@@ -56,8 +68,10 @@ pub struct Event {
     pub cell_tower_id: Option<u32>,
     /// Event time; written with microseconds and `Z`.
     #[serde(serialize_with = "utc_micros")]
+    #[cfg_attr(feature = "schema", schemars(with = "String", extend("format" = "date-time")))]
     pub timestamp: DateTime<Utc>,
     /// Pseudonym of the subscriber, 16 hex digits.
+    #[cfg_attr(feature = "schema", schemars(regex(pattern = r"^[0-9a-f]{16}$")))]
     pub subscriber_id: String,
     /// Pseudonym of the other side of a call or SMS.
     pub counterparty_id: Option<String>,

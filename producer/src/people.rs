@@ -1,0 +1,408 @@
+//! The subscribers: a fixed number of people, so that the same ones come again and again.
+//!
+//! In: the scenario, the seed and the subscriber key. Out: for each subscriber what stays the same:
+//! masked number, pseudonym, activity, home, work, acquaintances. Each follows from his own stream
+//! alone. Full numbers exist only while these are made.
+
+use std::fmt::Write;
+
+use crate::permutation::Permutation;
+use crate::pseudonym::SubscriberKey;
+use crate::random::{Dice, Purpose, Streams};
+use crate::scenario::{Contacts, Grid, Movement, Scenario, Towers, type_index};
+use event_model::EventType;
+
+/// Numbers behind a prefix: seven digits.
+const NUMBERS_PER_PREFIX: u64 = 10_000_000;
+/// A number's first seven digits are shown: divide by this to get them.
+const HIDDEN: u64 = 10_000;
+/// What stands for the other four.
+const MASK: &str = "****";
+/// Variants of [`Purpose::Order`]: below are the prefixes, from here on the acquaintances.
+const CIRCLES_VARIANT: u32 = 1_000;
+/// Most acquaintances of one kind.
+const CIRCLES_MAX: u32 = 128;
+
+/// All subscribers, numbered from 0. Where people have homes, those of one region are neighbours.
+#[derive(Clone, Debug)]
+pub(crate) struct People {
+    persons: Vec<Person>,
+    /// Where the people of each region end; empty where nobody has a home.
+    region_ends: Vec<u32>,
+    circles: Option<Circles>,
+}
+
+/// What stays the same about a subscriber: 24 bytes.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Person {
+    /// Pseudonym, written with 16 hex digits.
+    pub(crate) pseudonym: u64,
+    /// First seven digits of the number.
+    shown_digits: u32,
+    /// Events relative to the average subscriber.
+    pub(crate) activity: f32,
+    /// How long he calls, relative to the average.
+    pub(crate) call_scale: f32,
+    /// Index of the tower at home in the region's grid.
+    pub(crate) home: u16,
+    /// Index of the tower at work; the same as home: he has no work.
+    pub(crate) work: u16,
+}
+
+impl People {
+    /// Draws all subscribers.
+    pub(crate) fn draw(scenario: &Scenario, streams: Streams, key: &SubscriberKey) -> Self {
+        let region_ends = match scenario.towers {
+            Towers::Anywhere(_) => Vec::new(),
+            Towers::Grids { .. } => region_ends(scenario),
+        };
+        let numbers = Numbers::new(scenario, streams);
+        let mut people = People {
+            persons: Vec::with_capacity(scenario.subscribers as usize),
+            circles: scenario.contacts.map(|contacts| {
+                Circles::new(contacts, streams, &region_ends, scenario.subscribers)
+            }),
+            region_ends,
+        };
+        let mut full_number = String::new();
+        for subscriber in 0..scenario.subscribers {
+            let mut dice = streams.at(0).open(Purpose::Person, 0, subscriber);
+            let number = numbers.draw(subscriber, &mut dice);
+            full_number.clear();
+            write!(full_number, "{number}").expect("writing to a string can't fail");
+            let (home, work) = match &scenario.towers {
+                Towers::Anywhere(_) => (0, 0),
+                Towers::Grids { grids, movement } => {
+                    let region = people.home_region(subscriber);
+                    home_and_work(&grids[region], movement, &mut dice)
+                }
+            };
+            people.persons.push(Person {
+                pseudonym: key.pseudonym(&full_number),
+                shown_digits: (number / HIDDEN) as u32,
+                activity: activity(scenario, &mut dice),
+                call_scale: call_scale(scenario, &mut dice),
+                home,
+                work,
+            });
+        }
+        people
+    }
+
+    /// How many there are.
+    pub(crate) fn count(&self) -> u32 {
+        self.persons.len() as u32
+    }
+
+    /// Subscriber number `subscriber`, which is below [`People::count`].
+    pub(crate) fn person(&self, subscriber: u32) -> &Person {
+        &self.persons[subscriber as usize]
+    }
+
+    /// The region in which a subscriber lives, where people have homes.
+    pub(crate) fn home_region(&self, subscriber: u32) -> usize {
+        self.region_ends.partition_point(|end| *end <= subscriber)
+    }
+
+    /// The other side of a call or SMS: an acquaintance, or anybody.
+    pub(crate) fn other_side(&self, subscriber: u32, dice: &mut Dice) -> u32 {
+        let acquaintance = self.circles.as_ref().and_then(|circles| {
+            let is_known = dice.chance(circles.contacts.share);
+            is_known.then(|| circles.draw(subscriber, self.home_region(subscriber), dice)).flatten()
+        });
+        acquaintance.unwrap_or_else(|| {
+            // Anybody but himself: the draw leaves one out, and those from him on move up.
+            let drawn = dice.below(u64::from(self.count()) - 1) as u32;
+            if drawn < subscriber { drawn } else { drawn + 1 }
+        })
+    }
+}
+
+impl Person {
+    /// Writes the masked number.
+    pub(crate) fn write_msisdn(&self, out: &mut String) {
+        out.clear();
+        write!(out, "{}{MASK}", self.shown_digits).expect("writing to a string can't fail");
+    }
+
+    /// Writes the pseudonym.
+    pub(crate) fn write_id(&self, out: &mut String) {
+        out.clear();
+        write!(out, "{:016x}", self.pseudonym).expect("writing to a string can't fail");
+    }
+}
+
+/// Where the people of each region end, when they are as many as its weight says.
+fn region_ends(scenario: &Scenario) -> Vec<u32> {
+    let total: f64 = scenario.regions.iter().map(|region| region.weight).sum();
+    let mut sum = 0.0;
+    let ends = scenario.regions.iter().map(|region| {
+        sum += region.weight;
+        (sum / total * f64::from(scenario.subscribers)).round() as u32
+    });
+    ends.collect()
+}
+
+fn activity(scenario: &Scenario, dice: &mut Dice) -> f32 {
+    let sigma = scenario.activity.sigma;
+    if sigma == 0.0 {
+        return 1.0;
+    }
+    // The mean of a log-normal number is exp(µ + σ²/2).
+    let drawn = libm::exp(sigma * dice.normal() - sigma * sigma / 2.0);
+    drawn.min(scenario.activity.at_most) as f32
+}
+
+fn call_scale(scenario: &Scenario, dice: &mut Dice) -> f32 {
+    let duration = &scenario.types[type_index(EventType::Call)].duration;
+    let sigma = duration.as_ref().map_or(0.0, |duration| duration.user_sigma());
+    if sigma == 0.0 { 1.0 } else { libm::exp(sigma * dice.normal()) as f32 }
+}
+
+fn home_and_work(grid: &Grid, movement: &Movement, dice: &mut Dice) -> (u16, u16) {
+    let mut near_centre = |count: u32| {
+        let half = dice.below(u64::from(count)) + dice.below(u64::from(count));
+        (half / 2) as u32
+    };
+    let home = near_centre(grid.rows) * grid.columns + near_centre(grid.columns);
+    let is_employed = dice.chance(movement.employed_share);
+    let work = if is_employed { grid.near(home, movement.commute_km, dice) } else { home };
+    (home as u16, work as u16)
+}
+
+/// Numbers that nobody has twice.
+struct Numbers {
+    prefixes: Vec<(u32, f64, Permutation)>,
+}
+
+impl Numbers {
+    fn new(scenario: &Scenario, streams: Streams) -> Self {
+        let with_order = |(prefix, weight): &(u32, f64)| {
+            let root = streams.root(Purpose::Order, *prefix);
+            (*prefix, *weight, Permutation::new(root, NUMBERS_PER_PREFIX))
+        };
+        Numbers { prefixes: scenario.prefixes.iter().map(with_order).collect() }
+    }
+
+    /// 7, the prefix, and seven digits that no other subscriber has behind this prefix.
+    fn draw(&self, subscriber: u32, dice: &mut Dice) -> u64 {
+        let index = dice.weighted(self.prefixes.iter().map(|(_, weight, _)| *weight));
+        let (prefix, _, order) = &self.prefixes[index];
+        let digits = order.place_of(u64::from(subscriber));
+        (7_000 + u64::from(*prefix)) * NUMBERS_PER_PREFIX + digits
+    }
+}
+
+/// Who knows whom. Each circle pairs people up: whoever is at place 2i of a random order knows the
+/// one at place 2i + 1. So acquaintance is mutual, and nobody's list has to be kept.
+#[derive(Clone, Debug)]
+struct Circles {
+    contacts: Contacts,
+    /// By region and rank: its people's circles.
+    inside: Vec<Vec<Permutation>>,
+    /// Where each region's people begin.
+    starts: Vec<u32>,
+    /// By rank: everybody's circles.
+    outside: Vec<Permutation>,
+    subscribers: u32,
+    /// How often each rank is called: the second friend half as often as the first, and so on.
+    rank_weights: Vec<f64>,
+}
+
+impl Circles {
+    fn new(contacts: Contacts, streams: Streams, region_ends: &[u32], subscribers: u32) -> Self {
+        let circles = |group: u32, count: u32, size: u32| -> Vec<Permutation> {
+            let variant = CIRCLES_VARIANT + group * CIRCLES_MAX;
+            let root = |rank| streams.root(Purpose::Order, variant + rank);
+            (0..count).map(|rank| Permutation::new(root(rank), u64::from(size.max(1)))).collect()
+        };
+        // Where nobody has a home, all are of one region.
+        let whole = [subscribers];
+        let ends = if region_ends.is_empty() { &whole } else { region_ends };
+        let starts: Vec<u32> =
+            std::iter::once(0).chain(ends.iter().copied()).take(ends.len()).collect();
+        let inside = starts
+            .iter()
+            .zip(ends)
+            .zip(1..)
+            .map(|((start, end), group)| circles(group, contacts.inside_region, end - start));
+        Circles {
+            inside: inside.collect(),
+            outside: circles(0, contacts.outside_region, subscribers),
+            rank_weights: (0..contacts.inside_region + contacts.outside_region)
+                .map(|rank| 1.0 / f64::from(rank + 1))
+                .collect(),
+            contacts,
+            starts,
+            subscribers,
+        }
+    }
+
+    /// One of the acquaintances; `None` for somebody who has none at all.
+    fn draw(&self, subscriber: u32, region: usize, dice: &mut Dice) -> Option<u32> {
+        let count = self.rank_weights.len();
+        let drawn = dice.weighted(self.rank_weights.iter().copied());
+        // Where a circle leaves him alone, the next one takes its place.
+        (0..count).find_map(|step| self.at_rank(subscriber, region, (drawn + step) % count))
+    }
+
+    fn at_rank(&self, subscriber: u32, region: usize, rank: usize) -> Option<u32> {
+        match rank.checked_sub(self.contacts.inside_region as usize) {
+            None => {
+                let start = self.starts[region];
+                let end = self.starts.get(region + 1).copied().unwrap_or(self.subscribers);
+                let circle = &self.inside[region][rank];
+                partner(circle, subscriber - start, end - start).map(|other| start + other)
+            }
+            Some(rank) => partner(&self.outside[rank], subscriber, self.subscribers),
+        }
+    }
+}
+
+fn partner(circle: &Permutation, index: u32, size: u32) -> Option<u32> {
+    let place = circle.place_of(u64::from(index)) ^ 1;
+    // In a circle of an odd number the last one is alone.
+    (place < u64::from(size)).then(|| circle.index_at(place) as u32)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    const SIZE: u32 = 5_001;
+
+    fn key(digit: char) -> SubscriberKey {
+        SubscriberKey::from_hex(&digit.to_string().repeat(64).into(), 0).unwrap()
+    }
+
+    fn people(scenario: &str, seed: u64, key: &SubscriberKey) -> (Scenario, People) {
+        let mut scenario = Scenario::built_in(scenario);
+        scenario.subscribers = SIZE;
+        let people = People::draw(&scenario, Streams::of(seed), key);
+        (scenario, people)
+    }
+
+    fn msisdns(people: &People) -> Vec<String> {
+        let msisdn = |person: &Person| {
+            let mut text = String::new();
+            person.write_msisdn(&mut text);
+            text
+        };
+        people.persons.iter().map(msisdn).collect()
+    }
+
+    fn ids(people: &People) -> HashSet<u64> {
+        people.persons.iter().map(|person| person.pseudonym).collect()
+    }
+
+    #[test]
+    fn masks_show_a_real_prefix_and_three_more_digits() {
+        let (scenario, people) = people("default", 1, &key('a'));
+        let prefixes: HashSet<String> =
+            scenario.prefixes.iter().map(|(prefix, _)| prefix.to_string()).collect();
+        let mut seen = HashSet::new();
+        for msisdn in msisdns(&people) {
+            let shown = msisdn.strip_suffix("****").unwrap();
+            assert!(shown.len() == 7 && shown.starts_with('7'), "{msisdn}");
+            assert!(shown.bytes().all(|digit| digit.is_ascii_digit()), "{msisdn}");
+            assert!(prefixes.contains(&shown[1..4]), "{msisdn}");
+            seen.insert(shown[1..4].to_owned());
+        }
+        assert_eq!(seen, prefixes);
+    }
+
+    #[test]
+    fn a_pseudonym_is_written_with_16_lower_case_hex_digits() {
+        let mut id = String::new();
+        let person = Person { pseudonym: 0xab, ..people("default", 1, &key('a')).1.persons[0] };
+        person.write_id(&mut id);
+        assert_eq!(id, "00000000000000ab");
+    }
+
+    #[test]
+    fn no_two_subscribers_share_a_number() {
+        // Pseudonyms are functions of the number, so equal numbers would be equal pseudonyms.
+        for scenario in ["default", "kazakhstan"] {
+            assert_eq!(ids(&people(scenario, 1, &key('a')).1).len(), SIZE as usize);
+        }
+    }
+
+    #[test]
+    fn masks_undercount_ten_thousand_people_by_a_third() {
+        // docs/privacy.md says so: 12 prefixes with three digits each are 12,000 masks.
+        let scenario = Scenario { subscribers: 10_000, ..Scenario::built_in("default") };
+        let people = People::draw(&scenario, Streams::of(1), &key('a'));
+        let masks = msisdns(&people).into_iter().collect::<HashSet<_>>().len();
+        assert!((6_600..6_800).contains(&masks), "{masks}");
+        assert_eq!(ids(&people).len(), 10_000);
+    }
+
+    #[test]
+    fn another_key_changes_every_pseudonym_and_no_number_and_another_seed_everything() {
+        let (one, other) = (people("default", 1, &key('a')).1, people("default", 1, &key('b')).1);
+        assert_eq!(msisdns(&one), msisdns(&other));
+        assert!(ids(&one).is_disjoint(&ids(&other)));
+        assert!(ids(&one).is_disjoint(&ids(&people("default", 2, &key('a')).1)));
+    }
+
+    #[test]
+    fn acquaintance_is_mutual_and_mostly_inside_the_region() {
+        let (scenario, people) = people("kazakhstan", 1, &key('a'));
+        let circles = people.circles.as_ref().unwrap();
+        let contacts = scenario.contacts.unwrap();
+        let mut dice = Streams::of(1).at(0).open(Purpose::Event, 0, 0);
+        for subscriber in (0..SIZE).step_by(7) {
+            let region = people.home_region(subscriber);
+            for _ in 0..20 {
+                let Some(other) = circles.draw(subscriber, region, &mut dice) else { continue };
+                assert_ne!(other, subscriber);
+                let start = circles.starts[region];
+                let is_inside = people.home_region(other) == region && {
+                    let size = scenario_size(&people, region);
+                    let knows = |circle| partner(circle, other - start, size);
+                    circles.inside[region].iter().any(|c| knows(c) == Some(subscriber - start))
+                };
+                let knows = |circle| partner(circle, other, SIZE) == Some(subscriber);
+                assert!(is_inside || circles.outside.iter().any(knows));
+            }
+        }
+        let friends: HashSet<u32> = (0..2_000)
+            .filter_map(|_| circles.draw(17, people.home_region(17), &mut dice))
+            .collect();
+        assert!(friends.len() as u32 <= contacts.inside_region + contacts.outside_region);
+        assert!(friends.len() > 10, "{}", friends.len());
+    }
+
+    fn scenario_size(people: &People, region: usize) -> u32 {
+        let start = if region == 0 { 0 } else { people.region_ends[region - 1] };
+        people.region_ends[region] - start
+    }
+
+    #[test]
+    fn regions_have_as_many_people_as_their_weights_say() {
+        let (scenario, people) = people("kazakhstan", 1, &key('a'));
+        let total: f64 = scenario.regions.iter().map(|region| region.weight).sum();
+        for (index, region) in scenario.regions.iter().enumerate() {
+            let expected = region.weight / total * f64::from(SIZE);
+            assert!((f64::from(scenario_size(&people, index)) - expected).abs() <= 1.0);
+        }
+        assert_eq!(people.home_region(0), 0);
+        assert_eq!(people.home_region(SIZE - 1), scenario.regions.len() - 1);
+    }
+
+    #[test]
+    fn activity_is_log_normal_with_a_mean_of_1() {
+        let (scenario, people) = people("kazakhstan", 3, &key('a'));
+        let sigma = scenario.activity.sigma;
+        let logs: Vec<f64> = people
+            .persons
+            .iter()
+            .map(|person| (libm::log(f64::from(person.activity)) + sigma * sigma / 2.0) / sigma)
+            .collect();
+        // Kolmogorov and Smirnov: above 1.63 / √n once in a hundred samples.
+        let distance = crate::fit::distance_from(logs, crate::fit::normal_cdf);
+        assert!(distance < 1.63 / f64::from(SIZE).sqrt(), "{distance}");
+    }
+}

@@ -1,0 +1,28 @@
+//! Who compares two things must not compute them by the same code: the truth knows nothing of the
+//! crates that it is compared with.
+
+#![allow(clippy::unwrap_used, reason = "a helper that fails fails its test")]
+
+use std::path::Path;
+
+/// What the producer, and what it depends on, must not have.
+const STREAMER_S_CRATES: [&str; 3] = ["windowing", "store", "streamer"];
+
+fn dependencies(crate_folder: &str) -> Vec<String> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(crate_folder).join("Cargo.toml");
+    let manifest: toml::Table = std::fs::read_to_string(path).unwrap().parse().unwrap();
+    let tables = ["dependencies", "dev-dependencies", "build-dependencies"];
+    let names = tables.iter().filter_map(|table| manifest.get(*table)?.as_table());
+    names.flat_map(|table| table.keys().cloned()).collect()
+}
+
+#[test]
+fn the_producer_depends_on_none_of_the_streamer_s_crates() {
+    for folder in [".", "../crates/event-model", "../crates/runtime"] {
+        let names = dependencies(folder);
+        assert!(names.len() > 3, "{folder}: {names:?}");
+        for name in STREAMER_S_CRATES {
+            assert!(!names.iter().any(|found| found == name), "{folder} depends on {name}");
+        }
+    }
+}
