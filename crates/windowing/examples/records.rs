@@ -100,6 +100,8 @@ fn committed(batch: FlushBatch) -> windowing::FlushReport {
         generation: part.stored.generation,
         position: part.stored.next.offset(),
         epoch: part.stored.epoch,
+        witness: part.stored.witness,
+        counters: part.stored.counters,
     });
     let rows = rows.collect();
     assert_eq!(protocol.next(FlushAnswer::Locked(rows)), FlushAction::StoreAndCommit);
