@@ -12,6 +12,7 @@
 use std::time::Duration;
 
 use event_model::EventTime;
+use fail_point::{fail_point, fail_point_once_waiting};
 use sqlx::Connection;
 use sqlx::postgres::PgConnection;
 use windowing::{
@@ -81,8 +82,18 @@ impl Flusher {
                     Err(_) => StoreError::NoAnswer(ATTEMPT_DEADLINE),
                 };
             self.connection = None;
-            action = protocol.next(FlushAnswer::Failed);
             report_failed_attempt(&error, wait);
+            action = if error.is_timeout() {
+                protocol.next(FlushAnswer::TimedOut)
+            } else {
+                protocol.next(FlushAnswer::Failed)
+            };
+            if action == FlushAction::Done {
+                tracing::warn!(
+                    "too much for one flush: its records are read again, and less is flushed at a time"
+                );
+                break;
+            }
             tokio::time::sleep(wait).await;
             wait = (wait * 2).min(RETRY_CAP);
         }
@@ -98,21 +109,31 @@ impl Flusher {
         };
         let mut transaction =
             connection.begin().await.map_err(StoreError::sql("beginning a flush"))?;
+        fail_point("flush_begun");
         let rows = lock_positions(&mut transaction, topic, protocol).await?;
+        fail_point("flush_locked");
         if protocol.next(FlushAnswer::Locked(rows)) == FlushAction::Done {
             transaction.rollback().await.map_err(StoreError::sql("ending a fenced flush"))?;
             return Ok(FlushAction::Done);
         }
         let parts: Vec<&FlushPart> = protocol.matching().map(|(_, part)| part).collect();
         let stored = match store_parts(&mut transaction, &self.identity, &parts).await {
-            Ok(()) => transaction.commit().await.map_err(StoreError::sql("committing a flush")),
+            Ok(()) => {
+                fail_point("flush_before_commit");
+                fail_point_once_waiting("flush_commit_sent", transaction.commit())
+                    .await
+                    .map_err(StoreError::sql("committing a flush"))
+            }
             Err(error) => {
                 transaction.rollback().await.map_err(StoreError::sql("rolling a flush back"))?;
                 Err(error)
             }
         };
         match stored {
-            Ok(()) => Ok(protocol.next(FlushAnswer::Committed)),
+            Ok(()) => {
+                fail_point("flush_committed");
+                Ok(protocol.next(FlushAnswer::Committed))
+            }
             Err(error) if error.is_refused_value() => {
                 let refused = find_refused(connection, &self.identity, protocol, &error).await?;
                 Ok(protocol.next(FlushAnswer::Refused(refused)))
@@ -171,6 +192,7 @@ pub(crate) async fn store_parts(
     let rows = MergedRows::of(parts.iter().copied());
     upsert_groups(connection, crate::flush_rows::GroupTable::OnTime, &rows.on_time).await?;
     upsert_groups(connection, crate::flush_rows::GroupTable::Late, &rows.late).await?;
+    fail_point("flush_upserted");
     upsert_ledger(connection, &identity.topic, &rows).await?;
     insert_dead_letters(connection, &identity.topic, parts).await
 }
