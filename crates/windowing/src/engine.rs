@@ -13,10 +13,12 @@
 //! At most one flush is under way. What is read meanwhile is held, up to [`Bounds`]; beyond them
 //! the partitions are paused until the flush ends (I-6).
 
+mod bounds;
 mod slot;
 
 use event_model::EventTime;
 
+use self::bounds::Held;
 use self::slot::{Sighting, Slot, Status};
 use crate::partition::Growth;
 use crate::{
@@ -24,25 +26,8 @@ use crate::{
     Position, Progress, Record, Rules, Witness,
 };
 
+pub use self::bounds::Bounds;
 pub use self::slot::{STALL_AFTER_MICROS, Standing};
-
-/// How much may be held in memory between two flushes. Reaching one flushes early, or pauses
-/// reading while a flush is under way. Twice this much can be held in all.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Bounds {
-    /// Groups of all partitions together.
-    pub groups: usize,
-    /// Dead letters of all partitions together.
-    pub dead_letters: usize,
-    /// Their bytes.
-    pub dead_letter_bytes: usize,
-}
-
-impl Default for Bounds {
-    fn default() -> Self {
-        Bounds { groups: 50_000, dead_letters: 10_000, dead_letter_bytes: 8 << 20 }
-    }
-}
 
 /// Something that happened.
 pub enum Input<'a> {
@@ -165,12 +150,16 @@ const INCARNATIONS_OF_AN_ASSIGNMENT: u64 = 1 << 32;
 /// The state of one worker.
 #[derive(Debug, Default)]
 pub struct Engine {
+    full_bounds: Bounds,
+    /// Those that count: less than the full ones after a flush that was too large.
     bounds: Bounds,
     group_id: String,
     /// By partition number.
     slots: Vec<Option<Slot>>,
     incarnations: u64,
     held: Held,
+    /// What was handed over to the flush under way.
+    in_flight: Held,
     is_flushing: bool,
     is_paused: bool,
     flush_wanted: bool,
@@ -178,18 +167,10 @@ pub struct Engine {
     reset_refused: bool,
 }
 
-/// What is held between two flushes.
-#[derive(Clone, Copy, Debug, Default)]
-struct Held {
-    groups: usize,
-    dead_letters: usize,
-    dead_letter_bytes: usize,
-}
-
 impl Engine {
     /// A worker without partitions, of the group with the empty name.
     pub fn new(bounds: Bounds) -> Self {
-        Engine { bounds, ..Engine::default() }
+        Engine { full_bounds: bounds, bounds, ..Engine::default() }
     }
 
     /// The same worker in this group.
@@ -312,9 +293,7 @@ impl Engine {
     }
 
     fn is_full(&self) -> bool {
-        self.held.groups >= self.bounds.groups
-            || self.held.dead_letters >= self.bounds.dead_letters
-            || self.held.dead_letter_bytes >= self.bounds.dead_letter_bytes
+        self.held.reaches(self.bounds)
     }
 
     fn flush_or_pause(&mut self, effects: &mut Vec<Effect>) {
@@ -418,7 +397,7 @@ impl Engine {
         }
         // Nothing is held any more even if no partition is left to flush: whatever is still counted
         // was dropped. Without this a worker that lost everything while paused would never resume.
-        self.held = Held::default();
+        self.in_flight = std::mem::take(&mut self.held);
         self.flush_wanted = false;
         if parts.is_empty() {
             return;
@@ -429,6 +408,7 @@ impl Engine {
 
     fn finish_flush(&mut self, report: FlushReport, now: EventTime, effects: &mut Vec<Effect>) {
         self.is_flushing = false;
+        self.adapt_bounds(&report);
         let (reset_refused, is_paused) = (self.reset_refused, self.is_paused);
         let mut reload = Vec::new();
         let mut has_halted = false;
@@ -444,6 +424,10 @@ impl Engine {
                 PartOutcome::Committed => slot.keep_committed(as_stored),
                 PartOutcome::Fenced => {
                     slot.fence();
+                    reload.push(partition);
+                }
+                PartOutcome::TooLarge => {
+                    slot.unload();
                     reload.push(partition);
                 }
                 PartOutcome::Refused(reason) => {
@@ -472,6 +456,17 @@ impl Engine {
         if self.is_paused && !self.is_full() {
             self.is_paused = false;
             effects.push(Effect::Resume);
+        }
+    }
+
+    /// A flush that took the database too long is read again in smaller ones; each that is stored
+    /// allows the next one to be a little larger.
+    fn adapt_bounds(&mut self, report: &FlushReport) {
+        let has = |wanted: &PartOutcome| report.parts.iter().any(|part| part.3 == *wanted);
+        if has(&PartOutcome::TooLarge) {
+            self.bounds = Bounds::halved(self.in_flight, self.full_bounds);
+        } else if has(&PartOutcome::Committed) {
+            self.bounds = self.bounds.regained(self.full_bounds);
         }
     }
 

@@ -241,6 +241,26 @@ fn reading_pauses_when_it_is_full_while_flushing_and_resumes_afterwards() {
 }
 
 #[test]
+fn after_a_flush_that_was_too_large_less_is_flushed_at_a_time_and_then_more_again() {
+    let mut bench = Bench::reading(Bounds { groups: 64, ..WIDE }, &[0]);
+    for offset in 0..63 {
+        assert_eq!(bench.read(0, offset), NOTHING);
+    }
+    assert_eq!(bench.read(0, 63), ["flush 0:0→64"]);
+    assert_eq!(bench.finish(&PartOutcome::TooLarge, &[]), ["load [0]"]);
+    assert_eq!(bench.load(0, 0), ["read 0 from 0"], "all of it is read again");
+    for offset in 0..31 {
+        assert_eq!(bench.read(0, offset), NOTHING);
+    }
+    assert_eq!(bench.read(0, 31), ["flush 0:0→32"], "half of what was too much");
+    assert_eq!(bench.commit(), NOTHING);
+    for offset in 32..64 {
+        assert_eq!(bench.read(0, offset), NOTHING);
+    }
+    assert_eq!(bench.read(0, 64), ["flush 0:32→65"], "one more after one that was stored");
+}
+
+#[test]
 fn a_worker_that_loses_everything_while_paused_resumes() {
     for is_revoked in [true, false] {
         let mut bench = Bench::reading(Bounds { groups: 1, ..WIDE }, &[0]);

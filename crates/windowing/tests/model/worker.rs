@@ -229,6 +229,7 @@ impl Worker {
                 PartOutcome::Committed => "committed",
                 PartOutcome::Fenced if self.believes.contains(partition) => "fenced",
                 PartOutcome::Fenced => "fenced after it was revoked",
+                PartOutcome::TooLarge => "too large",
                 PartOutcome::Refused(_) => "refused",
             });
         }
