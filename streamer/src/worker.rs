@@ -443,6 +443,16 @@ fn serve_error(
             engine.apply(Input::ResetRefused, effects);
             Ok(())
         }
+        // The client says of which partition in its log alone, and goes on behind them.
+        Some(
+            RDKafkaErrorCode::BadMessage
+            | RDKafkaErrorCode::BadCompression
+            | RDKafkaErrorCode::NotImplemented,
+        ) => {
+            tracing::warn!("records that can't be read: {error}");
+            engine.apply(Input::BatchUnreadable, effects);
+            Ok(())
+        }
         _ if matches!(error, KafkaError::MessageConsumptionFatal(_)) => {
             Err(error).context("the Kafka client can't go on")
         }

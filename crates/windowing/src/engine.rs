@@ -93,6 +93,9 @@ pub enum Input<'a> {
     FlushNow,
     /// The reader was refused some position, without saying of which partition.
     ResetRefused,
+    /// The reader could not read a batch of records, without saying of which partition, and may go on
+    /// behind it as if it had never been.
+    BatchUnreadable,
 }
 
 /// Something to do.
@@ -186,7 +189,12 @@ impl Engine {
                 self.read(partition, &record, now, effects);
             }
             Input::EndOfLog { partition, end } => {
-                if let Some(state) = self.reading(partition) {
+                let is_behind = |slot: &mut Slot, effects: &mut Vec<Effect>| {
+                    slot.is_behind_unreadable_batch(partition, end, effects)
+                };
+                if self.slot_mut(partition).is_some_and(|slot| is_behind(slot, effects)) {
+                    self.cut_flush(effects);
+                } else if let Some(state) = self.reading(partition) {
                     state.skip_to(end);
                 }
             }
@@ -227,6 +235,9 @@ impl Engine {
             Input::ResetRefused => {
                 self.reset_refused = true;
                 self.cut_flush(effects);
+            }
+            Input::BatchUnreadable => {
+                self.slots.iter_mut().flatten().for_each(Slot::expect_unreadable_batch);
             }
         }
     }
@@ -278,6 +289,10 @@ impl Engine {
             if !is_verifying || !slot.verify(partition, record, effects) {
                 return;
             }
+        }
+        if slot.is_behind_unreadable_batch(partition, Position::at(record.offset), effects) {
+            self.cut_flush(effects);
+            return;
         }
         let Some(state) = slot.state.as_mut() else { return };
         let Growth { groups, dead_letters, dead_letter_bytes } = state.read(record, now);

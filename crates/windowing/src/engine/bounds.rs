@@ -15,8 +15,8 @@ pub struct Bounds {
 /// Bounds never shrink below this fraction of their full size: so small a flush takes no time, and
 /// if the database refuses it all the same, then not because of its size.
 const SMALLEST_FRACTION: usize = 128;
-/// … and each flush that is stored gives this fraction back.
-const REGAINED_FRACTION: usize = 64;
+/// … and with each flush that is stored they grow by this fraction of what they are.
+const REGAINED_FRACTION: usize = 8;
 
 impl Default for Bounds {
     fn default() -> Self {
@@ -39,7 +39,7 @@ impl Bounds {
 
     /// A step nearer to `full`: what was too much may have been so for a moment only.
     pub(super) fn regained(self, full: Bounds) -> Bounds {
-        let grown = |now: usize, full: usize| (now + (full / REGAINED_FRACTION).max(1)).min(full);
+        let grown = |now: usize, full: usize| (now + (now / REGAINED_FRACTION).max(1)).min(full);
         Bounds {
             groups: grown(self.groups, full.groups),
             dead_letters: grown(self.dead_letters, full.dead_letters),
@@ -85,8 +85,9 @@ mod tests {
     #[test]
     fn bounds_grow_back_step_by_step_and_not_beyond_the_full_ones() {
         let mut bounds = Bounds::halved(Held::default(), FULL);
-        assert_eq!(bounds.regained(FULL).groups, 10 + 20);
-        for _ in 0..64 {
+        assert_eq!(bounds.regained(FULL).groups, 10 + 1);
+        assert_eq!(Bounds { groups: 80, ..bounds }.regained(FULL).groups, 80 + 10);
+        for _ in 0..60 {
             bounds = bounds.regained(FULL);
         }
         assert_eq!(bounds, FULL);
