@@ -9,6 +9,7 @@
 //! before its answer was compared. A connection on which anything failed is dropped: what it was
 //! doing is found out by comparing again on a new one.
 
+use std::fmt;
 use std::time::Duration;
 
 use event_model::EventTime;
@@ -44,11 +45,17 @@ pub struct WriterIdentity {
 }
 
 /// Stores one worker's flushes, one after another.
-#[derive(Debug)]
 pub struct Flusher {
     database_url: String,
     identity: WriterIdentity,
     connection: Option<PgConnection>,
+}
+
+/// Without the address: it holds a password.
+impl fmt::Debug for Flusher {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Flusher").field("identity", &self.identity).finish_non_exhaustive()
+    }
 }
 
 impl Flusher {
