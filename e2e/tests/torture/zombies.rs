@@ -73,13 +73,13 @@ fn a_process_stopped_inside_its_transaction_holds_nobody_up_and_stores_nothing()
     pipeline.drain()?;
     let producer = produce(&pipeline, 300)?;
     let points = ["flush_locked", "flush_upserted", "flush_before_commit"];
-    for round in 0..volume("ZOMBIES_IN_TRANSACTION", 1, 20) {
+    for round in 0..volume("ZOMBIES_IN_TRANSACTION", 2, 20) {
         let order = format!("{}:stop:{}", points[round % points.len()], 5 + round);
         let zombie = start(&pipeline, WITH_FAIL_POINTS, Some(&order))?;
         wait_until("it stops inside its transaction", WAIT_TIMEOUT, || zombie.is_frozen())?;
         tally.inject(1);
-        let inside = pipeline.database.number(INSIDE_A_TRANSACTION)?;
-        tally.observe(usize::from(inside == 1));
+        // The server ends the session after 5 s: on a busy machine it may have gone before we look.
+        tally.observe(usize::from(pipeline.database.number(INSIDE_A_TRANSACTION)? > 0));
         let heir = start(&pipeline, "streamer", None)?;
         wait_for_owners(&mut pipeline, &[&heir])?;
         ensure!(zombie.is_frozen(), "it was stopped all the time");
