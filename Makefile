@@ -1,9 +1,13 @@
 # Everything that a newcomer or CI runs. `make` alone lists it.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test sim fuzz mutants test-kraft test-airflow test-compose lint docs check-compose build images sandbox setup
+.PHONY: help demo test sim fuzz mutants torture deny test-kraft test-airflow test-compose lint docs check-compose build images sandbox setup
 
 TARGET := $(or $(CARGO_TARGET_DIR),target)
+# The streamer that tests can end at named points; no other build has these.
+BUILD_FAIL_POINTS = cargo build --workspace --bin streamer-with-fail-points --features streamer/fail-points
+# The list of known flaws is on github.com; `make deny DENY_ALSO=` where that can't be reached.
+DENY_ALSO ?= advisories
 
 help: ## Show this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "%-22s%s\n", $$1, $$2 }'
@@ -15,6 +19,7 @@ demo: setup ## One simulated day: producer, Kafka, streamer, PostgreSQL, batcher
 # Built with the tests' features, so that `cargo test` compiles nothing again.
 test: setup ## All tests, on a real Kafka and PostgreSQL that live as long as the tests
 	cargo build --workspace --bins --tests
+	$(BUILD_FAIL_POINTS)
 	$(TARGET)/debug/sandbox run -- cargo test --workspace
 
 # Other seeds: make sim SEEDS=100000 FIRST_SEED=2000001. A failing one prints itself.
@@ -30,8 +35,12 @@ fuzz: ## Decoder and core with made-up input, FUZZ_SECONDS=300 each; installs a 
 mutants: setup ## Plants bugs and shows which test catches each; MUTANTS=core: without real services
 	tests/mutants/run $(MUTANTS)
 
+torture: setup ## Faults in numbers, on real services: hours; docs/reliability.md. TORTURE_KILLS=10 and the like for fewer
+	.ci/torture
+
 test-kraft: setup ## The end-to-end tests on a Kafka without ZooKeeper
 	cargo build --workspace --bins --tests
+	$(BUILD_FAIL_POINTS)
 	SANDBOX_KAFKA_MODE=kraft $(TARGET)/debug/sandbox run -- cargo test --package e2e
 
 test-airflow: setup ## The DAG on Airflow 2.7.3 and on 3.x, each with a real scheduler
@@ -43,8 +52,12 @@ test-compose: ## docker-compose.yml on a Docker engine of its own; by hand, as r
 lint: ## Format and clippy, warnings denied; Python compiles
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets -- -D warnings
+	cargo clippy --workspace --bin streamer-with-fail-points --features streamer/fail-points -- -D warnings
 	@if command -v python3 >/dev/null; then \
 		PYTHONPYCACHEPREFIX=$(TARGET)/pycache python3 -m py_compile dags/*.py .ci/airflow/*.py; fi
+
+deny: ## Licences, origins and known flaws of all dependencies; needs cargo-deny (cargo install cargo-deny)
+	cargo deny --workspace check --hide-inclusion-graph licenses bans sources $(DENY_ALSO)
 
 docs: ## The crates' documentation, warnings denied
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --quiet

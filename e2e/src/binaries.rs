@@ -6,17 +6,27 @@ use std::sync::OnceLock;
 
 use anyhow::{Context, Result, anyhow, ensure};
 
-/// The path of `producer`, `streamer` or `batcher`, built from the sources as they are now, with the
-/// profile of the tests.
+/// The streamer that a test can end at a named point.
+pub const WITH_FAIL_POINTS: &str = "streamer-with-fail-points";
+
+/// The path of `producer`, `streamer`, `batcher` or [`WITH_FAIL_POINTS`], built from the sources as
+/// they are now, with the profile of the tests.
 pub(crate) fn binary(name: &str) -> Result<PathBuf> {
-    static FOLDER: OnceLock<Result<PathBuf, String>> = OnceLock::new();
-    let folder = FOLDER.get_or_init(|| build().map_err(|error| format!("{error:#}")));
+    static PROGRAMS: OnceLock<Result<PathBuf, String>> = OnceLock::new();
+    static FAIL_POINTS: OnceLock<Result<PathBuf, String>> = OnceLock::new();
+    let (folder, what): (_, &[&str]) = match name {
+        WITH_FAIL_POINTS => {
+            (&FAIL_POINTS, &["--bin", WITH_FAIL_POINTS, "--features", "streamer/fail-points"])
+        }
+        _ => (&PROGRAMS, &["--bins"]),
+    };
+    let folder = folder.get_or_init(|| build(what).map_err(|error| format!("{error:#}")));
     Ok(folder.as_deref().map_err(|error| anyhow!("{error}"))?.join(name))
 }
 
-/// Builds all programs, so that none is older than the tests, and returns their folder. The whole
+/// Builds programs, so that none is older than the tests, and returns their folder. The whole
 /// workspace is named because cargo would otherwise choose other features, and build twice.
-fn build() -> Result<PathBuf> {
+fn build(what: &[&str]) -> Result<PathBuf> {
     let test = std::env::current_exe().context("where am I?")?;
     // TARGET/PROFILE/deps/TEST
     let profile_folder = test.ancestors().nth(2).context("not built by cargo")?;
@@ -39,7 +49,9 @@ fn build() -> Result<PathBuf> {
         }
     }
     let built = command
-        .args(["build", "--quiet", "--workspace", "--bins", "--profile", profile, "--target-dir"])
+        .args(["build", "--quiet", "--workspace", "--profile", profile])
+        .args(what)
+        .arg("--target-dir")
         .arg(target)
         .current_dir(Path::new(env!("CARGO_MANIFEST_DIR")))
         .output()

@@ -19,17 +19,20 @@ mod pipeline;
 mod produce_request;
 mod program;
 mod send;
+mod tally;
 mod tables;
 mod topic;
 
+pub use binaries::WITH_FAIL_POINTS;
 pub use database::{Database, Held};
 pub use events::{Scatter, event};
-pub use faulty_link::FaultyLink;
+pub use faulty_link::{Fault, FaultyLink};
 pub use pipeline::{Pipeline, SLOW_READER};
 pub use produce_request::send_with_raw_header;
 pub use program::{END_TIMEOUT, Ended, Running, WAIT_TIMEOUT, run};
 pub use send::{RawRecord, Sender};
 pub use tables::{Differences, daily_rows, differences};
+pub use tally::{Tally, volume};
 pub use topic::{LoggedRecord, Span, Topic};
 
 use std::future::Future;

@@ -83,6 +83,28 @@ impl Running {
         matches!(self.child.try_wait(), Ok(None))
     }
 
+    /// The most memory that it has held so far, in MiB; `None` where the system does not tell.
+    pub fn peak_memory_mib(&self) -> Option<u64> {
+        self.status_line("VmHWM:")?.parse().ok().map(|kib: u64| kib / 1024)
+    }
+
+    /// Whether it is stopped, as by [`Running::freeze`] or at a fail point.
+    pub fn is_frozen(&self) -> bool {
+        self.status_line("State:").is_some_and(|state| state == "T")
+    }
+
+    /// The first word of a line of what the system says about the process.
+    fn status_line(&self, name: &str) -> Option<String> {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.pid())).ok()?;
+        let line = status.lines().find_map(|line| line.strip_prefix(name))?;
+        line.split_whitespace().next().map(str::to_owned)
+    }
+
+    /// How often its log has this text.
+    pub fn count_in_log(&self, text: &str) -> usize {
+        self.log().matches(text).count()
+    }
+
     /// Waits for a line of its log.
     ///
     /// # Errors

@@ -37,7 +37,7 @@ const FIXED: [(&str, &str); 6] = [
 ];
 
 /// Settings that KAFKA_PROPERTIES may change.
-const DEFAULTS: [(&str, &str); 9] = [
+const DEFAULTS: [(&str, &str); 10] = [
     ("session.timeout.ms", "6000"),
     ("heartbeat.interval.ms", "2000"),
     ("max.poll.interval.ms", "300000"),
@@ -46,7 +46,11 @@ const DEFAULTS: [(&str, &str); 9] = [
     ("queued.min.messages", "20000"),
     ("fetch.queue.backoff.ms", "50"),
     ("fetch.max.bytes", "8388608"),
-    ("receive.message.max.bytes", "8389120"),
+    // What one answer brings of a partition is decompressed at once, whatever else is held: at a ratio
+    // of 100 the client's own 1 MiB would become 100 MiB, of each partition.
+    ("max.partition.fetch.bytes", "262144"),
+    // A compressed batch that is larger than this once it is decompressed can't be read.
+    ("receive.message.max.bytes", "100000000"),
 ];
 
 /// A member of the consumer group.

@@ -29,9 +29,11 @@ mod worker;
 mod writer;
 
 use std::future::Future;
+use std::process::ExitCode;
 
 use anyhow::Context;
-use runtime::report_failure;
+use clap::Parser;
+use runtime::{init_telemetry, report_failure, shutdown_requested};
 
 pub use config::{Cli, Command, RunArgs, SettingsCommand};
 
@@ -57,6 +59,24 @@ impl Exit {
             Exit::Done => 0,
             Exit::Failed | Exit::Degraded => 1,
             Exit::DrainedButHalted | Exit::Down => 3,
+        }
+    }
+}
+
+/// The whole program: arguments, logging, signals, exit code.
+pub async fn program() -> ExitCode {
+    let cli = Cli::parse();
+    init_telemetry(cli.log());
+    let shutdown = async {
+        if let Err(error) = shutdown_requested().await {
+            tracing::error!("cannot listen for signals: {error}");
+        }
+    };
+    match run(cli, shutdown).await {
+        Ok(exit) => ExitCode::from(exit.code()),
+        Err(error) => {
+            report_failure(&error);
+            ExitCode::from(Exit::Failed.code())
         }
     }
 }

@@ -19,6 +19,7 @@ use std::sync::mpsc::{RecvTimeoutError, TryRecvError};
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
+use fail_point::fail_point;
 use rdkafka::ClientConfig;
 use rdkafka::consumer::Consumer;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
@@ -124,9 +125,12 @@ impl Worker {
         self.consumer.subscribe(&[&topic]).with_context(|| format!("subscribing to {topic}"))?;
         let worked = self.work();
         if worked.is_ok() {
+            fail_point("stop_asked");
             self.flush_and_wait(Input::FlushDue, FLUSH_BEFORE_STOP);
+            fail_point("stop_flushed");
         }
         self.close();
+        fail_point("stop_left");
         worked
     }
 
@@ -159,7 +163,9 @@ impl Worker {
                     let headers = || headers_of(&message);
                     let record = record_of(&message, &headers);
                     let partition = message.partition();
+                    fail_point("record_polled");
                     self.engine.apply(Input::Record { partition, record, now }, &mut self.effects);
+                    fail_point("record_counted");
                 }
                 Err(KafkaError::PartitionEOF(partition)) => {
                     self.at_end.insert(partition);
@@ -177,6 +183,7 @@ impl Worker {
     fn serve_reports(&mut self) -> anyhow::Result<()> {
         match self.writer.reports.try_recv() {
             Ok(report) => {
+                fail_point("flush_reported");
                 self.engine.apply(Input::Flushed { report, now: clock() }, &mut self.effects);
                 Ok(())
             }
@@ -244,20 +251,25 @@ impl Worker {
                 tracing::info!(?partitions, "assigned");
                 self.engine.apply(Input::Assigned(&partitions), &mut self.effects);
                 self.agenda.load_at_once(self.started_at.elapsed());
+                fail_point("assign_begun");
                 // Loads the positions, so that they can be passed inside the assignment.
                 self.carry_out_effects()?;
+                fail_point("assign_loaded");
                 let positions = std::mem::take(&mut self.to_read);
                 let is_paused = self.engine.is_paused();
                 self.assignment
                     .take_over(&self.consumer, &partitions, &positions, is_paused)
                     .context("taking partitions over")?;
+                fail_point("assign_done");
             }
             Rebalance::Revoked(partitions) => {
                 let is_lost = self.consumer.assignment_lost();
                 tracing::info!(?partitions, is_lost, "revoked");
+                fail_point("revoke_begun");
                 if !is_lost {
                     self.flush_and_wait(Input::FlushNow, FLUSH_BEFORE_REVOKE);
                 }
+                fail_point("revoke_flushed");
                 self.engine.apply(Input::Revoked(&partitions), &mut self.effects);
                 self.agenda.revoked(&partitions);
                 for partition in &partitions {
@@ -267,6 +279,7 @@ impl Worker {
                 self.assignment
                     .give_up(&self.consumer, &partitions)
                     .context("giving partitions up")?;
+                fail_point("revoke_done");
             }
         }
         self.carry_out_effects()
@@ -324,6 +337,7 @@ impl Worker {
                 self.assignment.resume(&self.consumer).context("resuming")?;
             }
             Effect::Flush(batch) => {
+                fail_point("flush_cut");
                 self.writer.batches.send(batch).context("the writer's thread has ended")?;
             }
         }
@@ -407,6 +421,16 @@ fn serve_error(
         Some(RDKafkaErrorCode::AutoOffsetReset | RDKafkaErrorCode::OffsetOutOfRange) => {
             tracing::warn!("a position is outside its log: {error}");
             engine.apply(Input::ResetRefused, effects);
+            Ok(())
+        }
+        // The client says of which partition in its log alone, and goes on behind them.
+        Some(
+            RDKafkaErrorCode::BadMessage
+            | RDKafkaErrorCode::BadCompression
+            | RDKafkaErrorCode::NotImplemented,
+        ) => {
+            tracing::warn!("records that can't be read: {error}");
+            engine.apply(Input::BatchUnreadable, effects);
             Ok(())
         }
         _ if matches!(error, KafkaError::MessageConsumptionFatal(_)) => {

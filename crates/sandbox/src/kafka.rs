@@ -57,6 +57,22 @@ pub struct KafkaOptions {
     pub mode: Option<KafkaMode>,
     /// Extra broker properties; they win over the sandbox's own.
     pub properties: Vec<(String, String)>,
+    /// Further doors to the broker.
+    pub listeners: Vec<KafkaListener>,
+}
+
+/// A door to the broker besides the plain one that [`Kafka::bootstrap`] names: behind a proxy, or
+/// with authentication.
+#[derive(Clone, Debug)]
+pub struct KafkaListener {
+    /// Its name in the broker's properties, in capitals.
+    pub name: String,
+    /// `PLAINTEXT`, `SASL_PLAINTEXT`, …
+    pub protocol: String,
+    /// HOST:PORT where it listens; [`free_address`](crate::free_address) gives one.
+    pub address: String,
+    /// HOST:PORT that clients are told to connect to.
+    pub advertised: String,
 }
 
 impl KafkaOptions {
@@ -71,6 +87,13 @@ impl KafkaOptions {
     #[must_use]
     pub fn property(mut self, name: &str, value: &str) -> Self {
         self.properties.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// Adds a door.
+    #[must_use]
+    pub fn listener(mut self, listener: KafkaListener) -> Self {
+        self.listeners.push(listener);
         self
     }
 }
@@ -214,7 +237,7 @@ fn prepared_broker(
 ) -> Result<Kafka> {
     let bootstrap = format!("127.0.0.1:{}", random::free_port()?);
     let broker = Server::new("Kafka", Signal::Kill)?;
-    let properties = settings::broker(broker.folder(), &bootstrap, metadata, &options.properties);
+    let properties = settings::broker(broker.folder(), &bootstrap, metadata, options);
     let broker_command = prepare(
         &broker,
         java,

@@ -15,8 +15,9 @@ mod server;
 mod shared;
 mod sql;
 
-pub use kafka::{KAFKA_MODE_VARIABLE, Kafka, KafkaMode, KafkaOptions};
+pub use kafka::{KAFKA_MODE_VARIABLE, Kafka, KafkaListener, KafkaMode, KafkaOptions};
 pub use postgres::{Postgres, PostgresOptions};
+pub use random::free_address;
 pub use server::wait_until;
 pub use shared::{
     KAFKA_VARIABLE, POSTGRES_VARIABLE, fresh_database, fresh_topic_name, kafka_bootstrap,

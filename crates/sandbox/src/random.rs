@@ -29,6 +29,14 @@ pub(crate) fn free_port() -> Result<u16> {
     bail!("no free port found among {PORT_ATTEMPTS} between {} and {}", PORTS.start, PORTS.end)
 }
 
+/// HOST:PORT on loopback where nobody listens.
+///
+/// # Errors
+/// No port is free.
+pub fn free_address() -> Result<String> {
+    Ok(format!("127.0.0.1:{}", free_port()?))
+}
+
 /// The standard library's hash keys come from the system's random source.
 fn number() -> u64 {
     RandomState::new().build_hasher().finish()

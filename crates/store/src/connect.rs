@@ -71,13 +71,71 @@ impl fmt::Display for Target {
     }
 }
 
+/// Options of an address that the driver knows.
+const KNOWN_OPTIONS: [&str; 18] = [
+    "sslmode",
+    "ssl-mode",
+    "sslrootcert",
+    "ssl-root-cert",
+    "ssl-ca",
+    "sslcert",
+    "ssl-cert",
+    "sslkey",
+    "ssl-key",
+    "statement-cache-capacity",
+    "host",
+    "hostaddr",
+    "port",
+    "dbname",
+    "user",
+    "password",
+    "application_name",
+    "options",
+];
+
+/// Reads an address. One that is mistyped so that a part of its password would be taken for a host,
+/// a database or an option is refused: messages show these.
+fn parse_address(database_url: &str) -> Result<PgConnectOptions, sqlx::Error> {
+    let rest = ["postgres://", "postgresql://"]
+        .iter()
+        .find_map(|scheme| database_url.strip_prefix(scheme))
+        .ok_or_else(|| sqlx::Error::Configuration("it does not begin with postgres://".into()))?;
+    // The first of these ends user, password, host and port; in a password they are written %2F, …
+    let is_at_expected = match (rest.find(['/', '?', '#']), rest.rfind('@')) {
+        (Some(end), Some(at)) => at < end,
+        _ => true,
+    };
+    if !is_at_expected {
+        let problem =
+            "after the first `/`, `?` or `#` comes an `@`: write them as %2F, %3F, %23, %40";
+        return Err(sqlx::Error::Configuration(problem.into()));
+    }
+    PgConnectOptions::from_str(&without_unknown_options(database_url))
+}
+
+/// Leaves out what the driver does not know, and says so: the driver would log the values as well.
+fn without_unknown_options(database_url: &str) -> String {
+    let Some((address, options)) = database_url.split_once('?') else {
+        return database_url.to_owned();
+    };
+    let is_known = |option: &&str| {
+        let name = option.split('=').next().unwrap_or_default();
+        let is_known = KNOWN_OPTIONS.contains(&name) || name.starts_with("options[");
+        if !is_known {
+            tracing::warn!("DATABASE_URL: the option `{name}` is not known here, and is ignored");
+        }
+        is_known
+    };
+    format!("{address}?{}", options.split('&').filter(is_known).collect::<Vec<_>>().join("&"))
+}
+
 /// Opens one session.
 ///
 /// # Errors
 /// [`StoreError::Address`], [`StoreError::Connect`], or [`StoreError::Encoding`] when the database
 /// is not UTF-8.
 pub async fn connect(database_url: &str, session: Session) -> Result<PgConnection, StoreError> {
-    let options = PgConnectOptions::from_str(database_url)
+    let options = parse_address(database_url)
         .map_err(StoreError::Address)?
         .application_name("telecom-pipeline")
         .options(session.options().iter().copied())
@@ -104,4 +162,48 @@ pub async fn connect(database_url: &str, session: Session) -> Result<PgConnectio
         return Err(StoreError::Encoding { target, found });
     }
     Ok(connection)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn options_that_the_driver_does_not_know_are_left_out() {
+        for (options, expected) in [
+            ("sslmode=require", "sslmode=require"),
+            ("sslpassword=hunter2&sslmode=require&x", "sslmode=require"),
+            ("options=-crole%3Dme", "options=-crole%3Dme"),
+        ] {
+            let url = |options: &str| format!("postgres://host/db?{options}");
+            assert_eq!(without_unknown_options(&url(options)), url(expected));
+        }
+    }
+
+    #[test]
+    fn an_address_whose_password_would_end_up_elsewhere_is_refused_without_showing_it() {
+        for (url, is_usable) in [
+            ("postgres://me:hunter2@host:5432/db", true),
+            ("postgresql://me:hunter2@host/db?sslmode=require", true),
+            ("postgres://host/db", true),
+            ("postgres://me:hunter%2F2%40@host/db", true),
+            ("postgres:me:hunter2@host/db", false),
+            ("mysql://me:hunter2@host/db", false),
+            ("me:hunter2@host/db", false),
+            ("", false),
+            ("postgres://me:1/hunter2@host/db", false),
+            ("postgres://me:1?hunter2@host/db", false),
+            ("postgres://me:1#hunter2@host/db", false),
+            ("postgres://me:hunter2@host:port/db", false),
+        ] {
+            match parse_address(url) {
+                Ok(_) => assert!(is_usable, "{url}"),
+                Err(error) => {
+                    assert!(!is_usable, "{url}: {error}");
+                    let shown = format!("{error} {error:?}");
+                    assert!(!shown.contains("hunter2"), "{shown}");
+                }
+            }
+        }
+    }
 }

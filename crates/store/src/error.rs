@@ -158,6 +158,13 @@ impl StoreError {
         }
     }
 
+    /// Whether the work took too long: the server cancelled a statement, or did not answer at all.
+    pub fn is_timeout(&self) -> bool {
+        const QUERY_CANCELED: &str = "57014";
+        matches!(self, StoreError::NoAnswer(_))
+            || self.sqlstate().is_some_and(|state| state == QUERY_CANCELED)
+    }
+
     /// Whether the server refused a value that we sent: no waiting helps, and leaving that value
     /// out would.
     pub fn is_refused_value(&self) -> bool {

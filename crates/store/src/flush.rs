@@ -10,9 +10,11 @@
 //! before its answer was compared. A connection on which anything failed is dropped: what it was
 //! doing is found out by comparing again on a new one.
 
+use std::fmt;
 use std::time::Duration;
 
 use event_model::EventTime;
+use fail_point::{fail_point, fail_point_once_waiting};
 use sqlx::postgres::{PgConnection, PgRow};
 use sqlx::{Connection, Row};
 use windowing::{
@@ -46,11 +48,17 @@ pub struct WriterIdentity {
 }
 
 /// Stores one worker's flushes, one after another.
-#[derive(Debug)]
 pub struct Flusher {
     database_url: String,
     identity: WriterIdentity,
     connection: Option<PgConnection>,
+}
+
+/// Without the address: it holds a password.
+impl fmt::Debug for Flusher {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Flusher").field("identity", &self.identity).finish_non_exhaustive()
+    }
 }
 
 impl Flusher {
@@ -84,8 +92,18 @@ impl Flusher {
                     Err(_) => StoreError::NoAnswer(ATTEMPT_DEADLINE),
                 };
             self.connection = None;
-            action = protocol.next(FlushAnswer::Failed);
             report_failed_attempt(&error, wait);
+            action = if error.is_timeout() {
+                protocol.next(FlushAnswer::TimedOut)
+            } else {
+                protocol.next(FlushAnswer::Failed)
+            };
+            if action == FlushAction::Done {
+                tracing::warn!(
+                    "too much for one flush: its records are read again, and less is flushed at a time"
+                );
+                break;
+            }
             tokio::time::sleep(wait).await;
             wait = (wait * 2).min(RETRY_CAP);
         }
@@ -101,21 +119,31 @@ impl Flusher {
         };
         let mut transaction =
             connection.begin().await.map_err(StoreError::sql("beginning a flush"))?;
+        fail_point("flush_begun");
         let rows = lock_positions(&mut transaction, topic, protocol).await?;
+        fail_point("flush_locked");
         if protocol.next(FlushAnswer::Locked(rows)) == FlushAction::Done {
             transaction.rollback().await.map_err(StoreError::sql("ending a fenced flush"))?;
             return Ok(FlushAction::Done);
         }
         let parts: Vec<&FlushPart> = protocol.matching().map(|(_, part)| part).collect();
         let stored = match store_parts(&mut transaction, &self.identity, &parts).await {
-            Ok(()) => transaction.commit().await.map_err(StoreError::sql("committing a flush")),
+            Ok(()) => {
+                fail_point("flush_before_commit");
+                fail_point_once_waiting("flush_commit_sent", transaction.commit())
+                    .await
+                    .map_err(StoreError::sql("committing a flush"))
+            }
             Err(error) => {
                 transaction.rollback().await.map_err(StoreError::sql("rolling a flush back"))?;
                 Err(error)
             }
         };
         match stored {
-            Ok(()) => Ok(protocol.next(FlushAnswer::Committed)),
+            Ok(()) => {
+                fail_point("flush_committed");
+                Ok(protocol.next(FlushAnswer::Committed))
+            }
             Err(error) if error.is_refused_value() => {
                 let refused = find_refused(connection, &self.identity, protocol, &error).await?;
                 Ok(protocol.next(FlushAnswer::Refused(refused)))
@@ -179,6 +207,7 @@ pub(crate) async fn store_parts(
     let rows = MergedRows::of(parts.iter().copied());
     upsert_groups(connection, crate::flush_rows::GroupTable::OnTime, &rows.on_time).await?;
     upsert_groups(connection, crate::flush_rows::GroupTable::Late, &rows.late).await?;
+    fail_point("flush_upserted");
     upsert_ledger(connection, &identity.topic, &rows).await?;
     merge_sketches(connection, &rows.subscribers).await?;
     insert_dead_letters(connection, &identity.topic, parts).await

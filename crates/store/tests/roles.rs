@@ -1,4 +1,4 @@
-//! The rights that docs/operations.md grants are enough for each program, and no program does what it
+//! The rights that deploy/roles.sql grants are enough for each program, and no program does what it
 //! was not granted.
 #![allow(clippy::unwrap_used, reason = "in a test, a panic is the report")]
 
@@ -24,30 +24,15 @@ const DATE: &str = "2025-11-09";
 const ENDS: LogEnds =
     LogEnds { low: Position::at(0), high: Position::at(4), asked_at: EventTime::from_micros(0) };
 
-/// The statements of the page.
-fn granted() -> String {
-    let page = include_str!("../../../docs/operations.md");
-    let blocks = page.split("```sql\n").skip(1).map(|rest| rest.split("```").next().unwrap());
-    blocks.filter(|block| block.starts_with("-- roles")).collect()
-}
-
-/// A migrated database whose four roles have the rights of the page.
+/// A migrated database whose four roles have the rights of the script.
 async fn database_with_roles() -> String {
     let url = sandbox::fresh_database().unwrap();
     let mut owner = store::connect(&url, Session::Batch).await.unwrap();
     store::migrate(&mut owner).await.unwrap();
-    for role in ["streamer", "batcher", "reader", "operator"] {
-        // Roles belong to the whole server, which is a throw-away.
-        execute(
-            &mut owner,
-            &format!(
-                "DO $$ BEGIN CREATE ROLE pipeline_{role};
-                 EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL; END $$"
-            ),
-        )
-        .await;
+    // Twice, as after an upgrade.
+    for _ in 0..2 {
+        execute(&mut owner, include_str!("../../../deploy/roles.sql")).await;
     }
-    execute(&mut owner, &granted()).await;
     url
 }
 
@@ -141,7 +126,7 @@ async fn stored_row(connection: &mut PgConnection, partition: i32) -> StoredPart
 }
 
 #[tokio::test]
-async fn the_rights_of_the_page_are_enough_for_each_program() {
+async fn the_rights_of_the_script_are_enough_for_each_program() {
     let url = database_with_roles().await;
     stream(&url).await;
 

@@ -13,10 +13,12 @@
 //! At most one flush is under way. What is read meanwhile is held, up to [`Bounds`]; beyond them
 //! the partitions are paused until the flush ends (I-6).
 
+mod bounds;
 mod slot;
 
 use event_model::EventTime;
 
+use self::bounds::Held;
 use self::slot::{Sighting, Slot, Status};
 use crate::partition::Growth;
 use crate::{
@@ -24,32 +26,8 @@ use crate::{
     Position, Progress, Record, Rules, Witness,
 };
 
+pub use self::bounds::Bounds;
 pub use self::slot::{STALL_AFTER_MICROS, Standing};
-
-/// How much may be held in memory between two flushes. Reaching one flushes early, or pauses
-/// reading while a flush is under way. Twice this much can be held in all.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Bounds {
-    /// Groups of all partitions together.
-    pub groups: usize,
-    /// Bytes in which subscribers are counted, of all partitions together.
-    pub subscriber_bytes: usize,
-    /// Dead letters of all partitions together.
-    pub dead_letters: usize,
-    /// Their bytes.
-    pub dead_letter_bytes: usize,
-}
-
-impl Default for Bounds {
-    fn default() -> Self {
-        Bounds {
-            groups: 50_000,
-            subscriber_bytes: 32 << 20,
-            dead_letters: 10_000,
-            dead_letter_bytes: 8 << 20,
-        }
-    }
-}
 
 /// Something that happened.
 pub enum Input<'a> {
@@ -115,6 +93,9 @@ pub enum Input<'a> {
     FlushNow,
     /// The reader was refused some position, without saying of which partition.
     ResetRefused,
+    /// The reader could not read a batch of records, without saying of which partition, and may go on
+    /// behind it as if it had never been.
+    BatchUnreadable,
 }
 
 /// Something to do.
@@ -172,12 +153,16 @@ const INCARNATIONS_OF_AN_ASSIGNMENT: u64 = 1 << 32;
 /// The state of one worker.
 #[derive(Debug, Default)]
 pub struct Engine {
+    full_bounds: Bounds,
+    /// Those that count: less than the full ones after a flush that was too large.
     bounds: Bounds,
     group_id: String,
     /// By partition number.
     slots: Vec<Option<Slot>>,
     incarnations: u64,
     held: Held,
+    /// What was handed over to the flush under way.
+    in_flight: Held,
     is_flushing: bool,
     is_paused: bool,
     flush_wanted: bool,
@@ -185,19 +170,10 @@ pub struct Engine {
     reset_refused: bool,
 }
 
-/// What is held between two flushes.
-#[derive(Clone, Copy, Debug, Default)]
-struct Held {
-    groups: usize,
-    subscriber_bytes: usize,
-    dead_letters: usize,
-    dead_letter_bytes: usize,
-}
-
 impl Engine {
     /// A worker without partitions, of the group with the empty name.
     pub fn new(bounds: Bounds) -> Self {
-        Engine { bounds, ..Engine::default() }
+        Engine { full_bounds: bounds, bounds, ..Engine::default() }
     }
 
     /// The same worker in this group.
@@ -213,7 +189,12 @@ impl Engine {
                 self.read(partition, &record, now, effects);
             }
             Input::EndOfLog { partition, end } => {
-                if let Some(state) = self.reading(partition) {
+                let is_behind = |slot: &mut Slot, effects: &mut Vec<Effect>| {
+                    slot.is_behind_unreadable_batch(partition, end, effects)
+                };
+                if self.slot_mut(partition).is_some_and(|slot| is_behind(slot, effects)) {
+                    self.cut_flush(effects);
+                } else if let Some(state) = self.reading(partition) {
                     state.skip_to(end);
                 }
             }
@@ -254,6 +235,9 @@ impl Engine {
             Input::ResetRefused => {
                 self.reset_refused = true;
                 self.cut_flush(effects);
+            }
+            Input::BatchUnreadable => {
+                self.slots.iter_mut().flatten().for_each(Slot::expect_unreadable_batch);
             }
         }
     }
@@ -306,6 +290,10 @@ impl Engine {
                 return;
             }
         }
+        if slot.is_behind_unreadable_batch(partition, Position::at(record.offset), effects) {
+            self.cut_flush(effects);
+            return;
+        }
         let Some(state) = slot.state.as_mut() else { return };
         let Growth { groups, subscriber_bytes, dead_letters, dead_letter_bytes } =
             state.read(record, now);
@@ -322,10 +310,7 @@ impl Engine {
     }
 
     fn is_full(&self) -> bool {
-        self.held.groups >= self.bounds.groups
-            || self.held.subscriber_bytes >= self.bounds.subscriber_bytes
-            || self.held.dead_letters >= self.bounds.dead_letters
-            || self.held.dead_letter_bytes >= self.bounds.dead_letter_bytes
+        self.held.reaches(self.bounds)
     }
 
     fn flush_or_pause(&mut self, effects: &mut Vec<Effect>) {
@@ -431,7 +416,7 @@ impl Engine {
         }
         // Nothing is held any more even if no partition is left to flush: whatever is still counted
         // was dropped. Without this a worker that lost everything while paused would never resume.
-        self.held = Held::default();
+        self.in_flight = std::mem::take(&mut self.held);
         self.flush_wanted = false;
         if parts.is_empty() {
             return;
@@ -442,6 +427,7 @@ impl Engine {
 
     fn finish_flush(&mut self, report: FlushReport, now: EventTime, effects: &mut Vec<Effect>) {
         self.is_flushing = false;
+        self.adapt_bounds(&report);
         let (reset_refused, is_paused) = (self.reset_refused, self.is_paused);
         let mut reload = Vec::new();
         let mut has_halted = false;
@@ -457,6 +443,10 @@ impl Engine {
                 PartOutcome::Committed => slot.keep_committed(as_stored),
                 PartOutcome::Fenced => {
                     slot.fence();
+                    reload.push(partition);
+                }
+                PartOutcome::TooLarge => {
+                    slot.unload();
                     reload.push(partition);
                 }
                 PartOutcome::Refused(reason) => {
@@ -485,6 +475,17 @@ impl Engine {
         if self.is_paused && !self.is_full() {
             self.is_paused = false;
             effects.push(Effect::Resume);
+        }
+    }
+
+    /// A flush that took the database too long is read again in smaller ones; each that is stored
+    /// allows the next one to be a little larger.
+    fn adapt_bounds(&mut self, report: &FlushReport) {
+        let has = |wanted: &PartOutcome| report.parts.iter().any(|part| part.3 == *wanted);
+        if has(&PartOutcome::TooLarge) {
+            self.bounds = Bounds::halved(self.in_flight, self.full_bounds);
+        } else if has(&PartOutcome::Committed) {
+            self.bounds = self.bounds.regained(self.full_bounds);
         }
     }
 

@@ -15,6 +15,9 @@
 //! partition: [`PartOutcome::Fenced`], drop what was read since and go on from the stored row. That
 //! is right in both cases, so nobody has to know which one it was.
 //!
+//! A flush that takes too long is not tried again as it is: [`PartOutcome::TooLarge`], for the same
+//! reason and with the same right.
+//!
 //! Keeps I-1, I-2; I-5 by merging integers.
 
 use std::collections::BTreeMap;
@@ -30,6 +33,9 @@ use crate::{
 /// A newer `caught_up_at` alone is worth a write only this much later: an idle partition with a
 /// short flush interval would otherwise write all the time.
 const CAUGHT_UP_STEP_MICROS: i64 = 5_000_000;
+
+/// A flush of so few rows is not divided further when it takes the database too long.
+const SMALL_FLUSH_ROWS: usize = 500;
 
 /// One partition's share of a flush.
 #[derive(Clone, Debug)]
@@ -89,6 +95,16 @@ pub struct FlushBatch {
     pub parts: Vec<FlushPart>,
 }
 
+impl FlushBatch {
+    /// How many rows it adds to or inserts, before groups of several partitions are merged.
+    pub fn rows(&self) -> usize {
+        let rows = |delta: &Delta| {
+            delta.on_time.iter().count() + delta.late.iter().count() + delta.dead_letters.len()
+        };
+        self.parts.iter().map(|part| rows(&part.delta)).sum()
+    }
+}
+
 /// One locked row of `stream_progress`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LockedRow {
@@ -115,6 +131,9 @@ pub enum PartOutcome {
     Committed,
     /// The stored row was not the expected one: drop and read it again.
     Fenced,
+    /// The database takes too long for so much at once: drop it, read the stored row again, and
+    /// come back with less.
+    TooLarge,
     /// The database refuses a value of this part, for this reason. The reason has been stored, the
     /// position has not moved, and the partition must halt.
     Refused(String),
@@ -150,6 +169,8 @@ pub enum FlushAnswer {
     Committed,
     /// Anything went wrong, before or after COMMIT was sent.
     Failed,
+    /// The same, because it took too long.
+    TimedOut,
     /// Storing was refused for a value of these parts (indices), and nothing was committed.
     Refused(Vec<(usize, String)>),
 }
@@ -211,6 +232,7 @@ impl FlushProtocol {
                 self.lock_or_finish()
             }
             FlushAnswer::Failed => self.lock_or_finish(),
+            FlushAnswer::TimedOut => self.give_up_if_large(),
             FlushAnswer::Refused(parts) => {
                 for (index, reason) in parts {
                     self.refuse(index, reason);
@@ -249,6 +271,19 @@ impl FlushProtocol {
             })
             .collect();
         FlushReport { parts, log_ends: self.log_ends }
+    }
+
+    /// Trying the same again would take as long again. Nothing is lost by giving up: what is read
+    /// again from the stored row is what was not stored. A small flush is tried again as it is,
+    /// because then it was not its size.
+    fn give_up_if_large(&mut self) -> FlushAction {
+        if self.batch.rows() <= SMALL_FLUSH_ROWS {
+            return self.lock_or_finish();
+        }
+        for outcome in &mut self.outcomes {
+            outcome.get_or_insert(PartOutcome::TooLarge);
+        }
+        FlushAction::Done
     }
 
     /// Leaves a part's results out: only the reason is stored, beside the unmoved position. If even

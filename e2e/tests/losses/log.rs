@@ -5,8 +5,8 @@ use e2e::{Database, Pipeline, WAIT_TIMEOUT};
 use sandbox::wait_until;
 
 use crate::{
-    OFTEN, accept, counted, drained, end_of, expect_halted, expect_reasons, gaps, lives, send,
-    wait_until_read,
+    OFTEN, accept, counted, drained, end_of, expect_halted, expect_reasons, gaps, lives,
+    matrix_row, send, wait_until_read,
 };
 
 #[test]
@@ -28,7 +28,10 @@ fn records_deleted_before_they_were_read_halt_their_partition_alone() -> Result<
     assert_eq!(gaps(&mut pipeline)?[&0], gap);
     assert_eq!(lives(&mut pipeline)?[&(0, 0)], (0, end_of(&pipeline, 0)?, 40));
     assert_eq!(counted(&mut pipeline)?, 3_000 - 40, "all the rest is counted");
-    Ok(())
+    matrix_row(
+        "records deleted before they were read",
+        "its partition halts and names them; the rest counted",
+    )
 }
 
 #[test]
@@ -51,7 +54,10 @@ fn a_topic_recreated_longer_than_the_stored_position_is_noticed() -> Result<()> 
         let life = lives(&mut pipeline)?[&(partition, 1)];
         assert_eq!(life, (0, end_of(&pipeline, partition)?, 0));
     }
-    Ok(())
+    matrix_row(
+        "topic recreated longer than the position",
+        "halts before a record is counted; both lives counted once",
+    )
 }
 
 #[test]
@@ -65,7 +71,7 @@ fn a_topic_recreated_shorter_than_the_stored_position_is_noticed() -> Result<()>
     pipeline.drain()?;
     pipeline.verify()?;
     assert_eq!(counted(&mut pipeline)?, 1_100);
-    Ok(())
+    matrix_row("topic recreated shorter than the position", "halts; both lives counted once")
 }
 
 #[test]
@@ -85,7 +91,10 @@ fn a_topic_recreated_while_it_is_read_halts_and_resumes_without_a_restart() -> R
     wait_until_read(&mut pipeline, &mut running)?;
     pipeline.verify()?;
     assert_eq!(counted(&mut pipeline)?, 4_000);
-    Ok(())
+    matrix_row(
+        "topic recreated while it is read",
+        "halts; goes on without a restart; both lives counted once",
+    )
 }
 
 #[test]
@@ -106,7 +115,10 @@ fn a_log_of_which_nothing_old_is_left_needs_to_be_told_where_to_go_on() -> Resul
     assert_eq!(lives(&mut pipeline)?[&(0, 1)], (10, end_of(&pipeline, 0)?, 0));
     assert_eq!(lives(&mut pipeline)?[&(1, 1)], (100, end_of(&pipeline, 1)?, 0));
     assert_eq!(gaps(&mut pipeline)?[&1].0, "unknown");
-    Ok(())
+    matrix_row(
+        "topic recreated, its first records deleted",
+        "halts; goes on only where it is told to",
+    )
 }
 
 #[test]
@@ -124,7 +136,8 @@ fn a_partition_that_the_topic_has_no_more_is_named_until_it_is_retired() -> Resu
     pipeline.run("streamer", &["retire", "--topic", &topic, "--partition", "1"])?.expect(0)?;
     pipeline.drain()?;
     assert_eq!(pipeline.database.number("SELECT COUNT(*) FROM current_progress")?, 1);
-    pipeline.verify()
+    pipeline.verify()?;
+    matrix_row("topic recreated with fewer partitions", "the missing one halts until it is retired")
 }
 
 #[test]
@@ -140,7 +153,8 @@ fn a_database_restored_from_before_a_recreation_is_noticed() -> Result<()> {
     pipeline.drain()?;
 
     pipeline.database = Database::at(&backup)?;
-    expect_halted(&mut pipeline, &[0, 1], "the topic was recreated")
+    expect_halted(&mut pipeline, &[0, 1], "the topic was recreated")?;
+    matrix_row("topic recreated, then an older database", "halts before a record is counted")
 }
 
 /// Makes the database at this address what the pipeline's is now.

@@ -2,6 +2,7 @@
 //! named with what is lost, halts only its own partition, and goes on when an operator permits. And
 //! the ways that only look like it, in which everything must stay quiet.
 
+mod damaged;
 mod log;
 mod quiet;
 mod truncated;
@@ -10,7 +11,7 @@ use std::collections::BTreeMap;
 
 use anyhow::{Context, Result, ensure};
 use chrono::{DateTime, Utc};
-use e2e::{Pipeline, RawRecord, Running, Scatter, WAIT_TIMEOUT};
+use e2e::{Pipeline, RawRecord, Running, Scatter, Tally, WAIT_TIMEOUT};
 use sandbox::wait_until;
 
 const PARTITIONS: i32 = 2;
@@ -89,6 +90,14 @@ fn gaps(pipeline: &mut Pipeline) -> Result<BTreeMap<i32, (String, i64, i64)>> {
     )?;
     let gap = |row: &sqlx::postgres::PgRow| (row.get(0), (row.get(1), row.get(2), row.get(3)));
     Ok(rows.iter().map(gap).collect())
+}
+
+/// A row of the loss matrix, for a test that has seen it happen and what came of it.
+fn matrix_row(loss: &str, held: &str) -> Result<()> {
+    let mut tally = Tally::of(format!("5 {loss}"));
+    tally.inject(1);
+    tally.observe(1);
+    tally.end(held)
 }
 
 /// All records that were ever counted in any way.

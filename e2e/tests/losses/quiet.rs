@@ -4,7 +4,7 @@ use anyhow::Result;
 use e2e::WAIT_TIMEOUT;
 use sandbox::wait_until;
 
-use crate::{OFTEN, counted, drained, end_of, send, wait_until_read};
+use crate::{OFTEN, counted, drained, end_of, matrix_row, send, wait_until_read};
 
 #[test]
 fn retention_that_removes_what_was_read_halts_nothing() -> Result<()> {
@@ -17,7 +17,8 @@ fn retention_that_removes_what_was_read_halts_nothing() -> Result<()> {
     pipeline.drain()?;
     assert_eq!(pipeline.database.halted()?.len(), 0);
     assert_eq!(counted(&mut pipeline)?, 2_000);
-    pipeline.verify()
+    pipeline.verify()?;
+    matrix_row("no loss: retention removes what was read", "goes on; all counted once")
 }
 
 #[test]
@@ -27,7 +28,7 @@ fn an_unchanged_log_is_drained_again_without_counting_the_witness_twice() -> Res
         pipeline.drain()?;
     }
     pipeline.expect_recomputed()?;
-    Ok(())
+    matrix_row("no loss: the log is as it was", "goes on; all counted once")
 }
 
 #[test]
@@ -63,7 +64,10 @@ fn two_groups_on_one_database_are_told_of_each_other_and_count_each_record_once(
     drop((one, other));
     pipeline.drain()?;
     pipeline.expect_recomputed()?;
-    Ok(())
+    matrix_row(
+        "two groups write into one database",
+        "one halts and names the other; all counted once",
+    )
 }
 
 #[test]

@@ -8,7 +8,7 @@ use anyhow::{Context, Result};
 use e2e::{Pipeline, WAIT_TIMEOUT};
 use sandbox::{Kafka, wait_until};
 
-use crate::{PARTITIONS, accept, counted, expect_halted, gaps, lives, send};
+use crate::{PARTITIONS, accept, counted, expect_halted, gaps, lives, matrix_row, send};
 
 /// Cuts the segment of this partition to two thirds. What is left of the batch at the cut is
 /// removed by the broker's own recovery.
@@ -20,7 +20,7 @@ fn truncate(data: &Path, topic: &str, partition: i32) -> Result<()> {
 }
 
 /// Folders below the broker's own that hold this topic's partitions.
-fn data_folder(kafka: &Kafka, topic: &str) -> Result<PathBuf> {
+pub(crate) fn data_folder(kafka: &Kafka, topic: &str) -> Result<PathBuf> {
     let root = kafka.log_path().parent().context("the broker has a folder")?.to_owned();
     let holds = |folder: &Path| folder.join(format!("{topic}-0")).is_dir();
     if holds(&root) {
@@ -89,5 +89,8 @@ fn a_truncated_log_is_told_from_a_recreated_one_even_when_it_was_filled_again() 
         read += next - position;
     }
     assert_eq!(counted(&mut pipeline)?, before + read);
-    Ok(())
+    matrix_row(
+        "log truncated, and filled again",
+        "halts; goes on at the cut, nothing counted twice",
+    )
 }

@@ -3,6 +3,8 @@
 
 use std::path::Path;
 
+use super::KafkaOptions;
+
 /// How long the node of a broker that was killed is kept. Longer than any pause of a busy test
 /// machine, short enough to wait for after a kill.
 pub(super) const SESSION_TIMEOUT_MS: u32 = 6_000;
@@ -33,30 +35,45 @@ pub(super) fn broker(
     folder: &Path,
     bootstrap: &str,
     metadata: &Metadata<'_>,
-    extra: &[(String, String)],
+    options: &KafkaOptions,
 ) -> String {
     let mut text = format!("log.dirs={}\n", folder.join("data").display());
     text.push_str(&match metadata {
         Metadata::ZooKeeper { address } => format!(
-            "broker.id=0\nlisteners=PLAINTEXT://{bootstrap}\nzookeeper.connect={address}\n\
+            "broker.id=0\nzookeeper.connect={address}\n\
              zookeeper.session.timeout.ms={SESSION_TIMEOUT_MS}\n"
         ),
         Metadata::OwnController { port } => format!(
             "node.id=0\nprocess.roles=broker,controller\n\
-             listeners=PLAINTEXT://{bootstrap},CONTROLLER://127.0.0.1:{port}\n\
-             advertised.listeners=PLAINTEXT://{bootstrap}\n\
-             listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT\n\
              controller.listener.names=CONTROLLER\n\
              controller.quorum.voters=0@127.0.0.1:{port}\n\
              broker.session.timeout.ms={SESSION_TIMEOUT_MS}\n"
         ),
     });
+    text.push_str(&listeners(bootstrap, metadata, options));
     text.push_str(BROKER_PROPERTIES);
     // The last of two equal keys counts in a properties file.
-    for (name, value) in extra {
+    for (name, value) in &options.properties {
         text.push_str(&format!("{name}={value}\n"));
     }
     text
+}
+
+/// Where the broker listens, what it tells its clients, and what is spoken there.
+fn listeners(bootstrap: &str, metadata: &Metadata<'_>, options: &KafkaOptions) -> String {
+    let mut listeners = format!("listeners=PLAINTEXT://{bootstrap}");
+    let mut advertised = format!("advertised.listeners=PLAINTEXT://{bootstrap}");
+    let mut protocols = "listener.security.protocol.map=PLAINTEXT:PLAINTEXT".to_owned();
+    if let Metadata::OwnController { port } = metadata {
+        listeners.push_str(&format!(",CONTROLLER://127.0.0.1:{port}"));
+        protocols.push_str(",CONTROLLER:PLAINTEXT");
+    }
+    for more in &options.listeners {
+        listeners.push_str(&format!(",{}://{}", more.name, more.address));
+        advertised.push_str(&format!(",{}://{}", more.name, more.advertised));
+        protocols.push_str(&format!(",{}:{}", more.name, more.protocol));
+    }
+    format!("{listeners}\n{advertised}\n{protocols}\n")
 }
 
 const BROKER_PROPERTIES: &str = "\

@@ -74,6 +74,9 @@ pub(super) struct Slot {
     fences: u32,
     /// Whether what halted it can go away by itself, or be accepted.
     can_heal: bool,
+    /// A batch could not be read, of this partition or of another one. If of this one, it begins at
+    /// the position: what came before it has been read.
+    may_be_unreadable: bool,
 }
 
 /// What is known of a partition from which nothing comes.
@@ -114,6 +117,7 @@ impl Slot {
             is_news: true,
             fences: 0,
             can_heal: false,
+            may_be_unreadable: false,
         }
     }
 
@@ -122,6 +126,7 @@ impl Slot {
         self.incarnation += 1;
         self.status = Status::Loading;
         self.state = None;
+        self.may_be_unreadable = false;
     }
 
     /// The flush found another row than expected.
@@ -268,6 +273,36 @@ impl Slot {
         false
     }
 
+    /// A batch could not be read, perhaps of this partition.
+    pub(super) fn expect_unreadable_batch(&mut self) {
+        self.may_be_unreadable = true;
+    }
+
+    /// Whether what comes at this offset stands behind a batch that could not be read: then that batch is not to be
+    /// skipped as if it were nothing. Offsets that never held a record look the same, so it is judged
+    /// again until an operator decides; for those, no batch is unreadable the next time.
+    pub(super) fn is_behind_unreadable_batch(
+        &mut self,
+        partition: i32,
+        at: Position,
+        effects: &mut Vec<Effect>,
+    ) -> bool {
+        let is_read = self.may_be_unreadable && self.status == Status::Reading;
+        let Some(state) = self.state.as_ref().filter(|_| is_read) else { return false };
+        let next = state.progress().next;
+        if at < next {
+            return false;
+        }
+        self.may_be_unreadable = false;
+        if at == next {
+            return false;
+        }
+        let reason = unreadable(next, &format!("to before {at}"));
+        self.halt(partition, reason, effects);
+        self.can_heal = true;
+        true
+    }
+
     /// The reader has come to the end of the log: whatever is awaited does not come.
     pub(super) fn reach_end(&mut self, partition: i32, effects: &mut Vec<Effect>) {
         match self.status {
@@ -391,12 +426,16 @@ impl Slot {
             // A log that was cut and written on refuses a position too.
             return self.read_anew(partition, ends, effects);
         }
-        let reason = format!(
-            "no record comes at offset {next} although the log goes on to {}; \
-             reading was restarted {} times",
-            ends.high,
-            STALLS_UNTIL_HALT - 1
-        );
+        let reason = if self.may_be_unreadable {
+            unreadable(next, "on")
+        } else {
+            format!(
+                "no record comes at offset {next} although the log goes on to {}; \
+                 reading was restarted {} times",
+                ends.high,
+                STALLS_UNTIL_HALT - 1
+            )
+        };
         self.halt(partition, reason, effects);
     }
 
@@ -410,4 +449,12 @@ impl Slot {
         }
         effects.push(Effect::Halt { partition, reason });
     }
+}
+
+/// Why a partition halts before a batch that the reader could not read.
+fn unreadable(next: Position, extent: &str) -> String {
+    format!(
+        "the records from offset {next} {extent} can't be read: they are damaged, or compressed in a \
+         way that this program does not know"
+    )
 }

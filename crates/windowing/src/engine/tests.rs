@@ -263,6 +263,62 @@ fn reading_pauses_when_it_is_full_while_flushing_and_resumes_afterwards() {
 }
 
 #[test]
+fn after_a_flush_that_was_too_large_less_is_flushed_at_a_time_and_then_more_again() {
+    let mut bench = Bench::reading(Bounds { groups: 64, ..WIDE }, &[0]);
+    for offset in 0..63 {
+        assert_eq!(bench.read(0, offset), NOTHING);
+    }
+    assert_eq!(bench.read(0, 63), ["flush 0:0→64"]);
+    assert_eq!(bench.finish(&PartOutcome::TooLarge, &[]), ["load [0]"]);
+    assert_eq!(bench.load(0, 0), ["read 0 from 0"], "all of it is read again");
+    for offset in 0..31 {
+        assert_eq!(bench.read(0, offset), NOTHING);
+    }
+    assert_eq!(bench.read(0, 31), ["flush 0:0→32"], "half of what was too much");
+    assert_eq!(bench.commit(), NOTHING);
+    for offset in 32..67 {
+        assert_eq!(bench.read(0, offset), NOTHING);
+    }
+    assert_eq!(bench.read(0, 67), ["flush 0:32→68"], "an eighth more after one that was stored");
+}
+
+#[test]
+fn records_that_cannot_be_read_are_not_taken_for_offsets_without_records() {
+    let reason = "the records from offset 1 to before 3 can't be read: they are damaged, or \
+                  compressed in a way that this program does not know";
+    // Behind the batch; a copy of the last record first; first the right one.
+    let table: [(&[i64], Option<&str>); 4] =
+        [(&[3], Some(reason)), (&[0, 3], Some(reason)), (&[1, 3], None), (&[1, 2, 3], None)];
+    for (offsets, expected) in table {
+        let mut bench = Bench::reading(WIDE, &[0, 1]);
+        bench.read(0, 0);
+        assert_eq!(bench.apply(Input::BatchUnreadable), NOTHING);
+        let mut said = Vec::new();
+        for &offset in offsets {
+            said.extend(bench.read(0, offset));
+        }
+        match expected {
+            Some(reason) => {
+                assert_eq!(said, [format!("halt 0: {reason}"), "flush 0:0→1 1:0→0".to_owned()]);
+                assert_eq!(bench.commit(), NOTHING);
+                // Judged again: mended, or never damaged.
+                assert_eq!(bench.apply(Input::JudgeHaltedAgain), ["load [0]"]);
+                bench.load(0, 1);
+                assert_eq!(bench.read(0, 3), NOTHING, "no batch is unreadable this time");
+            }
+            None => assert_eq!(said, NOTHING),
+        }
+        // The other partition is not concerned.
+        assert_eq!(bench.read(1, 0), NOTHING);
+    }
+    let mut bench = Bench::reading(WIDE, &[0]);
+    bench.read(0, 0);
+    bench.apply(Input::BatchUnreadable);
+    let end = Input::EndOfLog { partition: 0, end: Position::at(3) };
+    assert_eq!(bench.apply(end), [format!("halt 0: {reason}"), "flush 0:0→1".to_owned()]);
+}
+
+#[test]
 fn a_worker_that_loses_everything_while_paused_resumes() {
     for is_revoked in [true, false] {
         let mut bench = Bench::reading(Bounds { groups: 1, ..WIDE }, &[0]);

@@ -97,6 +97,20 @@ const STORED: (FlushAnswer, FlushAction) = (Committed, Done);
 const FAILED: (FlushAnswer, FlushAction) = (Failed, LockPositions);
 
 #[test]
+fn a_large_flush_that_takes_too_long_is_given_up_and_a_small_one_is_tried_again() {
+    // A row for each record.
+    let (large, small) = (SMALL_FLUSH_ROWS as i64 + 1, SMALL_FLUSH_ROWS as i64);
+    let outcomes = [PartOutcome::TooLarge];
+    for answers in [vec![], vec![store(&[(0, 0)])]] {
+        let script = [answers, vec![(FlushAnswer::TimedOut, Done)]].concat();
+        check("large", vec![part(0, 0, large)], LockPositions, &script, &outcomes);
+    }
+    let again = (FlushAnswer::TimedOut, LockPositions);
+    let script = [store(&[(0, 0)]), again, store(&[(0, 0)]), STORED];
+    check("small", vec![part(0, 0, small)], LockPositions, &script, &[PartOutcome::Committed]);
+}
+
+#[test]
 fn a_flush_with_nothing_to_write_is_done_at_once() {
     check("empty", vec![], Done, &[], &[]);
     check("idle", vec![part(0, 5, 5)], Done, &[], &[PartOutcome::Unneeded]);

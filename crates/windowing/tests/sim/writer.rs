@@ -245,6 +245,7 @@ pub(crate) fn outcome_name(outcome: &PartOutcome) -> &'static str {
         PartOutcome::Unneeded => "unneeded",
         PartOutcome::Committed => "committed",
         PartOutcome::Fenced => "fenced",
+        PartOutcome::TooLarge => "too large",
         PartOutcome::Refused(_) => "refused",
     }
 }

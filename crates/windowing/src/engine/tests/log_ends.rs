@@ -141,3 +141,20 @@ fn a_log_that_is_read_anew_is_recognised_by_its_witness_first() {
     let effects = bench.apply(Input::Record { partition: 0, record, now: at(0, 0) });
     assert_eq!(effects, ["examine 0, origin Some(0)"]);
 }
+
+#[test]
+fn a_partition_that_stands_before_an_unreadable_batch_halts_with_that_reason() {
+    let mut bench = Bench::reading(WIDE, &[0]);
+    let log_ends = [(0, ends(0, 40))];
+    bench.read(0, 0);
+    let halt = "halt 0: the records from offset 1 on can't be read: they are damaged, or compressed \
+                in a way that this program does not know";
+    for time in 1..=3 {
+        bench.apply(Input::BatchUnreadable);
+        bench.apply(Input::ResetRefused);
+        let outcome = if time == 1 { PartOutcome::Committed } else { PartOutcome::Unneeded };
+        let effects = bench.finish(&outcome, &log_ends);
+        let expected = if time < 3 { "read 0 from 0" } else { halt };
+        assert_eq!(effects[0], expected, "time {time}");
+    }
+}

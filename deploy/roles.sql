@@ -1,0 +1,44 @@
+-- A role for each program, with no more rights than it needs. As the owner of the tables, after
+-- `streamer migrate`, and again after each upgrade:
+--
+--     psql "$DATABASE_URL" --file deploy/roles.sql
+--
+-- These roles can't log in. Give them to users that can: GRANT pipeline_streamer TO alice.
+
+DO $$
+DECLARE
+    program TEXT;
+BEGIN
+    FOREACH program IN ARRAY ARRAY['streamer', 'batcher', 'reader', 'operator'] LOOP
+        BEGIN
+            EXECUTE format('CREATE ROLE %I NOLOGIN', 'pipeline_' || program);
+        EXCEPTION WHEN duplicate_object OR unique_violation THEN
+            NULL; -- roles belong to the whole server: another database has made it
+        END;
+        EXECUTE format('GRANT CONNECT ON DATABASE %I TO %I', current_database(), 'pipeline_' || program);
+        EXECUTE format('GRANT USAGE ON SCHEMA public TO %I', 'pipeline_' || program);
+    END LOOP;
+END $$;
+
+-- the streamer
+GRANT SELECT ON _sqlx_migrations, completeness TO pipeline_streamer;
+GRANT SELECT, INSERT ON settings TO pipeline_streamer;
+GRANT SELECT, INSERT, UPDATE ON stream_progress, real_time_metrics, late_metrics, day_ledger TO pipeline_streamer;
+GRANT SELECT, INSERT, UPDATE ON subscriber_sketches TO pipeline_streamer;
+GRANT INSERT ON dead_letters TO pipeline_streamer;
+GRANT SELECT, UPDATE ON gaps TO pipeline_streamer;
+
+-- the batcher
+GRANT SELECT ON _sqlx_migrations, settings, current_progress, real_time_metrics, late_metrics, day_ledger,
+    daily_stats, batch_runs, day_states, subscriber_sketches TO pipeline_batcher;
+GRANT INSERT, UPDATE, DELETE ON daily_stats TO pipeline_batcher;
+GRANT INSERT, UPDATE ON batch_runs TO pipeline_batcher;
+
+-- status, verify, gaps, health, settings show, and people who only look
+GRANT SELECT ON ALL TABLES IN SCHEMA public TO pipeline_reader;
+
+-- operators: accept-gap, retire, settings set, dead-letters replay; and all that readers may
+GRANT SELECT ON ALL TABLES IN SCHEMA public TO pipeline_operator;
+GRANT INSERT, UPDATE ON gaps TO pipeline_operator;
+GRANT UPDATE ON stream_progress, settings TO pipeline_operator;
+GRANT INSERT, UPDATE, DELETE ON dead_letter_replays TO pipeline_operator;

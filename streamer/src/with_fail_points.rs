@@ -1,0 +1,8 @@
+//! The streamer as it is, built for the tests so that it can be made to end at named points.
+
+use std::process::ExitCode;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> ExitCode {
+    streamer::program().await
+}
