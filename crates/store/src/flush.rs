@@ -9,6 +9,8 @@
 //! before its answer was compared. A connection on which anything failed is dropped: what it was
 //! doing is found out by comparing again on a new one.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use event_model::EventTime;
@@ -48,12 +50,18 @@ pub struct Flusher {
     database_url: String,
     identity: WriterIdentity,
     connection: Option<PgConnection>,
+    failed_attempts: Arc<AtomicU64>,
 }
 
 impl Flusher {
     /// A writer without a connection yet; it opens one when it needs it.
     pub fn new(database_url: String, identity: WriterIdentity) -> Self {
-        Flusher { database_url, identity, connection: None }
+        Flusher { database_url, identity, connection: None, failed_attempts: Arc::default() }
+    }
+
+    /// How many attempts have failed so far; rises also while a flush goes on trying.
+    pub fn failed_attempts(&self) -> Arc<AtomicU64> {
+        Arc::clone(&self.failed_attempts)
     }
 
     /// Stores a batch: tries again after every failure until all of it is decided, or until
@@ -81,6 +89,7 @@ impl Flusher {
                     Err(_) => StoreError::NoAnswer(ATTEMPT_DEADLINE),
                 };
             self.connection = None;
+            self.failed_attempts.fetch_add(1, Ordering::Relaxed);
             action = protocol.next(FlushAnswer::Failed);
             report_failed_attempt(&error, wait);
             tokio::time::sleep(wait).await;
