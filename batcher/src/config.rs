@@ -9,7 +9,7 @@ use chrono::{Datelike, NaiveDate};
 use chrono_tz::Tz;
 use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser, Subcommand};
-use runtime::{DatabaseArgs, LogArgs, parse_duration};
+use runtime::{DatabaseArgs, LogArgs, MetricsArgs, parse_duration};
 
 /// Compute a day's statistics from the minute windows
 ///
@@ -22,6 +22,7 @@ use runtime::{DatabaseArgs, LogArgs, parse_duration};
     override_usage = "batcher [OPTIONS] <DAY>\n       batcher [OPTIONS] <check|validate> <DAY>"
 )]
 #[command(mut_arg("database_url", |arg| arg.global(true)))]
+#[command(mut_arg("metrics_addr", |arg| arg.global(true)))]
 #[command(mut_arg("log_format", |arg| arg.global(true)))]
 pub struct Config {
     /// The day to compute: YYYY-MM-DD, or `yesterday` in the business time zone
@@ -44,6 +45,10 @@ pub struct Config {
     /// How long to wait for another run on the same date
     #[arg(long, default_value = "60s", value_parser = parse_duration, global = true)]
     pub(crate) lock_wait: Duration,
+
+    /// Where metrics are served while it runs.
+    #[command(flatten)]
+    pub metrics: MetricsArgs,
 
     /// How the program logs.
     #[command(flatten)]

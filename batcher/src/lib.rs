@@ -5,6 +5,7 @@
 //! that knows SQL is in the crate `store`; this one decides what to do and what to say.
 
 mod config;
+mod metrics;
 mod report;
 
 use std::io::Write;
@@ -16,6 +17,7 @@ use chrono_tz::Tz;
 use store::{BusinessDay, DayRun, ExplicitSettings, Session, Settings};
 
 pub use config::{Action, Config, DayArg};
+pub use metrics::{METRICS, run_metrics};
 
 /// How a run ended, for the scripts that call it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

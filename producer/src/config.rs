@@ -10,7 +10,7 @@ use chrono::{DateTime, NaiveDate};
 use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser};
 use event_model::EventTime;
-use runtime::{KafkaArgs, LogArgs, Secret, parse_duration};
+use runtime::{KafkaArgs, LogArgs, MetricsArgs, Secret, parse_duration};
 
 use crate::curve::{RATE_MAX_PER_SECOND, RateCurve};
 use crate::generator::Draft;
@@ -32,6 +32,10 @@ pub struct Config {
     /// Where Kafka is.
     #[command(flatten)]
     pub kafka: KafkaArgs,
+
+    /// Where metrics are served.
+    #[command(flatten)]
+    pub metrics: MetricsArgs,
 
     /// How to log.
     #[command(flatten)]

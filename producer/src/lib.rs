@@ -22,6 +22,7 @@ mod dice;
 pub mod generator;
 mod kafka;
 mod lines;
+mod metrics;
 pub mod pace;
 mod population;
 pub mod pseudonym;
@@ -32,18 +33,22 @@ mod stop;
 
 use std::fmt;
 use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use chrono::Utc;
 use event_model::EventTime;
-use runtime::ensure_topic;
+use runtime::{Reply, Serving, ensure_topic, metrics_text, serve};
 
 pub use crate::config::Config;
 use crate::config::Plan;
 use crate::generator::Generator;
 use crate::kafka::KafkaSink;
 use crate::lines::Lines;
+pub use crate::metrics::METRICS;
+use crate::metrics::ProducerMetrics;
 use crate::pump::{Ended, pump};
 use crate::sink::{Sink, SinkError};
 use crate::stop::Stop;
@@ -81,12 +86,16 @@ impl fmt::Display for Summary {
 /// not delivered.
 pub async fn run(config: Config, shutdown: impl Future) -> anyhow::Result<Summary> {
     let mut shutdown = pin!(shutdown);
+    let metrics = ProducerMetrics::new();
+    let is_ready = Arc::new(AtomicBool::new(false));
+    let _serving = serve_metrics(&config, &metrics, Arc::clone(&is_ready)).await?;
     let mut sink = tokio::select! {
         // First, so that signals are caught before anything is under way.
         biased;
         _ = &mut shutdown => return Ok(Summary::default()),
-        sink = open_sink(&config) => sink?,
+        sink = open_sink(&config, &metrics) => sink?,
     };
+    is_ready.store(true, Ordering::Relaxed);
     let plan =
         config.plan(EventTime::from(Utc::now()), rand::random()).map_err(anyhow::Error::msg)?;
     announce(&config, &plan);
@@ -103,12 +112,30 @@ pub async fn run(config: Config, shutdown: impl Future) -> anyhow::Result<Summar
     finished.context("the sending thread panicked")?
 }
 
-async fn open_sink(config: &Config) -> anyhow::Result<Box<dyn Sink>> {
+/// Says what it does, at `--metrics-addr`; ready once there is somewhere to send to.
+async fn serve_metrics(
+    config: &Config,
+    metrics: &ProducerMetrics,
+    is_ready: Arc<AtomicBool>,
+) -> anyhow::Result<Option<Serving>> {
+    let Some(address) = config.metrics.metrics_addr else { return Ok(None) };
+    let registry = metrics.registry.clone();
+    let answer = move |path: &str| match path {
+        "/metrics" => Some(Reply::metrics(metrics_text(&[&registry]))),
+        "/healthz" => Some(Reply::text(true, "alive")),
+        "/readyz" if is_ready.load(Ordering::Relaxed) => Some(Reply::text(true, "ready")),
+        "/readyz" => Some(Reply::text(false, "starting: waiting for Kafka")),
+        _ => None,
+    };
+    serve(address, answer).await.map(Some)
+}
+
+async fn open_sink(config: &Config, metrics: &ProducerMetrics) -> anyhow::Result<Box<dyn Sink>> {
     if config.stdout {
         return Ok(Box::new(Lines::to(std::io::stdout())));
     }
     ensure_topic(&config.kafka, config.wait).await?;
-    Ok(Box::new(KafkaSink::new(&config.kafka)?))
+    Ok(Box::new(KafkaSink::new(&config.kafka, metrics.clone())?))
 }
 
 fn announce(config: &Config, plan: &Plan) {
