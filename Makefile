@@ -1,7 +1,7 @@
 # Everything that a newcomer or CI runs. `make` alone lists it.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-kraft test-airflow test-compose lint docs check-compose build images sandbox setup
+.PHONY: help demo test test-kraft test-airflow test-compose lint docs check-compose check-alerts build images sandbox setup
 
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 
@@ -38,6 +38,9 @@ docs: ## The crates' documentation, warnings denied
 
 check-compose: ## What can be said about docker-compose.yml without a Docker engine
 	.ci/check-compose
+
+check-alerts: ## The alerts fire and stay quiet as they should; needs no server
+	.ci/check-alerts
 
 build: ## target/release/{producer,streamer,batcher,sandbox}
 	cargo build --release --workspace
