@@ -1,7 +1,7 @@
 # Everything that a newcomer or CI runs. `make` alone lists it.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-kraft test-airflow test-compose lint docs check-compose check-alerts build images sandbox setup
+.PHONY: help demo test test-kraft test-airflow test-compose lint docs check-compose check-alerts build images sandbox setup setup-tests
 
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 
@@ -13,11 +13,11 @@ demo: setup ## One simulated day: producer, Kafka, streamer, PostgreSQL, batcher
 	$(TARGET)/release/sandbox demo
 
 # Built with the tests' features, so that `cargo test` compiles nothing again.
-test: setup ## All tests, on a real Kafka and PostgreSQL that live as long as the tests
+test: setup-tests ## All tests, on a real Kafka and PostgreSQL that live as long as the tests
 	cargo build --workspace --bins --tests
 	$(TARGET)/debug/sandbox run -- cargo test --workspace
 
-test-kraft: setup ## The end-to-end tests on a Kafka without ZooKeeper
+test-kraft: setup-tests ## The end-to-end tests on a Kafka without ZooKeeper
 	cargo build --workspace --bins --tests
 	SANDBOX_KAFKA_MODE=kraft $(TARGET)/debug/sandbox run -- cargo test --package e2e
 
@@ -54,3 +54,6 @@ sandbox: setup ## A throw-away Kafka and PostgreSQL for experiments, until Ctrl-
 
 setup: ## Install what is missing (as root, with apt-get), or say what to install
 	@.ci/setup
+
+setup-tests: ## The same for the tests: Alertmanager, a browser and its driver too
+	@.ci/setup tests
