@@ -87,7 +87,7 @@ pub(crate) fn on_path(names: &[&str]) -> Result<PathBuf> {
         .flat_map(|folder| names.iter().map(move |name| folder.join(name)))
         .find(|program| program.is_file())
         .with_context(|| {
-            format!("none of {names:?} is on the PATH; `make setup` installs what is missing")
+            format!("none of {names:?} is on the PATH; `make setup-tests` installs what is missing")
         })
 }
 
