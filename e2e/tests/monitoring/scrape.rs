@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 
 use anyhow::{Context, Result, ensure};
+use chrono::Utc;
 use e2e::{Pipeline, WAIT_TIMEOUT};
 use sandbox::{Postgres, wait_until};
 
 use super::tools::{prometheus_program, repository_file, run_with_input};
-use super::{SERVED, get, sample_value, served_at, served_pipeline, wait_for_sample};
+use super::{SERVED, get, sample_value, served_at, served_pipeline, traffic, wait_for_sample};
 
 #[test]
 fn a_streamer_says_what_it_has_counted() -> Result<()> {
@@ -113,6 +114,13 @@ fn while_the_database_is_away_a_streamer_is_alive_and_not_ready() -> Result<()> 
     let (_, reason) = ready();
     ensure!(reason.contains("cannot connect to PostgreSQL"), "{reason}");
     wait_for_sample(&address, "pipeline_verdict{verdict=\"database_away\"}", 1.0)?;
+    // What comes meanwhile can't be stored, and that is counted.
+    pipeline.topic.sender(&[])?.send(&traffic(Utc::now()).records[..1])?;
+    let failed = "streamer_flush_failed_attempts_total{worker=\"0\"}";
+    wait_until("flushes fail", WAIT_TIMEOUT, || {
+        get(&format!("{address}/metrics"))
+            .is_ok_and(|(_, text)| sample_value(&text, failed) >= Some(1.0))
+    })?;
     let (status, _) = get(&format!("{address}/healthz"))?;
     ensure!(status == 200, "restarting would not bring the database back");
     let (_, text) = get(&format!("{address}/metrics"))?;
