@@ -1,7 +1,7 @@
 # Everything that a newcomer or CI runs. `make` alone lists it.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test sim fuzz mutants torture deny test-kraft test-airflow test-compose lint docs check-compose build images sandbox setup
+.PHONY: help demo test sim fuzz mutants torture deny test-kraft test-airflow test-compose lint docs check-compose check-alerts build images sandbox setup setup-tests
 
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 # The streamer that tests can end at named points; no other build has these.
@@ -17,7 +17,7 @@ demo: setup ## One simulated day: producer, Kafka, streamer, PostgreSQL, batcher
 	$(TARGET)/release/sandbox demo
 
 # Built with the tests' features, so that `cargo test` compiles nothing again.
-test: setup ## All tests, on a real Kafka and PostgreSQL that live as long as the tests
+test: setup-tests ## All tests, on a real Kafka and PostgreSQL that live as long as the tests
 	cargo build --workspace --bins --tests
 	$(BUILD_FAIL_POINTS)
 	$(TARGET)/debug/sandbox run -- cargo test --workspace
@@ -38,7 +38,7 @@ mutants: setup ## Plants bugs and shows which test catches each; MUTANTS=core: w
 torture: setup ## Faults in numbers, on real services: hours; docs/reliability.md. TORTURE_KILLS=10 and the like for fewer
 	.ci/torture
 
-test-kraft: setup ## The end-to-end tests on a Kafka without ZooKeeper
+test-kraft: setup-tests ## The end-to-end tests on a Kafka without ZooKeeper
 	cargo build --workspace --bins --tests
 	$(BUILD_FAIL_POINTS)
 	SANDBOX_KAFKA_MODE=kraft $(TARGET)/debug/sandbox run -- cargo test --package e2e
@@ -65,6 +65,9 @@ docs: ## The crates' documentation, warnings denied
 check-compose: ## What can be said about docker-compose.yml without a Docker engine
 	.ci/check-compose
 
+check-alerts: ## The alerts fire and stay quiet as they should; needs no server
+	.ci/check-alerts
+
 build: ## target/release/{producer,streamer,batcher,sandbox}
 	cargo build --release --workspace
 
@@ -77,3 +80,6 @@ sandbox: setup ## A throw-away Kafka and PostgreSQL for experiments, until Ctrl-
 
 setup: ## Install what is missing (as root, with apt-get), or say what to install
 	@.ci/setup
+
+setup-tests: ## The same for the tests: Alertmanager, a browser and its driver too
+	@.ci/setup tests

@@ -27,6 +27,7 @@ GRANT SELECT, INSERT, UPDATE ON stream_progress, real_time_metrics, late_metrics
 GRANT SELECT, INSERT, UPDATE ON subscriber_sketches TO pipeline_streamer;
 GRANT INSERT ON dead_letters TO pipeline_streamer;
 GRANT SELECT, UPDATE ON gaps TO pipeline_streamer;
+GRANT SELECT ON daily_stats, batch_runs, day_states TO pipeline_streamer; -- for --metrics-addr alone
 
 -- the batcher
 GRANT SELECT ON _sqlx_migrations, settings, current_progress, real_time_metrics, late_metrics, day_ledger,

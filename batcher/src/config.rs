@@ -9,7 +9,7 @@ use chrono::{Datelike, NaiveDate};
 use chrono_tz::Tz;
 use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
-use runtime::{DatabaseArgs, LogArgs, parse_duration};
+use runtime::{DatabaseArgs, LogArgs, MetricsArgs, parse_duration};
 
 /// Compute a day's statistics from the minute windows
 ///
@@ -23,6 +23,7 @@ use runtime::{DatabaseArgs, LogArgs, parse_duration};
                     batcher [OPTIONS] --stale [--include-open]\n       \
                     batcher [OPTIONS] <check|validate|report> <DAY>")]
 #[command(mut_arg("database_url", |arg| arg.global(true)))]
+#[command(mut_arg("metrics_addr", |arg| arg.global(true)))]
 #[command(mut_arg("log_format", |arg| arg.global(true)))]
 pub struct Config {
     /// The day to compute: YYYY-MM-DD, or `yesterday` in the business time zone
@@ -77,6 +78,10 @@ pub struct Config {
     /// Who runs this, for the table batch_runs
     #[arg(long, env = "USER", default_value = "unknown", global = true)]
     pub(crate) by: String,
+
+    /// Where metrics are served while it runs.
+    #[command(flatten)]
+    pub metrics: MetricsArgs,
 
     /// How the program logs.
     #[command(flatten)]

@@ -7,6 +7,7 @@
 mod config;
 mod days;
 mod messages;
+mod metrics;
 mod report;
 
 use std::io::Write;
@@ -21,6 +22,7 @@ use store::{
 };
 
 pub use config::{Config, DayArg, ReportFormat, Task};
+pub use metrics::{METRICS, run_metrics};
 
 use crate::days::Batch;
 

@@ -1,13 +1,23 @@
 //! The program `batcher`: parses its arguments, runs, and turns the end into an exit code.
 
+use std::net::SocketAddr;
 use std::process::ExitCode;
+use std::time::{SystemTime, UNIX_EPOCH};
 
-use batcher::{Config, run};
+use batcher::{Config, run, run_metrics};
+use runtime::{Reply, Serving, metrics_text, serve};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
     let config = Config::from_arguments(std::env::args_os()).unwrap_or_else(|error| error.exit());
     runtime::init_telemetry(&config.log);
+    let _serving = match serve_metrics(config.metrics.metrics_addr).await {
+        Ok(serving) => serving,
+        Err(error) => {
+            runtime::report_failure(&error);
+            return ExitCode::FAILURE;
+        }
+    };
     match run(config, &mut std::io::stdout()).await {
         Ok(exit) => exit.into(),
         Err(error) => {
@@ -15,4 +25,17 @@ async fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// Says that a run is under way, until it has ended.
+async fn serve_metrics(address: Option<SocketAddr>) -> anyhow::Result<Option<Serving>> {
+    let Some(address) = address else { return Ok(None) };
+    let started_at = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let registry = run_metrics(started_at.as_secs_f64());
+    let answer = move |path: &str| match path {
+        "/metrics" => Some(Reply::metrics(metrics_text(&[&registry]))),
+        "/healthz" | "/readyz" => Some(Reply::text(true, "a run is under way")),
+        _ => None,
+    };
+    serve(address, answer).await.map(Some)
 }

@@ -14,7 +14,7 @@ use chrono::Utc;
 use clap::error::ErrorKind;
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use event_model::EventTime;
-use runtime::{KafkaArgs, LogArgs, Secret, parse_duration};
+use runtime::{KafkaArgs, LogArgs, MetricsArgs, Secret, parse_duration};
 
 pub(crate) use self::values::parse_time;
 use self::values::{
@@ -92,6 +92,10 @@ pub struct Config {
     /// Where Kafka is.
     #[command(flatten)]
     pub kafka: KafkaArgs,
+
+    /// Where metrics are served.
+    #[command(flatten)]
+    pub metrics: MetricsArgs,
 
     /// How to log.
     #[command(flatten)]

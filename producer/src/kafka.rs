@@ -13,6 +13,7 @@ use rdkafka::message::DeliveryResult;
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer, ProducerContext, PurgeConfig};
 use runtime::KafkaArgs;
 
+use crate::metrics::ProducerMetrics;
 use crate::sink::{Offer, Sink, SinkError, Tally};
 use crate::stop::Stop;
 
@@ -40,11 +41,13 @@ pub(crate) struct KafkaSink {
     producer: BaseProducer<Reports>,
     topic: String,
     offers_until_poll: u32,
+    taken: u64,
+    metrics: ProducerMetrics,
 }
 
 impl KafkaSink {
     /// A client for the topic. Connects in the background.
-    pub(crate) fn new(args: &KafkaArgs) -> anyhow::Result<Self> {
+    pub(crate) fn new(args: &KafkaArgs, metrics: ProducerMetrics) -> anyhow::Result<Self> {
         let mut config = args.client_config()?;
         if config.get("enable.idempotence").is_some_and(|value| value != "true") {
             bail!("KAFKA_PROPERTIES: `enable.idempotence` stays true: retries must not duplicate");
@@ -62,7 +65,12 @@ impl KafkaSink {
             .create_with_context(Reports::default())
             .context("the Kafka client refuses its settings; check KAFKA_PROPERTIES")?;
         let topic = args.kafka_topic.clone();
-        Ok(KafkaSink { producer, topic, offers_until_poll: EVENTS_PER_POLL })
+        Ok(KafkaSink { producer, topic, offers_until_poll: EVENTS_PER_POLL, taken: 0, metrics })
+    }
+
+    fn report(&self) {
+        let queued = self.producer.in_flight_count();
+        self.metrics.report(self.taken, self.producer.context().tally(), queued);
     }
 
     /// Waits until every event has its report; says whether that came to pass.
@@ -80,6 +88,7 @@ impl KafkaSink {
                 deadline = deadline.min(Instant::now() + STOP_GRACE);
             }
             self.producer.poll(REPORTS_PAUSE);
+            self.report();
         }
         true
     }
@@ -100,7 +109,10 @@ impl Sink for KafkaSink {
         record.payload = payload;
         record.partition = partition;
         match self.producer.send(record) {
-            Ok(()) => Ok(Offer::Taken),
+            Ok(()) => {
+                self.taken += 1;
+                Ok(Offer::Taken)
+            }
             Err((KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull), _)) => Ok(Offer::Full),
             Err((error, _)) => {
                 // An idempotent client that meets a permanent error takes no more, and says why only
@@ -115,6 +127,7 @@ impl Sink for KafkaSink {
     fn idle(&mut self) -> Result<(), SinkError> {
         self.offers_until_poll = EVENTS_PER_POLL;
         self.producer.poll(Duration::ZERO);
+        self.report();
         Ok(())
     }
 

@@ -30,6 +30,7 @@ mod kafka;
 mod lines;
 mod mailing;
 mod malformed;
+mod metrics;
 pub mod pace;
 mod people;
 mod permutation;
@@ -48,12 +49,14 @@ mod truth;
 
 use std::fmt;
 use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use chrono::Utc;
 use event_model::EventTime;
-use runtime::ensure_topic;
+use runtime::{Reply, Serving, ensure_topic, metrics_text, serve};
 
 pub use crate::arrivals::Shard;
 use crate::config::Plan;
@@ -61,6 +64,8 @@ pub use crate::config::{Cli, Config};
 use crate::kafka::KafkaSink;
 use crate::lines::Lines;
 use crate::mailing::{Mailing, TruthFile};
+pub use crate::metrics::METRICS;
+use crate::metrics::ProducerMetrics;
 use crate::progress::Progress;
 use crate::pump::{Ended, pump};
 use crate::sink::{Sink, SinkError};
@@ -102,12 +107,16 @@ impl fmt::Display for Summary {
 /// not delivered.
 pub async fn run(config: Config, shutdown: impl Future) -> anyhow::Result<Summary> {
     let mut shutdown = pin!(shutdown);
+    let metrics = ProducerMetrics::new();
+    let is_ready = Arc::new(AtomicBool::new(false));
+    let _serving = serve_metrics(&config, &metrics, Arc::clone(&is_ready)).await?;
     let (mut sink, partitions) = tokio::select! {
         // First, so that signals are caught before anything is under way.
         biased;
         _ = &mut shutdown => return Ok(Summary::default()),
-        sink = open_sink(&config) => sink?,
+        sink = open_sink(&config, &metrics) => sink?,
     };
+    is_ready.store(true, Ordering::Relaxed);
     let plan =
         config.plan(EventTime::from(Utc::now()), rand::random()).map_err(anyhow::Error::msg)?;
     announce(&config, &plan);
@@ -128,14 +137,35 @@ pub async fn run(config: Config, shutdown: impl Future) -> anyhow::Result<Summar
     finished.context("the sending thread panicked")?
 }
 
+/// Says what it does, at `--metrics-addr`; ready once there is somewhere to send to.
+async fn serve_metrics(
+    config: &Config,
+    metrics: &ProducerMetrics,
+    is_ready: Arc<AtomicBool>,
+) -> anyhow::Result<Option<Serving>> {
+    let Some(address) = config.metrics.metrics_addr else { return Ok(None) };
+    let registry = metrics.registry.clone();
+    let answer = move |path: &str| match path {
+        "/metrics" => Some(Reply::metrics(metrics_text(&[&registry]))),
+        "/healthz" => Some(Reply::text(true, "alive")),
+        "/readyz" if is_ready.load(Ordering::Relaxed) => Some(Reply::text(true, "ready")),
+        "/readyz" => Some(Reply::text(false, "starting: waiting for Kafka")),
+        _ => None,
+    };
+    serve(address, answer).await.map(Some)
+}
+
 /// Where letters go, and the number of partitions there.
-async fn open_sink(config: &Config) -> anyhow::Result<(Box<dyn Sink>, u32)> {
+async fn open_sink(
+    config: &Config,
+    metrics: &ProducerMetrics,
+) -> anyhow::Result<(Box<dyn Sink>, u32)> {
     if config.stdout {
         let partitions = config.kafka.topic_partitions.unsigned_abs();
         return Ok((Box::new(Lines::to(std::io::stdout())), partitions));
     }
     let partitions = ensure_topic(&config.kafka, config.wait).await?.len();
-    Ok((Box::new(KafkaSink::new(&config.kafka)?), partitions as u32))
+    Ok((Box::new(KafkaSink::new(&config.kafka, metrics.clone())?), partitions as u32))
 }
 
 fn announce(config: &Config, plan: &Plan) {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use chrono_tz::Tz;
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use runtime::{DatabaseArgs, KafkaArgs, LogArgs, parse_duration};
+use runtime::{DatabaseArgs, KafkaArgs, LogArgs, MetricsArgs, parse_duration};
 use store::{ExplicitSettings, Start};
 
 use crate::dead_letters::DeadLettersCommand;
@@ -196,9 +196,13 @@ pub struct StatusArgs {
 impl StatusArgs {
     /// How long a partition may go unwritten.
     pub(crate) fn stalled_after(&self) -> Duration {
-        let usual = self.flush_interval * STALLED_AFTER_FLUSHES;
-        self.stalled_after.unwrap_or(usual.max(STALLED_AFTER_MIN))
+        self.stalled_after.unwrap_or_else(|| usual_stalled_after(self.flush_interval))
     }
+}
+
+/// How long a partition may go unwritten unless somebody says otherwise.
+pub(crate) fn usual_stalled_after(flush_interval: Duration) -> Duration {
+    (flush_interval * STALLED_AFTER_FLUSHES).max(STALLED_AFTER_MIN)
 }
 
 /// Arguments of `health`: those of the streamer that it asks about.
@@ -254,6 +258,9 @@ pub struct RunArgs {
     /// How long to wait for Kafka and PostgreSQL at start
     #[arg(long, env = "WAIT", default_value = "30s", value_parser = parse_duration)]
     pub wait: Duration,
+    /// Where metrics and the page are served.
+    #[command(flatten)]
+    pub metrics: MetricsArgs,
     /// How to log.
     #[command(flatten)]
     pub log: LogArgs,

@@ -11,6 +11,7 @@ use tokio::sync::mpsc;
 
 use crate::config::RunArgs;
 use crate::loader::Loader;
+use crate::metrics::{ProcessMetrics, WorkerMetrics};
 use crate::start::Started;
 use crate::worker::{Worker, WorkerOptions};
 
@@ -27,12 +28,16 @@ pub(crate) struct Crew {
 
 impl Crew {
     /// Starts `--workers` members of the group.
-    pub(crate) fn spawn(args: &RunArgs, started: &Started) -> anyhow::Result<Self> {
+    pub(crate) fn spawn(
+        args: &RunArgs,
+        started: &Started,
+        metrics: &ProcessMetrics,
+    ) -> anyhow::Result<Self> {
         let stop = Arc::new(AtomicBool::new(false));
         let running = usize::from(args.workers);
         let (outbox, ends) = mpsc::channel(running);
-        for index in 0..args.workers {
-            let worker = new_worker(args, started, index, Arc::clone(&stop))?;
+        for (index, metrics) in (0..args.workers).zip(&metrics.workers) {
+            let worker = new_worker(args, started, index, Arc::clone(&stop), metrics.clone())?;
             let outbox = outbox.clone();
             std::thread::Builder::new()
                 .name(format!("worker-{index}"))
@@ -94,13 +99,11 @@ fn new_worker(
     started: &Started,
     index: u16,
     stop: Arc<AtomicBool>,
+    metrics: WorkerMetrics,
 ) -> anyhow::Result<Worker> {
     let topic = args.kafka.kafka_topic.clone();
-    let identity = WriterIdentity {
-        topic,
-        group_id: args.kafka_group_id.clone(),
-        owner: format!("{}:{}:{index}", runtime::host_name(), std::process::id()),
-    };
+    let identity =
+        WriterIdentity { topic, group_id: args.kafka_group_id.clone(), owner: owner(index) };
     let database_url = args.database.database_url.clone();
     let loader = Loader {
         client: Arc::clone(&started.query_client),
@@ -120,5 +123,11 @@ fn new_worker(
         flush_interval: args.flush_interval,
         drain_to: if args.drain { started.log_ends.clone() } else { Vec::new() },
         stop,
+        metrics,
     })
+}
+
+/// What a worker of this process writes into `stream_progress.owner`.
+pub(crate) fn owner(index: u16) -> String {
+    format!("{}:{}:{index}", runtime::host_name(), std::process::id())
 }

@@ -4,7 +4,8 @@
 //! `dead_letters` and `day_ledger`, and the positions that belong to them.
 //!
 //! Reading order: [`run`] starts a crew of workers → `worker` is the loop between Kafka and the core in crate
-//! `windowing` → `writer` carries out flushes → `consumer` is what we ask of librdkafka.
+//! `windowing` → `writer` carries out flushes → `consumer` is what we ask of librdkafka; `live` is what
+//! `--metrics-addr` serves.
 
 mod assignment;
 mod config;
@@ -15,7 +16,9 @@ mod drain;
 mod examine;
 mod health;
 mod late;
+mod live;
 mod loader;
+mod metrics;
 mod migrate;
 mod moment;
 mod operate;
@@ -36,6 +39,7 @@ use clap::Parser;
 use runtime::{init_telemetry, report_failure, shutdown_requested};
 
 pub use config::{Cli, Command, RunArgs, SettingsCommand};
+pub use metrics::METRICS;
 
 /// How the program ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -105,11 +109,14 @@ pub async fn run(cli: Cli, shutdown: impl Future<Output = ()>) -> anyhow::Result
 
 async fn stream(args: RunArgs, shutdown: impl Future<Output = ()>) -> anyhow::Result<Exit> {
     tokio::pin!(shutdown);
+    let metrics = metrics::ProcessMetrics::new(args.workers);
+    // Before anything else: while it starts, it can say what it waits for.
+    let _serving = live::serve_live(&args, &metrics).await?;
     let started = tokio::select! {
         started = start::start(&args) => started?,
         () = &mut shutdown => return Ok(if args.drain { Exit::Failed } else { Exit::Done }),
     };
-    let mut crew = crew::Crew::spawn(&args, &started)?;
+    let mut crew = crew::Crew::spawn(&args, &started, &metrics)?;
     let ended = tokio::select! {
         failure = crew.first_failure() => Err(failure),
         drained = drain::drained(&args, &started) => Ok(drained),

@@ -20,8 +20,9 @@ use std::time::Duration;
 
 use anyhow::Context;
 
-use self::gather::Observer;
-use self::judge::judge;
+pub(crate) use self::gather::Observer;
+pub(crate) use self::json::{Document, document, instant};
+pub(crate) use self::judge::{Report, Verdict, judge};
 use crate::Exit;
 use crate::config::StatusArgs;
 
@@ -35,7 +36,7 @@ pub(crate) async fn status(
     args: &StatusArgs,
     shutdown: impl Future<Output = ()>,
 ) -> anyhow::Result<Exit> {
-    let observer = Observer::new(args);
+    let observer = Observer::new(&args.kafka, &args.database, args.wait);
     let mut exit = look(args, &observer, "").await?;
     if !args.watch {
         return Ok(exit);

@@ -14,7 +14,7 @@ mod positions;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{RecvTimeoutError, TryRecvError};
 use std::time::{Duration, Instant};
 
@@ -30,6 +30,7 @@ use windowing::{Agenda, Bounds, Duty, Effect, Engine, Input, Position};
 use crate::assignment::Assignment;
 use crate::consumer::{GroupConsumer, Rebalance, clock, group_consumer};
 use crate::loader::Loader;
+use crate::metrics::{Holdings, WorkerMetrics};
 use crate::record::{headers_of, record_of};
 use crate::writer::Writer;
 
@@ -60,6 +61,7 @@ pub(crate) struct WorkerOptions {
     /// With `--drain`: the end of each partition's log. Empty: never drained.
     pub(crate) drain_to: Vec<(i32, Position)>,
     pub(crate) stop: Arc<AtomicBool>,
+    pub(crate) metrics: WorkerMetrics,
 }
 
 /// One member of the group.
@@ -84,6 +86,8 @@ pub(crate) struct Worker {
     flush_interval: Duration,
     drain_to: Vec<(i32, Position)>,
     stop: Arc<AtomicBool>,
+    metrics: WorkerMetrics,
+    failed_attempts: Arc<AtomicU64>,
 }
 
 impl Worker {
@@ -93,9 +97,12 @@ impl Worker {
             .context("the Kafka client refuses its settings; check KAFKA_PROPERTIES")?;
         let consumer = Arc::new(consumer);
         let topic = options.loader.identity.topic.clone();
+        let failed_attempts = options.flusher.failed_attempts();
+        options.metrics.started();
         let writer = Writer::spawn(
             "writer".to_owned(),
             topic.clone(),
+            options.metrics.clone(),
             options.flusher,
             Arc::clone(&consumer),
             Arc::clone(&options.loader.client),
@@ -116,6 +123,8 @@ impl Worker {
             flush_interval: options.flush_interval,
             drain_to: options.drain_to,
             stop: options.stop,
+            metrics: options.metrics,
+            failed_attempts,
         })
     }
 
@@ -143,8 +152,19 @@ impl Worker {
             for rebalance in self.consumer.client().context().take() {
                 self.serve_rebalance(rebalance)?;
             }
+            self.report();
         }
         Ok(())
+    }
+
+    /// Tells the metrics what is held, once a round: nothing is reported for a single record.
+    fn report(&self) {
+        self.metrics.came_round(&Holdings {
+            groups: self.engine.groups_held(),
+            partitions_read: self.engine.positions().count(),
+            partitions_halted: self.halted.len(),
+            failed_attempts: self.failed_attempts.load(Ordering::Relaxed),
+        });
     }
 
     /// Takes what the client has ready; waits only for the first record. A rebalance ends it, so
@@ -152,11 +172,13 @@ impl Worker {
     fn poll(&mut self) -> anyhow::Result<()> {
         let now = clock();
         let mut wait = POLL_WAIT;
+        let mut records = 0;
         for _ in 0..POLL_BATCH {
             let Some(polled) = self.consumer.poll(wait) else { break };
             wait = Duration::ZERO;
             match polled {
                 Ok(message) => {
+                    records += 1;
                     if !self.at_end.is_empty() {
                         self.at_end.remove(&message.partition());
                     }
@@ -177,6 +199,7 @@ impl Worker {
                 break;
             }
         }
+        self.metrics.read(records);
         self.carry_out_effects()
     }
 

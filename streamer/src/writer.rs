@@ -14,6 +14,7 @@ use store::Flusher;
 use windowing::{FlushBatch, FlushReport, LogEnds, PartOutcome};
 
 use crate::consumer::{GroupConsumer, QueryClient, log_ends};
+use crate::metrics::WorkerMetrics;
 
 /// One batch is under way at a time, so one place is enough in each direction (I-6).
 const CHANNEL_CAPACITY: usize = 1;
@@ -34,6 +35,7 @@ impl Writer {
     pub(crate) fn spawn(
         name: String,
         topic: String,
+        metrics: WorkerMetrics,
         flusher: Flusher,
         consumer: Arc<GroupConsumer>,
         query_client: Arc<QueryClient>,
@@ -42,9 +44,15 @@ impl Writer {
         let (report_outbox, reports) = sync_channel(CHANNEL_CAPACITY);
         let give_up = Arc::new(AtomicBool::new(false));
         let executor = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        let give_up_too = Arc::clone(&give_up);
-        let task =
-            WriterTask { topic, flusher, consumer, query_client, give_up: give_up_too, executor };
+        let task = WriterTask {
+            topic,
+            metrics,
+            flusher,
+            consumer,
+            query_client,
+            give_up: Arc::clone(&give_up),
+            executor,
+        };
         std::thread::Builder::new()
             .name(name)
             .spawn(move || task.run(&batch_inbox, &report_outbox))
@@ -55,6 +63,7 @@ impl Writer {
 
 struct WriterTask {
     topic: String,
+    metrics: WorkerMetrics,
     flusher: Flusher,
     consumer: Arc<GroupConsumer>,
     query_client: Arc<QueryClient>,
@@ -65,9 +74,11 @@ struct WriterTask {
 impl WriterTask {
     fn run(mut self, batches: &Receiver<FlushBatch>, reports: &SyncSender<FlushReport>) {
         while let Ok(batch) = batches.recv() {
+            let outgoing = self.metrics.flush_begins(&batch);
             let ends = self.ask_log_ends(&batch);
             let give_up = || self.give_up.load(Ordering::Relaxed);
             let report = self.executor.block_on(self.flusher.flush(batch, ends, give_up));
+            self.metrics.flush_ended(outgoing, &report);
             self.commit_group_offsets(&report);
             if reports.send(report).is_err() {
                 return;

@@ -1,13 +1,17 @@
-//! What the three programs share: arguments, telemetry, shutdown and, with feature `kafka`, the
-//! Kafka client's settings.
+//! What the three programs share: arguments, telemetry, shutdown; with feature `kafka` the Kafka
+//! client's settings, with `metrics` what `--metrics-addr` serves.
 //!
 //! Nothing here knows an event or a window.
 
 mod args;
 mod backoff;
 mod host;
+#[cfg(feature = "metrics")]
+mod http;
 #[cfg(feature = "kafka")]
 mod kafka;
+#[cfg(feature = "metrics")]
+mod metrics;
 mod shutdown;
 mod table;
 mod telemetry;
@@ -15,8 +19,15 @@ mod telemetry;
 pub use args::{DatabaseArgs, LogArgs, LogFormat, Secret, parse_duration};
 pub use backoff::Backoff;
 pub use host::host_name;
+#[cfg(feature = "metrics")]
+pub use http::{MetricsArgs, Reply, Serving, serve};
 #[cfg(feature = "kafka")]
 pub use kafka::{KafkaArgs, KafkaPropertyError, TopicError, ensure_topic};
+#[cfg(feature = "metrics")]
+pub use metrics::{
+    Gauge, GaugeVec, Histogram, HistogramVec, IntCounter, IntCounterVec, Metric, MetricKind,
+    Registry, metrics_section, metrics_text, with_metrics_section,
+};
 pub use shutdown::shutdown_requested;
 pub use table::{Align, Table, table};
 pub use telemetry::{chain, init_telemetry, report_failure};

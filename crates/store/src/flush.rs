@@ -11,6 +11,8 @@
 //! doing is found out by comparing again on a new one.
 
 use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use event_model::EventTime;
@@ -52,6 +54,7 @@ pub struct Flusher {
     database_url: String,
     identity: WriterIdentity,
     connection: Option<PgConnection>,
+    failed_attempts: Arc<AtomicU64>,
 }
 
 /// Without the address: it holds a password.
@@ -64,7 +67,12 @@ impl fmt::Debug for Flusher {
 impl Flusher {
     /// A writer without a connection yet; it opens one when it needs it.
     pub fn new(database_url: String, identity: WriterIdentity) -> Self {
-        Flusher { database_url, identity, connection: None }
+        Flusher { database_url, identity, connection: None, failed_attempts: Arc::default() }
+    }
+
+    /// How many attempts have failed so far; rises also while a flush goes on trying.
+    pub fn failed_attempts(&self) -> Arc<AtomicU64> {
+        Arc::clone(&self.failed_attempts)
     }
 
     /// Stores a batch: tries again after every failure until all of it is decided, or until
@@ -92,6 +100,7 @@ impl Flusher {
                     Err(_) => StoreError::NoAnswer(ATTEMPT_DEADLINE),
                 };
             self.connection = None;
+            self.failed_attempts.fetch_add(1, Ordering::Relaxed);
             report_failed_attempt(&error, wait);
             action = if error.is_timeout() {
                 protocol.next(FlushAnswer::TimedOut)

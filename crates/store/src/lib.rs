@@ -17,6 +17,7 @@ mod flush;
 mod flush_rows;
 mod gaps;
 mod late;
+mod live;
 mod liveness;
 mod migrate;
 mod progress;
@@ -49,6 +50,10 @@ pub use gaps::{
     list_gaps, retire,
 };
 pub use late::{LateSummary, LateSums, late_summary};
+pub use live::{
+    BatchState, CELL_MINUTES, CELLS_MAX, DaySums, LiveCell, LiveDay, LiveFigures, LiveMinute,
+    TREND_MINUTES, Yesterday, batch_state, live_figures,
+};
 pub use liveness::{LastWrite, last_writes};
 pub use migrate::{SchemaState, ensure_schema, migrate, schema_state};
 pub use progress::{

@@ -130,6 +130,14 @@ async fn the_rights_of_the_script_are_enough_for_each_program() {
     let url = database_with_roles().await;
     stream(&url).await;
 
+    // What --metrics-addr shows.
+    let mut streamer = connect_as("streamer", &url).await;
+    store::ensure_schema(&mut streamer).await.unwrap();
+    store::pipeline_status(&mut streamer).await.unwrap();
+    let figures = store::live_figures(&mut streamer).await.unwrap();
+    // The watermark stays, so that of the second flush only one event is on time.
+    assert_eq!(figures.day.unwrap().sums.events, 3);
+
     let mut batcher = connect_as("batcher", &url).await;
     let day = BusinessDay::new(DATE.parse().unwrap(), chrono_tz::UTC);
     store::ensure_schema(&mut batcher).await.unwrap();

@@ -252,6 +252,11 @@ impl Engine {
         self.is_paused
     }
 
+    /// How many groups are held for the next flush; for those who watch the memory.
+    pub fn groups_held(&self) -> usize {
+        self.held.groups
+    }
+
     /// Whether anything that was read has not been handed over to a flush.
     pub fn has_unstored(&self) -> bool {
         self.slots.iter().flatten().any(|slot| {

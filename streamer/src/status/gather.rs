@@ -7,39 +7,38 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use rdkafka::consumer::Consumer;
-use runtime::{KafkaArgs, Secret, chain};
+use runtime::{DatabaseArgs, KafkaArgs, Secret, chain};
 use store::{PipelineStatus, Session, connect};
 
-use crate::config::StatusArgs;
 use crate::consumer::{QueryClient, query_client};
 
 /// A question to a broker gets at least this long: with less, the client does not even ask.
 const QUESTION_MIN: Duration = Duration::from_millis(10);
 
 /// A topic and one of its partitions.
-pub(super) type PartitionKey = (String, i32);
+pub(crate) type PartitionKey = (String, i32);
 
 /// Where one partition's log begins and ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct LogEnds {
+pub(crate) struct LogEnds {
     /// The oldest offset kept.
-    pub(super) low: i64,
+    pub(crate) low: i64,
     /// The offset that the next record will get.
-    pub(super) high: i64,
+    pub(crate) high: i64,
 }
 
 /// What both servers said.
 #[derive(Clone, Debug)]
-pub(super) struct Observation {
+pub(crate) struct Observation {
     /// What is stored, or why that is not known.
-    pub(super) database: Result<PipelineStatus, String>,
+    pub(crate) database: Result<PipelineStatus, String>,
     /// The partitions that the brokers have, or why that is not known. Asked after the database, so
     /// that no position is newer than the end it is compared with.
-    pub(super) kafka: Result<BTreeMap<PartitionKey, LogEnds>, String>,
+    pub(crate) kafka: Result<BTreeMap<PartitionKey, LogEnds>, String>,
 }
 
 /// Asks, again and again if need be.
-pub(super) struct Observer {
+pub(crate) struct Observer {
     kafka: KafkaArgs,
     database_url: Secret,
     wait: Duration,
@@ -48,21 +47,21 @@ pub(super) struct Observer {
 
 impl Observer {
     /// An observer that has not asked yet.
-    pub(super) fn new(args: &StatusArgs) -> Self {
+    pub(crate) fn new(kafka: &KafkaArgs, database: &DatabaseArgs, wait: Duration) -> Self {
         let client = || -> anyhow::Result<QueryClient> {
-            query_client(&args.kafka.client_config()?)
+            query_client(&kafka.client_config()?)
                 .context("the Kafka client refuses its settings; check KAFKA_PROPERTIES")
         };
         Observer {
-            kafka: args.kafka.clone(),
-            database_url: args.database.database_url.clone(),
-            wait: args.wait,
+            kafka: kafka.clone(),
+            database_url: database.database_url.clone(),
+            wait,
             client: client().map(Arc::new).map_err(|error| chain(&error)),
         }
     }
 
     /// Asks both servers once.
-    pub(super) async fn observe(&self) -> Observation {
+    pub(crate) async fn observe(&self) -> Observation {
         let database = self.ask_database().await.map_err(|error| chain(&error));
         let mut topics = BTreeSet::from([self.kafka.kafka_topic.clone()]);
         for row in database.iter().flat_map(|status| &status.partitions) {

@@ -9,8 +9,9 @@ use super::judge::{PartitionReport, Report};
 /// Raised when a field changes its meaning or goes.
 const SCHEMA_VERSION: u32 = 1;
 
+/// The report as programs see it.
 #[derive(Serialize)]
-struct Document<'a> {
+pub(crate) struct Document<'a> {
     version: u32,
     verdict: &'static str,
     reason: &'a str,
@@ -59,7 +60,15 @@ struct Partition<'a> {
 
 /// The report as one line.
 pub(super) fn line(report: &Report) -> String {
-    let document = Document {
+    let mut line = serde_json::to_string(&document(report))
+        .expect("text, numbers and lists become JSON always");
+    line.push('\n');
+    line
+}
+
+/// The same, as a part of something greater.
+pub(crate) fn document(report: &Report) -> Document<'_> {
+    Document {
         version: SCHEMA_VERSION,
         verdict: report.verdict.code(),
         reason: &report.reason,
@@ -76,11 +85,7 @@ pub(super) fn line(report: &Report) -> String {
             })
             .collect(),
         partitions: report.partitions.iter().map(partition).collect(),
-    };
-    let mut line =
-        serde_json::to_string(&document).expect("text, numbers and lists become JSON always");
-    line.push('\n');
-    line
+    }
 }
 
 fn partition(report: &PartitionReport) -> Partition<'_> {
@@ -115,6 +120,6 @@ fn partition(report: &PartitionReport) -> Partition<'_> {
 }
 
 /// RFC 3339, UTC, microseconds.
-fn instant(time: Option<NaiveDateTime>) -> Option<String> {
+pub(crate) fn instant(time: Option<NaiveDateTime>) -> Option<String> {
     time.map(|time| time.format("%Y-%m-%dT%H:%M:%S%.6fZ").to_string())
 }

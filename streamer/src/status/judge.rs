@@ -34,7 +34,7 @@ const IDLE_AFTER: TimeDelta = TimeDelta::minutes(1);
 
 /// The whole pipeline in a word, the best first: of several the last one counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Verdict {
+pub(crate) enum Verdict {
     /// Every partition is up to date.
     Healthy,
     /// Some are behind, and come nearer.
@@ -51,7 +51,7 @@ pub(super) enum Verdict {
 
 /// One partition in a word.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum State {
+pub(crate) enum State {
     /// Nothing has been unread for long.
     UpToDate,
     /// Behind, and written lately.
@@ -78,33 +78,42 @@ pub(super) enum State {
 
 /// What `streamer status` says.
 #[derive(Clone, Debug)]
-pub(super) struct Report {
-    pub(super) verdict: Verdict,
-    pub(super) reason: String,
+pub(crate) struct Report {
+    pub(crate) verdict: Verdict,
+    pub(crate) reason: String,
     /// The database's clock; `None`: it is away.
-    pub(super) looked_at: Option<NaiveDateTime>,
-    pub(super) stalled_after: Duration,
-    pub(super) topics: Vec<TopicCompleteness>,
-    pub(super) partitions: Vec<PartitionReport>,
+    pub(crate) looked_at: Option<NaiveDateTime>,
+    pub(crate) stalled_after: Duration,
+    pub(crate) topics: Vec<TopicCompleteness>,
+    pub(crate) partitions: Vec<PartitionReport>,
 }
 
 /// Where one partition stands.
 #[derive(Clone, Debug)]
-pub(super) struct PartitionReport {
-    pub(super) key: PartitionKey,
-    pub(super) state: State,
+pub(crate) struct PartitionReport {
+    pub(crate) key: PartitionKey,
+    pub(crate) state: State,
     /// Why it is in this state, in words; empty where nothing is to be said.
-    pub(super) detail: String,
+    pub(crate) detail: String,
     /// Its row; `None`: it has none yet.
-    pub(super) stored: Option<PartitionStatus>,
-    pub(super) lag_records: Option<i64>,
-    pub(super) lag_seconds: Option<f64>,
-    pub(super) written_seconds_ago: Option<f64>,
-    pub(super) is_idle: bool,
+    pub(crate) stored: Option<PartitionStatus>,
+    pub(crate) lag_records: Option<i64>,
+    pub(crate) lag_seconds: Option<f64>,
+    pub(crate) written_seconds_ago: Option<f64>,
+    pub(crate) is_idle: bool,
 }
 
 impl Verdict {
-    pub(super) fn code(self) -> &'static str {
+    pub(crate) const ALL: [Verdict; 6] = [
+        Verdict::Healthy,
+        Verdict::CatchingUp,
+        Verdict::Stalled,
+        Verdict::Halted,
+        Verdict::KafkaAway,
+        Verdict::DatabaseAway,
+    ];
+
+    pub(crate) fn code(self) -> &'static str {
         match self {
             Verdict::Healthy => "healthy",
             Verdict::CatchingUp => "catching_up",
@@ -115,7 +124,7 @@ impl Verdict {
         }
     }
 
-    pub(super) fn exit(self) -> Exit {
+    pub(crate) fn exit(self) -> Exit {
         match self {
             Verdict::Healthy => Exit::Done,
             Verdict::CatchingUp | Verdict::Stalled | Verdict::Halted => Exit::Degraded,
@@ -125,7 +134,7 @@ impl Verdict {
 }
 
 impl State {
-    pub(super) fn code(self) -> &'static str {
+    pub(crate) fn code(self) -> &'static str {
         match self {
             State::UpToDate => "up_to_date",
             State::CatchingUp => "catching_up",
@@ -158,7 +167,7 @@ impl State {
 }
 
 /// Judges what was seen.
-pub(super) fn judge(observation: Observation, stalled_after: Duration) -> Report {
+pub(crate) fn judge(observation: Observation, stalled_after: Duration) -> Report {
     let Observation { database, kafka } = observation;
     let status = match database {
         Ok(status) => status,

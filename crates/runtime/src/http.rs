@@ -1,0 +1,234 @@
+//! The server behind `--metrics-addr`: answers GET requests from memory, and changes nothing.
+//!
+//! In: a path. Out: what the program's function says of it. Keeps I-6: connections, their lives and
+//! the size of a request are bounded. There is no TLS and no password: the address decides who can
+//! ask, and no answer holds a secret.
+
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use clap::Args;
+use http_body_util::Full;
+use hyper::body::{Bytes, Incoming};
+use hyper::header::{self, HeaderValue};
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper::{Method, Request, Response, StatusCode};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinSet;
+
+/// So many are connected at a time; others wait.
+const CONNECTIONS_MAX: usize = 32;
+/// A client has this long to send its request's head, and to ask again.
+const REQUEST_DEADLINE: Duration = Duration::from_secs(10);
+/// A connection is closed after this long, whatever is under way.
+const CONNECTION_DEADLINE: Duration = Duration::from_secs(120);
+/// The head of a request may have this many bytes.
+const HEAD_BYTES_MAX: usize = 16 << 10;
+/// Pause after a connection could not be accepted, as when files have run out.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
+
+/// Where metrics are served.
+#[derive(Args, Clone, Debug)]
+pub struct MetricsArgs {
+    /// Serve /metrics, /healthz and /readyz here, as ADDRESS:PORT [default: nowhere]
+    #[arg(long, env = "METRICS_ADDR", value_name = "ADDRESS:PORT")]
+    pub metrics_addr: Option<SocketAddr>,
+}
+
+/// An answer.
+#[derive(Clone, Debug)]
+pub struct Reply {
+    /// The status: 200, or 503 where the program is not well.
+    pub status: u16,
+    /// What the body is.
+    pub content_type: &'static str,
+    /// The body.
+    pub body: Vec<u8>,
+}
+
+impl Reply {
+    /// Lines for people, 200 or 503.
+    pub fn text(is_well: bool, line: &str) -> Self {
+        Reply {
+            status: if is_well { 200 } else { 503 },
+            content_type: "text/plain; charset=utf-8",
+            body: format!("{line}\n").into_bytes(),
+        }
+    }
+
+    /// Metrics in Prometheus's text format.
+    pub fn metrics(text: Vec<u8>) -> Self {
+        Reply { status: 200, content_type: "text/plain; version=0.0.4; charset=utf-8", body: text }
+    }
+}
+
+/// A server that runs until it is dropped.
+#[derive(Debug)]
+pub struct Serving {
+    address: SocketAddr,
+    task: tokio::task::JoinHandle<()>,
+}
+
+impl Serving {
+    /// Where it listens; the port is the real one where 0 was asked for.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+}
+
+impl Drop for Serving {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+/// Listens at `address` and answers with what `answer` says of a path; `None` becomes 404.
+///
+/// # Errors
+/// The address can't be listened on.
+pub async fn serve(
+    address: SocketAddr,
+    answer: impl Fn(&str) -> Option<Reply> + Send + Sync + 'static,
+) -> anyhow::Result<Serving> {
+    let listener = TcpListener::bind(address)
+        .await
+        .with_context(|| format!("can't listen on --metrics-addr {address}"))?;
+    let address = listener.local_addr()?;
+    tracing::info!("metrics at http://{address}/metrics");
+    let task = tokio::spawn(accept(listener, Arc::new(answer)));
+    Ok(Serving { address, task })
+}
+
+type Answer = dyn Fn(&str) -> Option<Reply> + Send + Sync;
+
+async fn accept(listener: TcpListener, answer: Arc<Answer>) {
+    // Dropped with this task, and with it every connection.
+    let mut connections = JoinSet::new();
+    loop {
+        while connections.len() >= CONNECTIONS_MAX {
+            connections.join_next().await;
+        }
+        while connections.try_join_next().is_some() {}
+        match listener.accept().await {
+            Ok((stream, _)) => {
+                let answer = Arc::clone(&answer);
+                connections
+                    .spawn(tokio::time::timeout(CONNECTION_DEADLINE, converse(stream, answer)));
+            }
+            Err(error) => {
+                tracing::debug!("connection not accepted: {error}");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+            }
+        }
+    }
+}
+
+async fn converse(stream: TcpStream, answer: Arc<Answer>) {
+    let service = service_fn(move |request: Request<Incoming>| {
+        let response = respond(&request, &*answer);
+        async move { Ok::<_, Infallible>(response) }
+    });
+    let served = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(REQUEST_DEADLINE)
+        .max_buf_size(HEAD_BYTES_MAX)
+        .serve_connection(TokioIo::new(stream), service)
+        .await;
+    if let Err(error) = served {
+        tracing::debug!("a connection ended: {error}");
+    }
+}
+
+fn respond(request: &Request<Incoming>, answer: &Answer) -> Response<Full<Bytes>> {
+    let is_question = matches!(*request.method(), Method::GET | Method::HEAD);
+    let reply = if is_question {
+        answer(request.uri().path())
+            .unwrap_or_else(|| Reply { status: 404, ..Reply::text(true, "no such page") })
+    } else {
+        Reply { status: 405, ..Reply::text(true, "only GET and HEAD are answered") }
+    };
+    let mut response = Response::new(Full::from(reply.body));
+    *response.status_mut() =
+        StatusCode::from_u16(reply.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let headers = response.headers_mut();
+    for (name, value) in [
+        (header::CONTENT_TYPE, reply.content_type),
+        (header::CACHE_CONTROL, "no-store"),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (header::REFERRER_POLICY, "no-referrer"),
+        // A page may run what it brings along and ask its own server; nothing else.
+        (
+            header::CONTENT_SECURITY_POLICY,
+            "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; \
+             connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+        ),
+    ] {
+        headers.insert(name, HeaderValue::from_static(value));
+    }
+    response
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv4Addr;
+
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    use super::*;
+
+    async fn ask(address: SocketAddr, request: &str) -> String {
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.unwrap();
+        answer
+    }
+
+    #[tokio::test]
+    async fn questions_are_answered_and_nothing_else() {
+        let anywhere = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+        let answer = |path: &str| match path {
+            "/good" => Some(Reply::text(true, "well")),
+            "/bad" => Some(Reply::text(false, "not well")),
+            _ => None,
+        };
+        let serving = serve(anywhere, answer).await.unwrap();
+        for (line, status, body) in [
+            ("GET /good HTTP/1.1", "200 OK", "well\n"),
+            ("GET /good?x=1 HTTP/1.1", "200 OK", "well\n"),
+            ("HEAD /good HTTP/1.1", "200 OK", ""),
+            ("GET /bad HTTP/1.1", "503 Service Unavailable", "not well\n"),
+            ("GET /../secret HTTP/1.1", "404 Not Found", "no such page\n"),
+            ("POST /good HTTP/1.1", "405 Method Not Allowed", "only GET and HEAD are answered\n"),
+            ("nonsense", "400 Bad Request", ""),
+        ] {
+            let request = format!("{line}\r\nhost: x\r\nconnection: close\r\n\r\n");
+            let got = ask(serving.address(), &request).await;
+            assert!(got.starts_with(&format!("HTTP/1.1 {status}\r\n")), "{line}: {got}");
+            assert!(got.ends_with(&format!("\r\n\r\n{body}")), "{line}: {got}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_long_head_is_refused() {
+        let anywhere = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+        let serving = serve(anywhere, |_: &str| None).await.unwrap();
+        let long = "x".repeat(2 * HEAD_BYTES_MAX);
+        let got = ask(serving.address(), &format!("GET /{long} HTTP/1.1\r\n\r\n")).await;
+        assert!(got.starts_with("HTTP/1.1 4"), "{got}");
+    }
+
+    #[tokio::test]
+    async fn an_address_in_use_is_named() {
+        let anywhere = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+        let first = serve(anywhere, |_: &str| None).await.unwrap();
+        let error = serve(first.address(), |_: &str| None).await.unwrap_err();
+        assert!(error.to_string().contains(&first.address().to_string()), "{error}");
+        drop(first);
+    }
+}

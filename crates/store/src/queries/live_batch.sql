@@ -1,0 +1,4 @@
+-- When the batcher ran last, when it last computed a day, and how many days changed since theirs.
+SELECT (SELECT MAX(started_at) FROM batch_runs) AS last_run_at,
+       (SELECT MAX(finished_at) FROM batch_runs WHERE outcome = 'computed') AS last_success_at,
+       (SELECT COUNT(*) FROM day_states WHERE state = 'stale') AS stale_days
