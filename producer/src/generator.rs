@@ -1,7 +1,7 @@
 //! The events themselves: an endless or bounded, perfectly repeatable sequence.
 //!
 //! In: a [`Draft`]: scenario, seed, range of event time, rate curve, shard, subscriber key. Out:
-//! [`Event`]s, ascending in event time. What is said of an [`Occurrence`] is drawn from a stream that is
+//! [`Event`]s, ascending in event time. What is said of an `Occurrence` is drawn from a stream that is
 //! its own, so each event is a function of (seed, scenario, density, key, subscriber, time) and can be
 //! drawn again whenever it is needed. Nothing here does IO, reads a clock or knows how fast events are
 //! sent.
