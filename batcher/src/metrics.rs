@@ -2,7 +2,7 @@
 //!
 //! A run is over before anybody scrapes twice, so what is worth an alert is kept in the database, in
 //! `batch_runs`, and the streamer, which is always there, exposes it (`pipeline_batch_…`,
-//! `pipeline_stale_days`). What is served here is for long runs: is one under way, since when, with
+//! `pipeline_stale_dates`). What is served here is for long runs: is one under way, since when, with
 //! how much memory.
 
 use runtime::{Metric, Registry};

@@ -171,7 +171,7 @@ pub(crate) const BATCH_LAST_SUCCESS: Metric = Metric::gauge(
     "When the last run that computed a day ended, in seconds since 1970.",
 );
 pub(crate) const STALE_DAYS: Metric = Metric::gauge(
-    "pipeline_stale_days",
+    "pipeline_stale_dates",
     &[],
     "Computed days whose events changed since; `batcher --stale` computes them again.",
 );
