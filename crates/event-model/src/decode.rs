@@ -42,6 +42,7 @@
 
 use std::borrow::Cow;
 
+use crate::canonical::decode_canonical;
 use crate::decimal::Decimal;
 use crate::object::{Members, NumberField, TextField};
 use crate::time::{TimestampFault, parse_timestamp};
@@ -77,6 +78,11 @@ pub struct EventView<'a> {
 /// [`Dead`] with the rule that the payload breaks; see the order at the top of this file.
 pub fn decode(payload: &[u8]) -> Result<EventView<'_>, Dead> {
     let text = std::str::from_utf8(payload).map_err(|error| Dead::not_utf8(payload, error))?;
+    decode_canonical(text).map_or_else(|| decode_any(text), Ok)
+}
+
+/// Reads a payload of whatever layout, and knows what is wrong with one that can't be used.
+fn decode_any(text: &str) -> Result<EventView<'_>, Dead> {
     let mut members = Members::read(text)?;
 
     let event_type = EVENT_TYPE.judge(&mut members)?;
@@ -101,7 +107,7 @@ pub fn decode(payload: &[u8]) -> Result<EventView<'_>, Dead> {
 }
 
 /// What makes a string usable as a part of a key.
-struct NameRule {
+pub(crate) struct NameRule {
     field: TextField,
     /// As wide as the column that it is stored in.
     max_chars: usize,
@@ -109,30 +115,38 @@ struct NameRule {
     reserved: &'static str,
 }
 
-const EVENT_TYPE: NameRule =
+pub(crate) const EVENT_TYPE: NameRule =
     NameRule { field: TextField::EventType, max_chars: 50, reserved: "most_active" };
 
-const REGION: NameRule = NameRule { field: TextField::Region, max_chars: 100, reserved: "ALL" };
+pub(crate) const REGION: NameRule =
+    NameRule { field: TextField::Region, max_chars: 100, reserved: "ALL" };
 
 impl NameRule {
     fn judge<'a>(&self, members: &mut Members<'a>) -> Result<Cow<'a, str>, Dead> {
         let Some(name) = members.take_text(self.field) else {
             return Err(self.fault(DeadReason::Missing, "absent or null"));
         };
+        match self.fault_of(&name) {
+            None => Ok(name),
+            Some(fault) => Err(self.fault(fault, &format!("\"{name}\""))),
+        }
+    }
+
+    /// The first rule that the name breaks.
+    pub(crate) fn fault_of(&self, name: &str) -> Option<DeadReason> {
         // No string has more characters than bytes, so most need no count.
         let is_too_long = name.len() > self.max_chars && name.chars().count() > self.max_chars;
-        let fault = if name.is_empty() {
-            DeadReason::Empty
+        if name.is_empty() {
+            Some(DeadReason::Empty)
         } else if is_too_long {
-            DeadReason::TooLong
+            Some(DeadReason::TooLong)
         } else if name.as_bytes().contains(&0) {
-            DeadReason::ContainsNul
+            Some(DeadReason::ContainsNul)
         } else if name == self.reserved {
-            DeadReason::ReservedName
+            Some(DeadReason::ReservedName)
         } else {
-            return Ok(name);
-        };
-        Err(self.fault(fault, &format!("\"{name}\"")))
+            None
+        }
     }
 
     fn fault(&self, reason: DeadReason, value: &str) -> Dead {
@@ -164,26 +178,26 @@ fn timestamp(members: &mut Members<'_>) -> Result<EventTime, Dead> {
 }
 
 /// What makes a number usable, and the unit in which it is counted.
-struct NumberRule {
+pub(crate) struct NumberRule {
     field: NumberField,
-    max: u32,
+    pub(crate) max: u32,
     must_be_whole: bool,
     /// The number is counted in units of 10^(−`decimals`).
-    decimals: u8,
+    pub(crate) decimals: u8,
 }
 
 /// 31,622,400 s are the seconds of a leap year.
-const DURATION_SECONDS: NumberRule = NumberRule {
+pub(crate) const DURATION_SECONDS: NumberRule = NumberRule {
     field: NumberField::DurationSeconds,
     max: 31_622_400,
     must_be_whole: true,
     decimals: 0,
 };
 
-const DATA_MB: NumberRule =
+pub(crate) const DATA_MB: NumberRule =
     NumberRule { field: NumberField::DataMb, max: 100_000_000, must_be_whole: false, decimals: 6 };
 
-const AMOUNT: NumberRule = NumberRule {
+pub(crate) const AMOUNT: NumberRule = NumberRule {
     field: NumberField::Amount,
     max: 1_000_000_000,
     must_be_whole: false,
@@ -191,7 +205,7 @@ const AMOUNT: NumberRule = NumberRule {
 };
 
 /// The greatest INTEGER of PostgreSQL.
-const CELL_TOWER_ID: NumberRule = NumberRule {
+pub(crate) const CELL_TOWER_ID: NumberRule = NumberRule {
     field: NumberField::CellTowerId,
     max: 2_147_483_647,
     must_be_whole: true,

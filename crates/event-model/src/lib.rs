@@ -7,6 +7,7 @@
 //! Keeps I-5 (exact sums): numbers are read from their decimal text into integers, never through
 //! floating point.
 
+mod canonical;
 mod dead;
 mod decimal;
 mod decode;

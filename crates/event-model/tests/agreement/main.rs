@@ -21,6 +21,14 @@ proptest! {
         let shown = String::from_utf8_lossy(&payload);
         prop_assert_eq!(answer_of_decode(&payload), naive::decode(&payload), "{}", shown);
     }
+
+    #[test]
+    fn both_give_the_same_answer_in_and_around_the_producers_own_layout(
+        payload in generator::payload_in_the_producers_layout()
+    ) {
+        let shown = String::from_utf8_lossy(&payload);
+        prop_assert_eq!(answer_of_decode(&payload), naive::decode(&payload), "{}", shown);
+    }
 }
 
 /// Agreement means little if the inputs are all refused for the same reason.

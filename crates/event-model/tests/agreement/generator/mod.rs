@@ -20,6 +20,67 @@ pub(crate) fn payload() -> impl Strategy<Value = Vec<u8>> {
     })
 }
 
+/// The producer's own layout, which has a decoder of its own: twelve fields in one order, compact. A
+/// value is most often one that the producer could write, and damage comes as above.
+pub(crate) fn payload_in_the_producers_layout() -> impl Strategy<Value = Vec<u8>> {
+    let text = |text: &'static [&'static str]| {
+        let usual = select(text).prop_map(|text| format!("\"{text}\""));
+        prop_oneof![40 => usual, 10 => Just("null".to_owned()), 1 => plain_text()]
+    };
+    let count = |max: u32| {
+        let usual = (0..=max, 0..1_000_u32, 0..4_u8).prop_map(|(whole, part, form)| match form {
+            0 => format!("{}.{part:03}", whole / 7),
+            1 => format!("{}.{}", whole / 3, part % 10),
+            _ => whole.to_string(),
+        });
+        prop_oneof![20 => usual, 10 => Just("null".to_owned()), 1 => number(max)]
+    };
+    let usual_name = |usual: &'static [&'static str], max_chars, reserved| {
+        let usual = select(usual).prop_map(|text| format!("\"{text}\""));
+        prop_oneof![40 => usual, 1 => name(max_chars, reserved)]
+    };
+    let time = (0..86_400_u32, 0..1_000_000_u32).prop_map(|(second, micros)| {
+        let (hour, minute, second) = (second / 3_600, second / 60 % 60, second % 60);
+        format!("\"2025-11-09T{hour:02}:{minute:02}:{second:02}.{micros:06}Z\"")
+    });
+    let before = (
+        text(&["3f1c6d0e-8a52-4f0b-9d55-0d2c8e6a7b11", ""]),
+        text(&["7701234****"]),
+        usual_name(&["call", "data_session", "sms"], 50, "most_active"),
+        text(&["incoming", "outgoing"]),
+        count(100_000),
+        count(2_000),
+        count(5_000),
+    );
+    let after = (
+        usual_name(&["Almaty", "Астана", "Osh"], 100, "ALL"),
+        count(10_000),
+        prop_oneof![40 => time, 1 => timestamp()],
+        text(&["00c0ffee00c0ffee"]),
+        text(&["00c0ffee00c0ffee"]),
+    );
+    (before, after, damage()).prop_map(|(before, after, damage)| {
+        let (event_id, msisdn, event_type, event_subtype, duration, data, amount) = before;
+        let (region, tower, time, subscriber, counterparty) = after;
+        let members = [
+            ("event_id", event_id),
+            ("msisdn", msisdn),
+            ("event_type", event_type),
+            ("event_subtype", event_subtype),
+            ("duration_seconds", duration),
+            ("data_mb", data),
+            ("amount", amount),
+            ("region", region),
+            ("cell_tower_id", tower),
+            ("timestamp", time),
+            ("subscriber_id", subscriber),
+            ("counterparty_id", counterparty),
+        ];
+        let members = members.map(|(name, value)| (format!("\"{name}\""), value));
+        damage.apply(render(&members, &[""]))
+    })
+}
+
 /// The members of an object in any order: known fields, unknown ones, now and then one twice.
 fn members() -> impl Strategy<Value = Vec<Member>> {
     let needed = (
