@@ -115,9 +115,10 @@ impl Subscribers {
 
     /// Counts the event's subscriber at a place that [`Subscribers::place_of`] gave.
     pub(crate) fn add_event(&mut self, place: usize, event: &EventView<'_>) {
-        let bytes_before = self.sketches[place].bytes();
-        self.sketches[place].add_event(event);
-        self.bytes += self.sketches[place].bytes() - bytes_before;
+        let sketch = &mut self.sketches[place];
+        let bytes_before = sketch.bytes();
+        sketch.add_event(event);
+        self.bytes += sketch.bytes() - bytes_before;
     }
 
     /// Memory held, roughly.
