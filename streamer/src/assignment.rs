@@ -5,6 +5,9 @@
 //! assigned all the same (the group must see it taken), but paused; what comes of it is ignored.
 
 use std::collections::BTreeSet;
+use std::ops::ControlFlow;
+use std::sync::Arc;
+use std::time::Duration;
 
 use rdkafka::consumer::Consumer;
 use rdkafka::error::KafkaResult;
@@ -12,11 +15,13 @@ use rdkafka::{Offset, TopicPartitionList};
 use windowing::Position;
 
 use crate::consumer::GroupConsumer;
+use crate::records::{Polled, RecordQueue};
 
 /// The partitions assigned to one worker's client.
-#[derive(Debug, Default)]
 pub(crate) struct Assignment {
+    consumer: Arc<GroupConsumer>,
     topic: String,
+    records: RecordQueue,
     /// Assigned, whether read or not.
     assigned: BTreeSet<i32>,
     /// Assigned and to be read.
@@ -24,8 +29,24 @@ pub(crate) struct Assignment {
 }
 
 impl Assignment {
-    pub(crate) fn of_topic(topic: String) -> Self {
-        Assignment { topic, ..Assignment::default() }
+    /// Nothing of this topic yet.
+    pub(crate) fn new(consumer: Arc<GroupConsumer>, topic: String) -> anyhow::Result<Self> {
+        let records = RecordQueue::new(Arc::clone(&consumer), &topic)?;
+        let (assigned, reading) = Default::default();
+        Ok(Assignment { consumer, topic, records, assigned, reading })
+    }
+
+    /// Hands over what came of the partitions: [`RecordQueue::serve`].
+    pub(crate) fn serve<F>(&self, wait: Duration, take: F)
+    where
+        F: FnMut(Polled<'_>) -> ControlFlow<()>,
+    {
+        self.records.reattach();
+        self.records.serve(wait, take);
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.assigned.is_empty()
     }
 
     pub(crate) fn contains(&self, partition: i32) -> bool {
@@ -36,11 +57,10 @@ impl Assignment {
     /// everything is paused; the others are not read.
     pub(crate) fn take_over(
         &mut self,
-        consumer: &GroupConsumer,
         partitions: &[i32],
         positions: &[(i32, Position)],
         is_paused: bool,
-    ) -> KafkaResult<()> {
+    ) -> anyhow::Result<()> {
         let mut list = TopicPartitionList::new();
         let mut held_back = Vec::new();
         for &partition in partitions {
@@ -50,6 +70,7 @@ impl Assignment {
                 None => Offset::End,
             };
             list.add_partition_offset(&self.topic, partition, offset)?;
+            self.records.attach(partition)?;
             self.assigned.insert(partition);
             if position.is_some() {
                 self.reading.insert(partition);
@@ -58,64 +79,58 @@ impl Assignment {
                 held_back.push(partition);
             }
         }
-        consumer.incremental_assign(&list)?;
+        self.consumer.incremental_assign(&list)?;
         // The client remembers a pause from a former assignment.
         let to_read: Vec<i32> =
             partitions.iter().copied().filter(|id| !held_back.contains(id)).collect();
         if !to_read.is_empty() {
-            consumer.resume(&self.list(&to_read))?;
+            self.consumer.resume(&self.list(&to_read))?;
         }
-        self.pause_these(consumer, &held_back)
+        self.pause_these(&held_back)?;
+        Ok(())
     }
 
     /// Reads an assigned partition from another position, with a new fetch.
     pub(crate) fn restart(
         &mut self,
-        consumer: &GroupConsumer,
         partition: i32,
         from: Position,
         is_paused: bool,
-    ) -> KafkaResult<()> {
-        consumer.incremental_unassign(&self.list(&[partition]))?;
+    ) -> anyhow::Result<()> {
+        self.consumer.incremental_unassign(&self.list(&[partition]))?;
         self.assigned.remove(&partition);
-        self.take_over(consumer, &[partition], &[(partition, from)], is_paused)
+        self.take_over(&[partition], &[(partition, from)], is_paused)
     }
 
     /// Stops reading one partition.
-    pub(crate) fn hold_back(
-        &mut self,
-        consumer: &GroupConsumer,
-        partition: i32,
-    ) -> KafkaResult<()> {
+    pub(crate) fn hold_back(&mut self, partition: i32) -> KafkaResult<()> {
         self.reading.remove(&partition);
-        if self.contains(partition) { self.pause_these(consumer, &[partition]) } else { Ok(()) }
+        if self.contains(partition) { self.pause_these(&[partition]) } else { Ok(()) }
     }
 
-    pub(crate) fn pause(&self, consumer: &GroupConsumer) -> KafkaResult<()> {
+    pub(crate) fn pause(&self) -> KafkaResult<()> {
         let reading: Vec<i32> = self.reading.iter().copied().collect();
-        self.pause_these(consumer, &reading)
+        self.pause_these(&reading)
     }
 
-    pub(crate) fn resume(&self, consumer: &GroupConsumer) -> KafkaResult<()> {
+    pub(crate) fn resume(&self) -> KafkaResult<()> {
         let reading: Vec<i32> = self.reading.iter().copied().collect();
-        if reading.is_empty() { Ok(()) } else { consumer.resume(&self.list(&reading)) }
+        if reading.is_empty() { Ok(()) } else { self.consumer.resume(&self.list(&reading)) }
     }
 
     /// Gives partitions up.
-    pub(crate) fn give_up(
-        &mut self,
-        consumer: &GroupConsumer,
-        partitions: &[i32],
-    ) -> KafkaResult<()> {
+    pub(crate) fn give_up(&mut self, partitions: &[i32]) -> KafkaResult<()> {
         for partition in partitions {
             self.assigned.remove(partition);
             self.reading.remove(partition);
         }
-        consumer.incremental_unassign(&self.list(partitions))
+        self.consumer.incremental_unassign(&self.list(partitions))?;
+        partitions.iter().for_each(|&partition| self.records.detach(partition));
+        Ok(())
     }
 
-    fn pause_these(&self, consumer: &GroupConsumer, partitions: &[i32]) -> KafkaResult<()> {
-        if partitions.is_empty() { Ok(()) } else { consumer.pause(&self.list(partitions)) }
+    fn pause_these(&self, partitions: &[i32]) -> KafkaResult<()> {
+        if partitions.is_empty() { Ok(()) } else { self.consumer.pause(&self.list(partitions)) }
     }
 
     fn list(&self, partitions: &[i32]) -> TopicPartitionList {

@@ -3,14 +3,15 @@
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
+use event_model::EventTime;
 use rdkafka::admin::{AdminClient, AdminOptions, ResourceSpecifier};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::KafkaError;
-use rdkafka::{ClientConfig, Message, Offset, TopicPartitionList};
-use windowing::{LogEnds, Sighted, Witness, witness_of};
+use rdkafka::message::BorrowedMessage;
+use rdkafka::{ClientConfig, Message, Offset, Timestamp, TopicPartitionList};
+use windowing::{LogEnds, Record, RecordTime, Sighted, Witness, witness_of};
 
-use crate::record::record_of;
 
 /// Reading one record may take this long.
 const SIGHT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -50,7 +51,7 @@ pub(crate) fn sight(
                 return Ok(Sighted::Absent);
             }
             Some(Ok(message)) => {
-                let is_same = witness_of(&record_of(&message, &Vec::new)) == remembered;
+                let is_same = witness_of(&record_of(&message)) == remembered;
                 return Ok(if is_same { Sighted::Same } else { Sighted::Different });
             }
             Some(Err(KafkaError::PartitionEOF(_))) => return Ok(Sighted::Absent),
@@ -82,4 +83,20 @@ pub(crate) async fn is_compacted(kafka: &ClientConfig, topic: &str) -> anyhow::R
         .find(|entry| entry.name == "cleanup.policy")
         .and_then(|entry| entry.value);
     Ok(policy.is_some_and(|policy| policy.contains("compact")))
+}
+
+/// The record, without its headers, which are no part of a witness.
+fn record_of<'a>(message: &'a BorrowedMessage<'_>) -> Record<'a> {
+    let time = match message.timestamp() {
+        Timestamp::LogAppendTime(ms) => RecordTime::LogAppend(EventTime::from_millis(ms)),
+        Timestamp::CreateTime(ms) => RecordTime::Create(EventTime::from_millis(ms)),
+        Timestamp::NotAvailable => RecordTime::Unknown,
+    };
+    Record {
+        offset: message.offset(),
+        time,
+        key: message.key(),
+        payload: message.payload(),
+        headers: &Vec::new,
+    }
 }

@@ -23,7 +23,7 @@ mod migrate;
 mod moment;
 mod operate;
 mod output;
-mod record;
+mod records;
 mod start;
 mod status;
 mod table;

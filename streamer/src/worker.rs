@@ -12,7 +12,8 @@
 
 mod positions;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
+use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{RecvTimeoutError, TryRecvError};
@@ -31,13 +32,11 @@ use crate::assignment::Assignment;
 use crate::consumer::{GroupConsumer, Rebalance, clock, group_consumer};
 use crate::loader::Loader;
 use crate::metrics::{Holdings, WorkerMetrics};
-use crate::record::{headers_of, record_of};
+use crate::records::Polled;
 use crate::writer::Writer;
 
-/// How long one poll waits for a record; timers and reports are looked at in between.
+/// How long one poll waits for a record; events, timers and reports are looked at in between.
 const POLL_WAIT: Duration = Duration::from_millis(50);
-/// Records taken in a row before timers and reports are looked at.
-const POLL_BATCH: usize = 512;
 /// A flush before partitions are lost may take this long; then they are dropped, and read again by
 /// their next owner.
 const FLUSH_BEFORE_REVOKE: Duration = Duration::from_secs(5);
@@ -81,8 +80,6 @@ pub(crate) struct Worker {
     halted: BTreeMap<i32, String>,
     /// Rows were loaded for these; the client has yet to be told.
     to_read: Vec<(i32, Position)>,
-    /// The reader has come to their end, and nothing came since.
-    at_end: BTreeSet<i32>,
     flush_interval: Duration,
     drain_to: Vec<(i32, Position)>,
     stop: Arc<AtomicBool>,
@@ -109,9 +106,9 @@ impl Worker {
         )?;
         Ok(Worker {
             closing: ClosingGuard(Arc::clone(&consumer)),
+            assignment: Assignment::new(Arc::clone(&consumer), topic)?,
             consumer,
             engine: Engine::new(Bounds::default()).in_group(options.group_id),
-            assignment: Assignment::of_topic(topic),
             writer,
             loader: options.loader,
             effects: Vec::new(),
@@ -119,7 +116,6 @@ impl Worker {
             started_at: Instant::now(),
             halted: BTreeMap::new(),
             to_read: Vec::new(),
-            at_end: BTreeSet::new(),
             flush_interval: options.flush_interval,
             drain_to: options.drain_to,
             stop: options.stop,
@@ -148,10 +144,8 @@ impl Worker {
             self.serve_reports()?;
             self.serve_timers();
             self.carry_out_effects()?;
+            self.serve_events()?;
             self.poll()?;
-            for rebalance in self.consumer.client().context().take() {
-                self.serve_rebalance(rebalance)?;
-            }
             self.report();
         }
         Ok(())
@@ -167,38 +161,52 @@ impl Worker {
         });
     }
 
-    /// Takes what the client has ready; waits only for the first record. A rebalance ends it, so
-    /// that no record of a new partition comes before its assignment.
+    /// Rebalances, and errors of the client. Waits for them only where there is nothing to read.
+    fn serve_events(&mut self) -> anyhow::Result<()> {
+        let wait = if self.assignment.is_empty() { POLL_WAIT } else { Duration::ZERO };
+        match self.consumer.poll(wait) {
+            // Not from its partition's own queue, so its order is not known: what follows it may have
+            // been counted, and it would be counted as skipped (I-7). To begin again is exact.
+            Some(Ok(stray)) => anyhow::bail!(
+                "the Kafka client delivered offset {} of partition {} outside its queue",
+                stray.offset(),
+                stray.partition()
+            ),
+            Some(Err(error)) => serve_error(error, "", &mut self.engine, &mut self.effects)?,
+            None => {}
+        }
+        for rebalance in self.consumer.client().context().take() {
+            self.serve_rebalance(rebalance)?;
+        }
+        self.carry_out_effects()
+    }
+
+    /// Takes the records that the client has ready; waits only for the first. Whatever is to be done
+    /// ends it: what comes afterwards depends on it.
     fn poll(&mut self) -> anyhow::Result<()> {
         let now = clock();
-        let mut wait = POLL_WAIT;
-        let mut records = 0;
-        for _ in 0..POLL_BATCH {
-            let Some(polled) = self.consumer.poll(wait) else { break };
-            wait = Duration::ZERO;
+        let wait = if self.assignment.is_empty() { Duration::ZERO } else { POLL_WAIT };
+        let (engine, effects) = (&mut self.engine, &mut self.effects);
+        let (mut records, mut failed) = (0, Ok(()));
+        self.assignment.serve(wait, |polled| {
             match polled {
-                Ok(message) => {
+                Polled::Record { partition, record } => {
                     records += 1;
-                    if !self.at_end.is_empty() {
-                        self.at_end.remove(&message.partition());
-                    }
-                    let headers = || headers_of(&message);
-                    let record = record_of(&message, &headers);
-                    let partition = message.partition();
                     fail_point("record_polled");
-                    self.engine.apply(Input::Record { partition, record, now }, &mut self.effects);
+                    engine.apply(Input::Record { partition, record, now }, effects);
                     fail_point("record_counted");
                 }
-                Err(KafkaError::PartitionEOF(partition)) => {
-                    self.at_end.insert(partition);
-                    self.engine.apply(Input::ReachedEnd(partition), &mut self.effects);
+                Polled::End { partition, end } => {
+                    engine.apply(Input::ReachedEnd(partition), effects);
+                    // Moves the position over control records at the end of the log.
+                    engine.apply(Input::EndOfLog { partition, end }, effects);
                 }
-                Err(error) => serve_error(error, &mut self.engine, &mut self.effects)?,
+                Polled::Error { error, detail } => failed = serve_error(error, detail, engine, effects),
             }
-            if !self.effects.is_empty() {
-                break;
-            }
-        }
+            let is_over = !effects.is_empty() || failed.is_err();
+            if is_over { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        });
+        failed?;
         self.metrics.read(records);
         self.carry_out_effects()
     }
@@ -216,7 +224,6 @@ impl Worker {
     }
 
     fn serve_timers(&mut self) {
-        self.skip_to_ends();
         let duties = self.agenda.due(self.started_at.elapsed(), jittered(self.flush_interval));
         let flushes = duties.contains(&Duty::Flush) || self.engine.is_flushing();
         if !flushes && self.has_drained_its_share() {
@@ -247,27 +254,6 @@ impl Worker {
             })
     }
 
-    /// Moves positions over control records at the end of the log.
-    ///
-    /// The client's own position is past them once it has reported the end and nothing came since:
-    /// both come in order through the same queue.
-    fn skip_to_ends(&mut self) {
-        if self.at_end.is_empty() {
-            return;
-        }
-        let Ok(positions) = self.consumer.position() else { return };
-        for element in positions.elements() {
-            let partition = element.partition();
-            if let rdkafka::Offset::Offset(offset) = element.offset()
-                && self.at_end.contains(&partition)
-            {
-                let end = Position::at(offset);
-                self.engine.apply(Input::EndOfLog { partition, end }, &mut self.effects);
-            }
-        }
-        self.at_end.clear();
-    }
-
     fn serve_rebalance(&mut self, rebalance: Rebalance) -> anyhow::Result<()> {
         match rebalance {
             Rebalance::Assigned(partitions) => {
@@ -281,7 +267,7 @@ impl Worker {
                 let positions = std::mem::take(&mut self.to_read);
                 let is_paused = self.engine.is_paused();
                 self.assignment
-                    .take_over(&self.consumer, &partitions, &positions, is_paused)
+                    .take_over(&partitions, &positions, is_paused)
                     .context("taking partitions over")?;
                 fail_point("assign_done");
             }
@@ -295,12 +281,9 @@ impl Worker {
                 fail_point("revoke_flushed");
                 self.engine.apply(Input::Revoked(&partitions), &mut self.effects);
                 self.agenda.revoked(&partitions);
-                for partition in &partitions {
-                    self.halted.remove(partition);
-                    self.at_end.remove(partition);
-                }
+                self.halted.retain(|partition, _| !partitions.contains(partition));
                 self.assignment
-                    .give_up(&self.consumer, &partitions)
+                    .give_up(&partitions)
                     .context("giving partitions up")?;
                 fail_point("revoke_done");
             }
@@ -325,14 +308,13 @@ impl Worker {
                 }
             }
             Effect::Read { partition, from } => {
-                self.at_end.remove(&partition);
                 if self.halted.remove(&partition).is_some() {
                     tracing::info!(partition, "not halted any more");
                 }
                 if self.assignment.contains(partition) {
                     let is_paused = self.engine.is_paused();
                     self.assignment
-                        .restart(&self.consumer, partition, from, is_paused)
+                        .restart(partition, from, is_paused)
                         .with_context(|| format!("reading partition {partition} from {from}"))?;
                 } else {
                     self.to_read.push((partition, from));
@@ -348,16 +330,16 @@ impl Worker {
                     tracing::error!(partition, "halted: {reason}");
                 }
                 self.assignment
-                    .hold_back(&self.consumer, partition)
+                    .hold_back(partition)
                     .with_context(|| format!("pausing partition {partition}"))?;
             }
             Effect::Pause => {
                 tracing::info!("reading pauses until the flush under way is stored");
-                self.assignment.pause(&self.consumer).context("pausing")?;
+                self.assignment.pause().context("pausing")?;
             }
             Effect::Resume => {
                 tracing::info!("reading goes on");
-                self.assignment.resume(&self.consumer).context("resuming")?;
+                self.assignment.resume().context("resuming")?;
             }
             Effect::Flush(batch) => {
                 fail_point("flush_cut");
@@ -370,7 +352,6 @@ impl Worker {
     /// Stores what there is, for at most `limit`.
     fn flush_and_wait(&mut self, first: Input<'static>, limit: Duration) {
         let deadline = Instant::now() + limit;
-        self.skip_to_ends();
         let mut input = first;
         loop {
             self.engine.apply(input, &mut self.effects);
@@ -399,6 +380,7 @@ impl Worker {
     /// Leaves the group, for at most [`CLOSE_DEADLINE`].
     fn close(self) {
         drop(self.closing);
+        drop(self.assignment);
         self.writer.give_up.store(true, Ordering::Relaxed);
         // Without its inbox the writer ends, and lets go of the client.
         drop(self.writer);
@@ -437,12 +419,13 @@ impl Drop for ClosingGuard {
 /// Broken connections heal by themselves; a refused position and a fatal error do not.
 fn serve_error(
     error: KafkaError,
+    detail: &str,
     engine: &mut Engine,
     effects: &mut Vec<Effect>,
 ) -> anyhow::Result<()> {
     match error.rdkafka_error_code() {
         Some(RDKafkaErrorCode::AutoOffsetReset | RDKafkaErrorCode::OffsetOutOfRange) => {
-            tracing::warn!("a position is outside its log: {error}");
+            tracing::warn!("a position is outside its log: {error}: {detail}");
             engine.apply(Input::ResetRefused, effects);
             Ok(())
         }
@@ -452,7 +435,7 @@ fn serve_error(
             | RDKafkaErrorCode::BadCompression
             | RDKafkaErrorCode::NotImplemented,
         ) => {
-            tracing::warn!("records that can't be read: {error}");
+            tracing::warn!("records that can't be read: {error}: {detail}");
             engine.apply(Input::BatchUnreadable, effects);
             Ok(())
         }
@@ -460,7 +443,7 @@ fn serve_error(
             Err(error).context("the Kafka client can't go on")
         }
         _ => {
-            tracing::warn!("Kafka: {error}");
+            tracing::warn!("Kafka: {error}: {detail}");
             Ok(())
         }
     }
