@@ -45,6 +45,8 @@ pub mod scenario;
 pub mod schema;
 mod sink;
 mod stop;
+#[cfg(test)]
+mod testing;
 mod truth;
 
 use std::fmt;
