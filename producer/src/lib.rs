@@ -45,6 +45,8 @@ pub mod scenario;
 pub mod schema;
 mod sink;
 mod stop;
+#[cfg(test)]
+mod testing;
 mod truth;
 
 use std::fmt;
@@ -103,7 +105,8 @@ impl fmt::Display for Summary {
 /// under way.
 ///
 /// # Errors
-/// No broker, a topic that can't be made, settings that don't fit; or at least one event that was
+/// No broker, a topic that can't be made, settings that don't fit, a scenario that silences a
+/// partition which the topic does not have; or at least one event that was
 /// not delivered.
 pub async fn run(config: Config, shutdown: impl Future) -> anyhow::Result<Summary> {
     let mut shutdown = pin!(shutdown);
@@ -119,6 +122,8 @@ pub async fn run(config: Config, shutdown: impl Future) -> anyhow::Result<Summar
     is_ready.store(true, Ordering::Relaxed);
     let plan =
         config.plan(EventTime::from(Utc::now()), rand::random()).map_err(anyhow::Error::msg)?;
+    let scenario = &plan.draft.scenario;
+    scenario.check_partitions(&config.kafka.kafka_topic, partitions).map_err(anyhow::Error::msg)?;
     announce(&config, &plan);
     let truth = config.truth.clone().map(|path| TruthFile { path, zone: config.truth_timezone });
     let progress = Progress::begin(config.stdout);

@@ -32,6 +32,8 @@ fn plan(arguments: &PlanArgs) -> anyhow::Result<()> {
     let now = Utc::now();
     let plan = config.plan(EventTime::from(now), rand::random()).map_err(anyhow::Error::msg)?;
     let partitions = config.kafka.topic_partitions.unsigned_abs();
+    let scenario = &plan.draft.scenario;
+    scenario.check_partitions(&config.kafka.kafka_topic, partitions).map_err(anyhow::Error::msg)?;
     if let Some(count) = sample {
         return ignoring_a_reader_gone(preview::print_sample(
             &plan,

@@ -79,8 +79,7 @@ fn between(earlier: EventTime, later: EventTime) -> Duration {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    const NOON: EventTime = EventTime::from_millis(1_762_689_600_000);
+    use crate::testing::NOON;
 
     #[test]
     fn a_letter_waits_for_the_later_of_its_time_and_its_turn() {

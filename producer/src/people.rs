@@ -4,12 +4,15 @@
 //! masked number, pseudonym, activity, home, work, acquaintances. Each follows from his own stream
 //! alone. Full numbers exist only while these are made.
 
+mod circles;
+
 use std::fmt::Write;
 
+use self::circles::Circles;
 use crate::permutation::Permutation;
 use crate::pseudonym::SubscriberKey;
 use crate::random::{Dice, Purpose, Streams};
-use crate::scenario::{Contacts, Grid, Movement, Scenario, Towers, type_index};
+use crate::scenario::{Grid, Movement, Scenario, Towers, type_index};
 use event_model::EventType;
 
 /// Numbers behind a prefix: seven digits.
@@ -18,10 +21,6 @@ const NUMBERS_PER_PREFIX: u64 = 10_000_000;
 const HIDDEN: u64 = 10_000;
 /// What stands for the other four.
 const MASK: &str = "****";
-/// Variants of [`Purpose::Order`]: below are the prefixes, from here on the acquaintances.
-const CIRCLES_VARIANT: u32 = 1_000;
-/// Most acquaintances of one kind.
-const CIRCLES_MAX: u32 = 128;
 
 /// All subscribers, numbered from 0. Where people have homes, those of one region are neighbours.
 #[derive(Clone, Debug)]
@@ -193,78 +192,6 @@ impl Numbers {
     }
 }
 
-/// Who knows whom. Each circle pairs people up: whoever is at place 2i of a random order knows the
-/// one at place 2i + 1. So acquaintance is mutual, and nobody's list has to be kept.
-#[derive(Clone, Debug)]
-struct Circles {
-    contacts: Contacts,
-    /// By region and rank: its people's circles.
-    inside: Vec<Vec<Permutation>>,
-    /// Where each region's people begin.
-    starts: Vec<u32>,
-    /// By rank: everybody's circles.
-    outside: Vec<Permutation>,
-    subscribers: u32,
-    /// How often each rank is called: the second friend half as often as the first, and so on.
-    rank_weights: Vec<f64>,
-}
-
-impl Circles {
-    fn new(contacts: Contacts, streams: Streams, region_ends: &[u32], subscribers: u32) -> Self {
-        let circles = |group: u32, count: u32, size: u32| -> Vec<Permutation> {
-            let variant = CIRCLES_VARIANT + group * CIRCLES_MAX;
-            let root = |rank| streams.root(Purpose::Order, variant + rank);
-            (0..count).map(|rank| Permutation::new(root(rank), u64::from(size.max(1)))).collect()
-        };
-        // Where nobody has a home, all are of one region.
-        let whole = [subscribers];
-        let ends = if region_ends.is_empty() { &whole } else { region_ends };
-        let starts: Vec<u32> =
-            std::iter::once(0).chain(ends.iter().copied()).take(ends.len()).collect();
-        let inside = starts
-            .iter()
-            .zip(ends)
-            .zip(1..)
-            .map(|((start, end), group)| circles(group, contacts.inside_region, end - start));
-        Circles {
-            inside: inside.collect(),
-            outside: circles(0, contacts.outside_region, subscribers),
-            rank_weights: (0..contacts.inside_region + contacts.outside_region)
-                .map(|rank| 1.0 / f64::from(rank + 1))
-                .collect(),
-            contacts,
-            starts,
-            subscribers,
-        }
-    }
-
-    /// One of the acquaintances; `None` for somebody who has none at all.
-    fn draw(&self, subscriber: u32, region: usize, dice: &mut Dice) -> Option<u32> {
-        let count = self.rank_weights.len();
-        let drawn = dice.weighted(self.rank_weights.iter().copied());
-        // Where a circle leaves him alone, the next one takes its place.
-        (0..count).find_map(|step| self.at_rank(subscriber, region, (drawn + step) % count))
-    }
-
-    fn at_rank(&self, subscriber: u32, region: usize, rank: usize) -> Option<u32> {
-        match rank.checked_sub(self.contacts.inside_region as usize) {
-            None => {
-                let start = self.starts[region];
-                let end = self.starts.get(region + 1).copied().unwrap_or(self.subscribers);
-                let circle = &self.inside[region][rank];
-                partner(circle, subscriber - start, end - start).map(|other| start + other)
-            }
-            Some(rank) => partner(&self.outside[rank], subscriber, self.subscribers),
-        }
-    }
-}
-
-fn partner(circle: &Permutation, index: u32, size: u32) -> Option<u32> {
-    let place = circle.place_of(u64::from(index)) ^ 1;
-    // In a circle of an odd number the last one is alone.
-    (place < u64::from(size)).then(|| circle.index_at(place) as u32)
-}
-
 #[cfg(test)]
 mod tests {
     use std::collections::HashSet;
@@ -345,34 +272,6 @@ mod tests {
         assert_eq!(msisdns(&one), msisdns(&other));
         assert!(ids(&one).is_disjoint(&ids(&other)));
         assert!(ids(&one).is_disjoint(&ids(&people("default", 2, &key('a')).1)));
-    }
-
-    #[test]
-    fn acquaintance_is_mutual_and_mostly_inside_the_region() {
-        let (scenario, people) = people("kazakhstan", 1, &key('a'));
-        let circles = people.circles.as_ref().unwrap();
-        let contacts = scenario.contacts.unwrap();
-        let mut dice = Streams::of(1).at(0).open(Purpose::Event, 0, 0);
-        for subscriber in (0..SIZE).step_by(7) {
-            let region = people.home_region(subscriber);
-            for _ in 0..20 {
-                let Some(other) = circles.draw(subscriber, region, &mut dice) else { continue };
-                assert_ne!(other, subscriber);
-                let start = circles.starts[region];
-                let is_inside = people.home_region(other) == region && {
-                    let size = scenario_size(&people, region);
-                    let knows = |circle| partner(circle, other - start, size);
-                    circles.inside[region].iter().any(|c| knows(c) == Some(subscriber - start))
-                };
-                let knows = |circle| partner(circle, other, SIZE) == Some(subscriber);
-                assert!(is_inside || circles.outside.iter().any(knows));
-            }
-        }
-        let friends: HashSet<u32> = (0..2_000)
-            .filter_map(|_| circles.draw(17, people.home_region(17), &mut dice))
-            .collect();
-        assert!(friends.len() as u32 <= contacts.inside_region + contacts.outside_region);
-        assert!(friends.len() > 10, "{}", friends.len());
     }
 
     fn scenario_size(people: &People, region: usize) -> u32 {

@@ -331,6 +331,16 @@ impl Scenario {
         Scenario::parse(name, text).expect("tests read every built-in scenario")
     }
 
+    /// Whether a topic of so many partitions has those that the scenario silences. Events would
+    /// otherwise go on where they were to stop, without a word.
+    ///
+    /// # Errors
+    /// A sentence that names scenario, key, partition, the topic and its number of partitions.
+    pub fn check_partitions(&self, topic: &str, partitions: u32) -> Result<(), String> {
+        check::faults::silent_partitions_exist(&self.faults, topic, partitions)
+            .map_err(|problem| format!("scenario {}: {problem}", self.name))
+    }
+
     /// How a type is drawn.
     pub fn model(&self, event_type: EventType) -> &TypeModel {
         &self.types[type_index(event_type)]

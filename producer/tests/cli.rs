@@ -202,6 +202,27 @@ fn bad_input_is_named_with_a_way_out() {
 }
 
 #[test]
+fn a_silent_partition_that_is_not_there_is_named_before_anything_is_sent() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("silent.toml");
+    let lines = "extends = \"default\"\n[[faults.silent_partitions]]\npartition = 3\n\
+                 from = \"2025-11-09\"\nto = \"2025-11-10\"";
+    std::fs::write(&path, lines).unwrap();
+    let range = format!("--from 2025-11-09 --to 2025-11-10 --scenario {}", path.to_str().unwrap());
+    for program in ["--stdout", "plan", "plan --sample 5"] {
+        let line = format!("{program} {range}");
+        let refused = output(&line);
+        let error = text(&refused.stderr);
+        assert_eq!(refused.status.code(), Some(1), "{program}: {error}");
+        assert!(refused.stdout.is_empty(), "{program}");
+        for part in ["partition: 3", "less than 3", "telecom_events", "--topic-partitions"] {
+            assert!(error.contains(part), "{program}: no {part:?} in {error}");
+        }
+        assert!(output(&format!("{line} --topic-partitions 4 --count 5")).status.success());
+    }
+}
+
+#[test]
 fn a_bad_key_is_refused_without_showing_it_and_a_good_one_is_never_shown() {
     let range = "--stdout --from 2025-11-09 --to 2025-11-10 --count 3";
     let secret = "c0ffee5ecretc0ffee5ecretc0ffee5ecret";

@@ -134,6 +134,24 @@ async fn guarantees_can_t_be_switched_off() {
 }
 
 #[tokio::test]
+async fn a_silent_partition_that_the_topic_does_not_have_ends_the_run_before_the_first_event() {
+    let broker = broker();
+    let folder = tempfile::tempdir().unwrap();
+    let scenario = folder.path().join("silent.toml");
+    let silence = format!(
+        "extends = \"default\"\n[[faults.silent_partitions]]\npartition = {PARTITIONS}\n\
+         from = \"2025-11-09\"\nto = \"2025-11-10\""
+    );
+    std::fs::write(&scenario, silence).unwrap();
+    let config = config(&broker, &["--scenario", scenario.to_str().unwrap()]);
+    let error = run(config, pending::<()>()).await.unwrap_err().to_string();
+    for part in ["silent_partitions[0].partition: 3", "less than 3", "topic events"] {
+        assert!(error.contains(part), "no {part:?} in {error}");
+    }
+    assert!(records(&broker).is_empty());
+}
+
+#[tokio::test]
 async fn a_shutdown_before_the_first_event_is_no_failure() {
     let broker = broker();
     let summary = run(config(&broker, &[]), async {}).await.unwrap();

@@ -29,8 +29,9 @@ const MARKS: [&str; 8] = [
 ];
 
 /// All sentences in these are parts of reasons why a partition halts.
-const REASONS: [&str; 4] = [
+const REASONS: [&str; 5] = [
     "crates/windowing/src/engine/slot.rs",
+    "crates/windowing/src/engine/slot/log_ends.rs",
     "crates/windowing/src/continuity.rs",
     "crates/store/src/refusal.rs",
     "crates/store/src/queries/halt_missing_partitions.sql",

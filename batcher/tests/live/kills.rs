@@ -92,31 +92,23 @@ async fn heals(mut case: Case) {
 }
 
 #[tokio::test]
-async fn killed_before_it_has_begun() {
-    let mut case = Case::new().await;
-    let mut holder = case.database.connect().await;
-    hold(&mut holder, "LOCK TABLE batch_runs IN SHARE MODE /* held by a test */").await;
-    let program = case.start();
-    somebody_waits(&mut case.database.connection).await;
-    case.kill(program).await;
-    release(&mut holder).await;
-    drop(holder);
-    assert_eq!(left(&mut case).await, (false, "0".to_owned()));
-    heals(case).await;
-}
-
-#[tokio::test]
-async fn killed_inside_its_transaction() {
-    let mut case = Case::new().await;
-    let mut holder = case.database.connect().await;
-    hold(&mut holder, "SELECT FROM daily_stats FOR UPDATE /* held by a test */").await;
-    let program = case.start();
-    somebody_waits(&mut case.database.connection).await;
-    case.kill(program).await;
-    release(&mut holder).await;
-    drop(holder);
-    assert_eq!(left(&mut case).await, (false, "1".to_owned()));
-    heals(case).await;
+async fn killed_before_it_has_begun_and_inside_its_transaction() {
+    // (what keeps the program waiting, runs without an end)
+    for (lock, open_runs) in [
+        ("LOCK TABLE batch_runs IN SHARE MODE /* held by a test */", "0"),
+        ("SELECT FROM daily_stats FOR UPDATE /* held by a test */", "1"),
+    ] {
+        let mut case = Case::new().await;
+        let mut holder = case.database.connect().await;
+        hold(&mut holder, lock).await;
+        let program = case.start();
+        somebody_waits(&mut case.database.connection).await;
+        case.kill(program).await;
+        release(&mut holder).await;
+        drop(holder);
+        assert_eq!(left(&mut case).await, (false, open_runs.to_owned()), "{lock}");
+        heals(case).await;
+    }
 }
 
 #[tokio::test]

@@ -41,6 +41,15 @@ async fn a_computed_day_is_valid_and_each_change_by_hand_is_found() {
             "UPDATE daily_stats SET total_data_tb = NULL WHERE event_type = 'most_active'",
             vec!["total_data_tb: most_active, "],
         ),
+        // No sketch covers these windows: numbers that somebody made up.
+        (
+            "UPDATE daily_stats SET distinct_subscribers = 7 WHERE event_type = 'most_active'",
+            vec!["distinct_subscribers: most_active, ", "avg_data_per_user_mb: most_active, "],
+        ),
+        (
+            "UPDATE daily_stats SET avg_data_per_user_mb = 0 WHERE region = 'Алматы'",
+            vec!["avg_data_per_user_mb: call, Алматы"],
+        ),
         (
             "UPDATE daily_stats SET region = 'Nowhere' WHERE event_type = 'most_active'",
             vec!["region with the most events: most_active"],

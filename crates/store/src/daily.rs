@@ -15,17 +15,19 @@
 //! unlock the date
 //! ```
 
-use std::fmt;
+mod error;
+
 use std::time::Duration;
 
-use chrono::{Datelike, NaiveDate, NaiveDateTime};
+use chrono::{Datelike, NaiveDate};
+use sqlx::Connection;
 use sqlx::postgres::PgConnection;
-use sqlx::{Connection, FromRow};
-use thiserror::Error;
 
 use crate::batch_runs::{RunEnd, day_record, finish_run, start_run};
 use crate::subscribers::fill_subscribers;
 use crate::{BusinessDay, DayRecord, DayState, StoreError, day_state};
+
+pub use self::error::{DailyError, UnusableRow};
 
 /// First key of the advisory locks that hold a date; the second is the date. "dail" in ASCII.
 const DATE_LOCK_SPACE: i32 = 0x6461_696c;
@@ -87,82 +89,6 @@ pub struct ComputedDay {
     pub changed_after_final: Option<i64>,
     /// Whether the day could still change, judged in the same snapshot as the figures.
     pub state: DayState,
-}
-
-/// Why a day could not be computed.
-#[derive(Debug, Error)]
-pub enum DailyError {
-    /// A row that can't be part of any sum.
-    #[error(transparent)]
-    UnusableRow(UnusableRow),
-    /// Windows were deleted since they were counted.
-    #[error(
-        "{date} has windows of {found} events, but {version} were counted: windows have been \
-         deleted, and daily_stats is left as it was"
-    )]
-    WindowsMissing {
-        /// The date.
-        date: NaiveDate,
-        /// Events that the day's windows hold.
-        found: i64,
-        /// Events that the ledger says were counted.
-        version: i64,
-    },
-    /// Somebody else holds the date.
-    #[error(
-        "another run has been working on {date} for more than {waited:?}; \
-         let it finish or end it, or wait longer with --lock-wait"
-    )]
-    Busy {
-        /// The date.
-        date: NaiveDate,
-        /// How long we waited.
-        waited: Duration,
-    },
-    /// The database failed.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-}
-
-/// A row of `real_time_metrics` that someone else inserted and that can't be used.
-#[derive(Clone, Debug, PartialEq, Error, FromRow)]
-pub struct UnusableRow {
-    window_start: NaiveDateTime,
-    event_type: Option<String>,
-    region: Option<String>,
-    total_data_mb: Option<f64>,
-    total_amount: Option<f64>,
-}
-
-impl fmt::Display for UnusableRow {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let text = |value: &Option<String>| match value {
-            Some(value) => format!("'{value}'"),
-            None => "NULL".to_owned(),
-        };
-        let non_finite = |value: Option<f64>| value.is_some_and(|value| !value.is_finite());
-        let problem = if self.event_type.is_none() {
-            "event_type is NULL"
-        } else if self.region.is_none() {
-            "region is NULL"
-        } else if self.event_type.as_deref() == Some("most_active") {
-            "event_type 'most_active' is reserved for daily_stats"
-        } else if self.region.as_deref() == Some("ALL") {
-            "region 'ALL' is reserved for daily_stats"
-        } else if non_finite(self.total_data_mb) {
-            "total_data_mb is NaN or infinite"
-        } else {
-            "total_amount is NaN or infinite"
-        };
-        write!(
-            f,
-            "real_time_metrics has a row that can't be part of the day's figures: window_start \
-             {}, event_type {}, region {}: {problem}; correct the row or delete it",
-            self.window_start,
-            text(&self.event_type),
-            text(&self.region),
-        )
-    }
 }
 
 /// Replaces the day's rows in `daily_stats`. Runs of one date wait for each other, at most
@@ -233,42 +159,6 @@ impl RunOptions<'_> {
             }
             Condition::IfStale => stale.map(|record| record.include_late),
         }
-    }
-}
-
-impl DailyError {
-    /// Whether the same may go well for another day: not the database is at fault, but this day.
-    pub fn is_of_one_day(&self) -> bool {
-        match self {
-            DailyError::UnusableRow(_)
-            | DailyError::WindowsMissing { .. }
-            | DailyError::Busy { .. } => true,
-            DailyError::Store(error) => error.is_refused_value(),
-        }
-    }
-
-    fn may_have_committed(&self) -> bool {
-        match self {
-            DailyError::Store(error @ StoreError::Sql { doing, .. }) => {
-                *doing == COMMITTING && error.sqlstate().is_none()
-            }
-            _ => false,
-        }
-    }
-
-    /// The error and what caused it, for `batch_runs.error`.
-    fn with_causes(&self) -> String {
-        let mut text = self.to_string();
-        let mut cause = std::error::Error::source(self);
-        while let Some(error) = cause {
-            let message = error.to_string();
-            // sqlx repeats the server's words in its own.
-            if !text.ends_with(&message) {
-                text = format!("{text}: {message}");
-            }
-            cause = error.source();
-        }
-        text
     }
 }
 

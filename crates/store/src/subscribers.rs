@@ -99,7 +99,7 @@ pub(crate) async fn fill_subscribers(
 
 /// The subscribers of a day's rows.
 #[derive(Default)]
-struct Counts {
+pub(crate) struct Counts {
     /// By type, then region: events covered, estimate.
     by_pair: HashMap<String, HashMap<String, (i64, i64)>>,
     /// By the type whose row is over all regions; `most_active` is the region's over all types.
@@ -117,7 +117,7 @@ struct Merged {
 
 impl Counts {
     /// The estimate of a row, or, if not exactly its events are covered, how many are.
-    fn of_row(&self, event_type: &str, region: &str, events: i64) -> Result<i64, i64> {
+    pub(crate) fn of_row(&self, event_type: &str, region: &str, events: i64) -> Result<i64, i64> {
         let is_merged = region == "ALL" || event_type == "most_active";
         let (covered, estimate, is_broken) = if is_merged {
             self.merged.get(event_type).map_or((0, 0, false), |Merged { union, is_broken }| {
@@ -146,8 +146,9 @@ impl Counts {
     }
 }
 
-/// Reads the day's sketches one by one: a day can have more than should be held at once.
-async fn merge_sketches(
+/// The subscribers of a day's `rows`: (event_type, region, events). Reads the sketches one by one: a
+/// day can have more than should be held at once.
+pub(crate) async fn merge_sketches(
     connection: &mut PgConnection,
     day: &BusinessDay,
     rows: &[(String, String, i64)],

@@ -1,17 +1,21 @@
-//! Checks a day's rows in `daily_stats` by adding the windows up again in another way, and by the
-//! identities that must hold between the rows.
+//! Checks every figure of a day's rows in `daily_stats`: by adding the windows up again in another
+//! way, by merging the day's sketches again, and by the identities that must hold between the rows.
 //!
 //! In: a [`BusinessDay`]. Out: a [`Validation`]. Changes nothing.
 //!
 //! ```text
-//! each figure of a type in a region = the sum of its windows
-//! Σ regions of a type               = its row 'ALL'
-//! the busiest region's Σ types      = the row 'most_active'
-//! avg_duration_seconds              = total_duration_hours × 3600 / total_events
+//! each sum of a type in a region = the sum of its windows
+//! Σ regions of a type            = its row 'ALL'
+//! the busiest region's Σ types   = the row 'most_active'
+//! avg_duration_seconds           = total_duration_hours × 3600 / total_events
+//! distinct_subscribers           = the estimate of the row's merged sketches; NULL unless these
+//!                                  cover exactly the events of its windows
+//! avg_data_per_user_mb           = total_data_tb × 1024 × 1024 / distinct_subscribers
 //! ```
 //!
 //! Together these reach every row: a day that passes has counts that add up to those of its windows.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 use sqlx::postgres::PgConnection;
@@ -20,6 +24,7 @@ use sqlx::{Connection, FromRow};
 use crate::batch_runs::day_record;
 use crate::difference::{Difference, Differences};
 use crate::recount::{MixedSum, Recount, Recounted, recount};
+use crate::subscribers::merge_sketches;
 use crate::{BusinessDay, StoreError};
 
 const ALL_REGIONS: &str = "ALL";
@@ -50,12 +55,18 @@ struct DailyRow {
     total_data_tb: f64,
     total_amount: f64,
     avg_duration_seconds: Option<f64>,
+    distinct_subscribers: Option<i64>,
+    avg_data_per_user_mb: Option<f64>,
 }
+
+/// (event_type, region) of a row → its number of subscribers; `None`: it can't be known, and the
+/// row must say NULL.
+type Subscribers = BTreeMap<(String, String), Option<i64>>;
 
 /// Compares the day's rows with each other and with the windows, in one snapshot.
 ///
 /// # Errors
-/// A failed statement.
+/// A failed statement; a damaged row of `subscriber_sketches`.
 pub async fn validate_day(
     connection: &mut PgConnection,
     day: &BusinessDay,
@@ -79,11 +90,50 @@ pub async fn validate_day(
     // Rows that no run of ours has noted were computed without late events.
     let include_late = record.is_some_and(|record| record.include_late);
     let counted = recount(&mut transaction, day, include_late).await?;
+    let expected_rows = rows_of(&counted);
+    let sketches = merge_sketches(&mut transaction, day, &expected_rows).await?;
     transaction.commit().await.map_err(StoreError::sql("ending the validation"))?;
-    Ok(Validation::Compared(compare(&rows, counted)))
+    let subscribers = expected_rows
+        .into_iter()
+        .map(|(event_type, region, events)| {
+            let estimate = sketches.of_row(&event_type, &region, events).ok();
+            ((event_type, region), estimate)
+        })
+        .collect();
+    Ok(Validation::Compared(compare(&rows, counted, &subscribers)))
 }
 
-fn compare(rows: &[DailyRow], counted: Recount) -> Differences {
+/// The rows that the windows call for, each with its events: what the sketches must cover. Were the
+/// stored rows' own events taken, one changed count would call right subscribers wrong, too.
+fn rows_of(counted: &Recount) -> Vec<(String, String, i64)> {
+    let mut by_row: BTreeMap<(&str, &str), i128> = BTreeMap::new();
+    let mut by_region: BTreeMap<&str, i128> = BTreeMap::new();
+    for ((event_type, region), sums) in counted {
+        *by_row.entry((event_type, region)).or_default() += sums.events;
+        *by_row.entry((event_type, ALL_REGIONS)).or_default() += sums.events;
+        *by_region.entry(region).or_default() += sums.events;
+    }
+    let busiest = busiest(by_region.iter().map(|(region, events)| (*region, *events)));
+    if let Some(region) = busiest {
+        by_row.insert((MOST_ACTIVE, region), by_region[region]);
+    }
+    by_row
+        .into_iter()
+        .map(|((event_type, region), events)| {
+            // No sketch covers more events than the column of daily_stats can hold.
+            let events = i64::try_from(events).unwrap_or(i64::MAX);
+            (event_type.to_owned(), region.to_owned(), events)
+        })
+        .collect()
+}
+
+/// The region with the most events; of equals the first. The regions come by code point.
+fn busiest<'a>(regions: impl Iterator<Item = (&'a str, i128)>) -> Option<&'a str> {
+    // Of equals `min_by_key` takes the first.
+    regions.min_by_key(|(_, events)| Reverse(*events)).map(|(region, _)| region)
+}
+
+fn compare(rows: &[DailyRow], counted: Recount, subscribers: &Subscribers) -> Differences {
     let mut differences = Differences::default();
     let pairs = || rows.iter().filter(|row| !row.is_all() && !row.is_most_active());
     compare_with_windows(pairs(), counted, &mut differences);
@@ -110,7 +160,11 @@ fn compare(rows: &[DailyRow], counted: Recount) -> Differences {
     }
     compare_most_active(rows, &by_region, &mut differences);
     for row in rows {
-        row.compare_average(&mut differences);
+        // A row that there should not be has been reported as such.
+        if let Some(expected) = subscribers.get(&(row.event_type.clone(), row.region.clone())) {
+            row.compare_subscribers(*expected, &mut differences);
+        }
+        row.compare_averages(&mut differences);
     }
     differences
 }
@@ -138,16 +192,16 @@ fn compare_most_active(
     by_region: &BTreeMap<&str, Totals>,
     differences: &mut Differences,
 ) {
-    // The map goes by code point, and of equals `min_by_key` takes the first: the contract's ties.
-    let busiest = by_region.iter().min_by_key(|(_, totals)| std::cmp::Reverse(totals.events));
-    let Some((region, totals)) = busiest else { return };
+    let busiest = busiest(by_region.iter().map(|(region, totals)| (*region, totals.events)));
+    let Some(region) = busiest else { return };
+    let totals = by_region[region];
     let mut found = rows.iter().filter(|row| row.is_most_active());
     match (found.next(), found.next()) {
-        (Some(row), None) if row.region == *region => totals.compare_with(row, differences),
+        (Some(row), None) if row.region == region => totals.compare_with(row, differences),
         (Some(row), None) => differences.push(Difference {
             what: "region with the most events".to_owned(),
             place: MOST_ACTIVE.to_owned(),
-            expected: (*region).to_owned(),
+            expected: region.to_owned(),
             found: row.region.clone(),
         }),
         (None, _) => differences.push(row_expected(MOST_ACTIVE, region, "a row", "none")),
@@ -175,36 +229,49 @@ impl DailyRow {
         self.event_type == MOST_ACTIVE
     }
 
-    fn events(&self) -> String {
-        self.total_events.map_or_else(|| "NULL".to_owned(), |events| events.to_string())
-    }
-
     fn difference(&self, what: &str, expected: String, found: String) -> Difference {
         let place = format!("{}, {}", self.event_type, self.region);
         Difference { what: what.to_owned(), place, expected, found }
     }
 
-    /// The average is the quotient of two other columns; NULL without events.
-    fn compare_average(&self, differences: &mut Differences) {
-        let expected = match self.total_events {
-            Some(events) if events != 0 => {
-                Some(self.total_duration_hours * SECONDS_PER_HOUR / events as f64)
-            }
-            _ => None,
-        };
-        let agrees = match (expected, self.avg_duration_seconds) {
-            (None, None) => true,
-            // Three roundings on either side at most.
-            (Some(expected), Some(found)) => nearly_equal(expected, found, expected.abs(), 3),
-            _ => false,
-        };
-        if !agrees {
-            let text =
-                |value: Option<f64>| value.map_or_else(|| "NULL".to_owned(), |v| v.to_string());
-            let found = text(self.avg_duration_seconds);
-            differences.push(self.difference("avg_duration_seconds", text(expected), found));
+    fn compare_subscribers(&self, expected: Option<i64>, differences: &mut Differences) {
+        let found = self.distinct_subscribers;
+        if found != expected {
+            let difference = self.difference(
+                "distinct_subscribers",
+                text_or_null(expected),
+                text_or_null(found),
+            );
+            differences.push(difference);
         }
     }
+
+    /// An average is the quotient of two other columns; NULL where it would be one by NULL or zero.
+    fn compare_averages(&self, differences: &mut Differences) {
+        let seconds = self.total_duration_hours * SECONDS_PER_HOUR;
+        let data_mb = self.total_data_tb * MB_PER_TB;
+        let (by_events, by_subscribers) = (self.total_events, self.distinct_subscribers);
+        for (what, sum, count, found) in [
+            ("avg_duration_seconds", seconds, by_events, self.avg_duration_seconds),
+            ("avg_data_per_user_mb", data_mb, by_subscribers, self.avg_data_per_user_mb),
+        ] {
+            let expected = count.filter(|count| *count != 0).map(|count| sum / count as f64);
+            let agrees = match (expected, found) {
+                (None, None) => true,
+                // Three roundings on either side at most.
+                (Some(expected), Some(found)) => nearly_equal(expected, found, expected.abs(), 3),
+                _ => false,
+            };
+            if !agrees {
+                let difference = self.difference(what, text_or_null(expected), text_or_null(found));
+                differences.push(difference);
+            }
+        }
+    }
+}
+
+fn text_or_null(value: Option<impl ToString>) -> String {
+    value.map_or_else(|| "NULL".to_owned(), |value| value.to_string())
 }
 
 /// Sums of some rows' figures, with what is needed to bound their rounding errors.
@@ -262,7 +329,11 @@ impl Totals {
     fn compare_with(&self, row: &DailyRow, differences: &mut Differences) {
         if Some(self.events) != row.total_events.map(i128::from) {
             let expected = self.events.to_string();
-            differences.push(row.difference("total_events", expected, row.events()));
+            differences.push(row.difference(
+                "total_events",
+                expected,
+                text_or_null(row.total_events),
+            ));
         }
         for (what, sum, found) in [
             ("total_duration_hours", self.hours, row.total_duration_hours),
@@ -287,118 +358,4 @@ fn nearly_equal(sum: f64, found: f64, magnitude: f64, roundings: u32) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// A row whose figures follow from a few whole numbers.
-    fn row(event_type: &str, region: &str, events: i64, seconds: i64, mb: f64) -> DailyRow {
-        DailyRow {
-            event_type: event_type.to_owned(),
-            region: region.to_owned(),
-            total_events: Some(events),
-            total_duration_hours: seconds as f64 / 3600.0,
-            total_data_tb: mb / 1024.0 / 1024.0,
-            total_amount: 0.1 * events as f64,
-            avg_duration_seconds: (events != 0).then(|| seconds as f64 / events as f64),
-        }
-    }
-
-    /// The same figures, added up from windows of our own.
-    fn recounted(events: i64, seconds: i64, mb: f64) -> Recounted {
-        Recounted {
-            events: events.into(),
-            seconds: seconds.into(),
-            data_mb: MixedSum::of_micros((mb * 1e6).round() as i128),
-            amount: MixedSum::of_micros(i128::from(events) * 100_000),
-        }
-    }
-
-    /// Two types in three regions; the last two regions are equally busy.
-    fn day() -> (Vec<DailyRow>, Recount) {
-        let mut rows = Vec::new();
-        let mut counted = Recount::new();
-        for (event_type, region, events, seconds, mb) in [
-            ("call", "Алматы", 3, 100, 0.1),
-            ("call", "Osh", 10, 200, 0.2),
-            ("sms", "Aral", 12, 0, 0.3),
-            ("sms", "Osh", 2, 0, 0.7),
-        ] {
-            rows.push(row(event_type, region, events, seconds, mb));
-            let key = (event_type.to_owned(), region.to_owned());
-            counted.insert(key, recounted(events, seconds, mb));
-        }
-        rows.push(row("call", ALL_REGIONS, 13, 300, 0.3));
-        rows.push(row("sms", ALL_REGIONS, 14, 0, 1.0));
-        rows.push(row(MOST_ACTIVE, "Aral", 12, 0, 0.3));
-        (rows, counted)
-    }
-
-    #[test]
-    fn a_right_day_has_no_differences() {
-        let (rows, counted) = day();
-        assert_eq!(compare(&rows, counted).listed(), []);
-    }
-
-    #[test]
-    fn each_figure_changed_by_hand_is_found() {
-        // (what is done to the row, figures that must be reported)
-        type Damage = fn(&mut DailyRow);
-        let damages: [(&str, Damage); 7] = [
-            ("total_events", |row| row.total_events = row.total_events.map(|n| n + 1)),
-            ("total_events", |row| row.total_events = None),
-            ("total_duration_hours", |row| row.total_duration_hours += 1e-6),
-            ("total_data_tb", |row| row.total_data_tb *= 1.0 + 1e-12),
-            ("total_amount", |row| row.total_amount = f64::NAN),
-            ("avg_duration_seconds", |row| {
-                row.avg_duration_seconds = row.avg_duration_seconds.map(|avg| avg * 1.001 + 1.0);
-            }),
-            ("avg_duration_seconds", |row| row.avg_duration_seconds = None),
-        ];
-        let (rows, counted) = day();
-        for index in 0..rows.len() {
-            for (what, damage) in damages {
-                let mut damaged = rows.clone();
-                damage(&mut damaged[index]);
-                let found = compare(&damaged, counted.clone());
-                let whats: Vec<_> = found.listed().iter().map(|one| one.what.as_str()).collect();
-                assert!(whats.contains(&what), "{:?} {what}: {whats:?}", rows[index]);
-            }
-        }
-    }
-
-    #[test]
-    fn a_missing_or_additional_row_is_found() {
-        let (rows, counted) = day();
-        for index in 0..rows.len() {
-            let mut without = rows.clone();
-            let gone = without.remove(index);
-            assert!(!compare(&without, counted.clone()).is_empty(), "without {gone:?}");
-        }
-        for additional in [
-            row("mms", "Osh", 0, 0, 0.0),
-            row("mms", ALL_REGIONS, 0, 0, 0.0),
-            row(MOST_ACTIVE, "Osh", 12, 200, 0.9),
-        ] {
-            let mut with = rows.clone();
-            with.push(additional.clone());
-            assert!(!compare(&with, counted.clone()).is_empty(), "with {additional:?}");
-        }
-    }
-
-    #[test]
-    fn a_tie_goes_to_the_first_region_by_code_point() {
-        let (mut rows, counted) = day();
-        *rows.last_mut().unwrap() = row(MOST_ACTIVE, "Osh", 12, 200, 0.9);
-        let found = compare(&rows, counted);
-        let difference = &found.listed()[0];
-        assert_eq!((difference.expected.as_str(), difference.found.as_str()), ("Aral", "Osh"));
-        assert_eq!(found.total(), 1);
-    }
-
-    #[test]
-    fn a_row_inserted_without_a_name_is_found() {
-        let (rows, mut counted) = day();
-        counted.insert(("NULL".to_owned(), "Osh".to_owned()), recounted(1, 0, 0.0));
-        assert_eq!(compare(&rows, counted).listed()[0].place, "NULL, Osh");
-    }
-}
+mod tests;

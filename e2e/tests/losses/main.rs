@@ -94,7 +94,7 @@ fn gaps(pipeline: &mut Pipeline) -> Result<BTreeMap<i32, (String, i64, i64)>> {
 
 /// A row of the loss matrix, for a test that has seen it happen and what came of it.
 fn matrix_row(loss: &str, held: &str) -> Result<()> {
-    let mut tally = Tally::of(format!("5 {loss}"));
+    let mut tally = Tally::of(format!("log: {loss}"));
     tally.inject(1);
     tally.observe(1);
     tally.end(held)

@@ -89,8 +89,5 @@ fn a_truncated_log_is_told_from_a_recreated_one_even_when_it_was_filled_again() 
         read += next - position;
     }
     assert_eq!(counted(&mut pipeline)?, before + read);
-    matrix_row(
-        "log truncated, and filled again",
-        "halts; goes on at the cut, nothing counted twice",
-    )
+    matrix_row("truncated, and filled again", "halts; goes on at the cut, nothing counted twice")
 }

@@ -104,7 +104,7 @@ fn a_long_backlog_is_read_in_bounded_memory() -> Result<()> {
     })?;
     let held = read_all(&mut pipeline, MEMORY_MAX_MIB)?;
     expect_counted(&mut pipeline, count)?;
-    end("7 bounds: records of a backlog", count, &held)
+    end("bounds: records of a backlog", count, &held)
 }
 
 #[test]
@@ -132,7 +132,7 @@ fn batches_that_are_small_only_while_compressed_are_read_in_bounded_memory() -> 
     })?;
     let held = read_all(&mut pipeline, MEMORY_MAX_COMPRESSED_MIB)?;
     expect_counted(&mut pipeline, count + LARGE_BATCHES)?;
-    end("7 bounds: records of 1 KB in zstd batches", count, &held)
+    end("bounds: records of 1 KB in zstd batches", count, &held)
 }
 
 #[test]
@@ -147,7 +147,7 @@ fn more_groups_than_fit_into_a_flush_are_stored_in_bounded_memory() -> Result<()
     expect_counted(&mut pipeline, count)?;
     let rows = pipeline.database.number("SELECT COUNT(*) FROM real_time_metrics")?;
     ensure!(rows == count as i64, "{rows} groups");
-    end("7 bounds: groups in one minute", count, &held)
+    end("bounds: groups in one minute", count, &held)
 }
 
 #[test]
@@ -162,7 +162,7 @@ fn more_dead_letters_than_fit_into_a_flush_are_kept_in_bounded_memory() -> Resul
     let rows = pipeline.database.number("SELECT COUNT(*) FROM dead_letters")?;
     ensure!(rows == count as i64, "{rows} dead letters");
     pipeline.verify()?;
-    end("7 bounds: dead letters", count, &held)
+    end("bounds: dead letters", count, &held)
 }
 
 #[test]
@@ -191,7 +191,7 @@ fn while_postgresql_is_away_for_long_memory_stays_bounded_and_it_goes_on_by_itse
     let held = expect_bounded(&streamer, MEMORY_MAX_MIB)?;
     stop(streamer)?;
     settle(&mut pipeline)?;
-    let mut tally = Tally::of(format!("7 bounds: database away for {away_seconds} s"));
+    let mut tally = Tally::of(format!("bounds: database away for {away_seconds} s"));
     tally.inject(1);
     tally.observe(usize::from(failures > 0));
     tally.end(&format!("{failures} attempts failed, {held}, {RECOMPUTED}"))
@@ -228,7 +228,7 @@ fn a_flush_that_takes_too_long_is_divided_until_it_does_not() -> Result<()> {
     ensure!(streamer.is_alive(), "nobody has restarted it");
     let log = stop(streamer)?;
     settle(&mut pipeline)?;
-    let mut tally = Tally::of("7 bounds: flush cancelled by a statement timeout");
+    let mut tally = Tally::of("bounds: flush cancelled by a statement timeout");
     tally.inject(log.matches("storing into real_time_metrics failed").count());
     tally.observe(log.matches("too much for one flush").count());
     tally.end(&format!("less was flushed at a time, {RECOMPUTED}"))

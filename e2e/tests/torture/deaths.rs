@@ -13,7 +13,7 @@ const LIVES_A_COMPARISON: usize = 20;
 
 #[test]
 fn killed_again_and_again_in_the_middle_of_a_backlog_it_counts_every_record_once() -> Result<()> {
-    let mut tally = Tally::of("4 streamer: kill -9 while it reads and flushes");
+    let mut tally = Tally::of("streamer: kill -9 while it reads and flushes");
     let mut pipeline = Pipeline::new(PARTITIONS)?;
     let mut scatter = Scatter::new(81, PARTITIONS, noon());
     let mut sender = pipeline.topic.sender(&[])?;

@@ -56,7 +56,7 @@ impl Drop for SmallDisk {
 
 #[test]
 fn a_full_disk_of_the_database_is_waited_for_and_costs_nothing() -> Result<()> {
-    let mut tally = Tally::of("7 bounds: the database's disk full");
+    let mut tally = Tally::of("bounds: the database's disk full");
     let Some(disk) = SmallDisk::mount()? else {
         return tally.skip("a small file system can't be mounted: that needs root");
     };

@@ -59,7 +59,7 @@ fn aborted_while_it_stops_it_counts_every_record_once() -> Result<()> {
 }
 
 fn abort_at(point: &str, provoke: Provoke) -> Result<()> {
-    let mut tally = Tally::of(format!("2 abort at {point}"));
+    let mut tally = Tally::of(format!("abort at {point}"));
     let mut pipeline = Pipeline::new(PARTITIONS)?;
     let mut scatter = Scatter::new(61, PARTITIONS, noon());
     let mut sender = pipeline.topic.sender(&[])?;

@@ -36,7 +36,7 @@ fn a_link_to_postgresql_that_breaks_around_commit_costs_and_repeats_nothing() ->
     let log = stop(streamer)?;
     settle(&mut pipeline)?;
 
-    let mut tally = Tally::of("3 PostgreSQL: connection cut around COMMIT");
+    let mut tally = Tally::of("PostgreSQL: connection cut around COMMIT");
     tally.inject(struck(&link, &CUTS));
     tally.observe(log.matches("committing a flush failed").count());
     for fault in CUTS {
@@ -54,7 +54,7 @@ fn a_link_to_postgresql_that_stalls_and_crawls_only_takes_time() -> Result<()> {
     let producer = produce(&pipeline, 500)?;
     let variables = [("DATABASE_URL", link.url()), QUICK];
     let mut streamer = pipeline.start_with("streamer", &FLUSH_ALWAYS, &variables)?;
-    let mut tally = Tally::of("3 PostgreSQL: COMMIT stalled or byte by byte");
+    let mut tally = Tally::of("PostgreSQL: COMMIT stalled or byte by byte");
     while struck(&link, &DELAYS) < delays {
         let (before, stored) = (struck(&link, &DELAYS), pipeline.database.progress());
         wait_until("a COMMIT is delayed", WAIT_TIMEOUT, || struck(&link, &DELAYS) > before)?;
@@ -104,11 +104,11 @@ fn a_link_to_kafka_that_breaks_stalls_and_crawls_costs_and_repeats_nothing() -> 
     stop(streamer)?;
     settle(&mut pipeline)?;
 
-    let mut tally = Tally::of("3 Kafka: connection cut, client connects again");
+    let mut tally = Tally::of("Kafka: connection cut, client connects again");
     tally.inject(cuts);
     tally.observe(connections.min(cuts));
     tally.end(RECOMPUTED)?;
-    let mut tally = Tally::of("3 Kafka: request stalled or byte by byte");
+    let mut tally = Tally::of("Kafka: request stalled or byte by byte");
     tally.inject(delays);
     tally.observe(delays);
     tally.end(RECOMPUTED)

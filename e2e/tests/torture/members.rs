@@ -27,7 +27,7 @@ fn wait_for_owners(pipeline: &mut Pipeline, members: &[Running]) -> Result<()> {
 fn members_that_join_and_leave_neither_lose_nor_repeat_a_record() -> Result<()> {
     const MEMBERS_MAX: usize = 4;
     let changes = volume("JOINS_AND_LEAVES", 6, 50);
-    let mut tally = Tally::of("4 group: 1 to 4 to 1 members, joins and leaves");
+    let mut tally = Tally::of("group: 1 to 4 to 1 members, joins and leaves");
     let mut pipeline = Pipeline::new(6)?;
     let producer = produce(&pipeline, 300)?;
     let mut members = vec![start(&pipeline)?];
@@ -56,7 +56,7 @@ fn members_that_join_and_leave_neither_lose_nor_repeat_a_record() -> Result<()> 
 
 #[test]
 fn partitions_added_while_it_reads_are_read_from_their_first_record() -> Result<()> {
-    let mut tally = Tally::of("4 topic: partitions added live, 3 to 12");
+    let mut tally = Tally::of("topic: partitions added live, 3 to 12");
     let mut pipeline = Pipeline::new(3)?;
     send(&pipeline, 3, 91, 2_000)?;
     let mut streamer = start(&pipeline)?;

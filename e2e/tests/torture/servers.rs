@@ -38,7 +38,7 @@ fn postgresql_crashes_take_whole_flushes_or_nothing() -> Result<()> {
     for (setting, statements) in [("off", ""), ("on", SYNCHRONOUS)] {
         pipeline.database.execute(statements)?;
         let mut tally =
-            Tally::of(format!("4 PostgreSQL: immediate stop, synchronous_commit {setting}"));
+            Tally::of(format!("PostgreSQL: immediate stop, synchronous_commit {setting}"));
         let mut taken_back = 0;
         for _ in 0..stops.div_ceil(2) {
             let before = pipeline.database.progress();
@@ -69,7 +69,7 @@ fn postgresql_crashes_take_whole_flushes_or_nothing() -> Result<()> {
 
 #[test]
 fn a_postgresql_put_back_to_an_older_copy_is_counted_up_again() -> Result<()> {
-    let mut tally = Tally::of("4 PostgreSQL: data folder put back to an older copy");
+    let mut tally = Tally::of("PostgreSQL: data folder put back to an older copy");
     let mut postgres = Postgres::start()?;
     let url = postgres.create_database("restore")?;
     let mut pipeline = Pipeline::on(sandbox::kafka_bootstrap()?, &url, PARTITIONS)?;
@@ -110,7 +110,7 @@ fn a_postgresql_put_back_to_an_older_copy_is_counted_up_again() -> Result<()> {
 
 #[test]
 fn a_kafka_that_is_killed_and_started_again_is_read_on() -> Result<()> {
-    let mut tally = Tally::of("4 Kafka: kill -9 and restart");
+    let mut tally = Tally::of("Kafka: kill -9 and restart");
     let mut kafka = Kafka::start()?;
     let database = sandbox::fresh_database()?;
     let mut pipeline = Pipeline::on(kafka.bootstrap(), &database, PARTITIONS)?;

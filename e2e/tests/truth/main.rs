@@ -40,8 +40,20 @@ to = "2025-11-09T13:05:00Z"
 magnitude = 0.1
 "#;
 
+/// The day of all events.
+const DAY: &str = "2025-11-09";
+
 /// Rows as text, by key as text.
 type Rows = BTreeMap<String, String>;
+
+/// "type region" → different subscribers of the day.
+type Subscribers = BTreeMap<String, i64>;
+
+/// What the generator says.
+struct Truth {
+    tables: Tables,
+    subscribers: Subscribers,
+}
 
 /// The tables that are compared.
 #[derive(Debug, PartialEq)]
@@ -53,7 +65,7 @@ struct Tables {
 }
 
 /// Sends the scenario and returns what it must come to.
-fn send(pipeline: &Pipeline) -> Result<Tables> {
+fn send(pipeline: &Pipeline) -> Result<Truth> {
     let folder = tempfile::tempdir()?;
     let (scenario, truth) = (folder.path().join("faulty.toml"), folder.path().join("truth.ndjson"));
     fs::write(&scenario, SCENARIO)?;
@@ -66,11 +78,12 @@ fn send(pipeline: &Pipeline) -> Result<Tables> {
     read_truth(&fs::read_to_string(&truth)?)
 }
 
-fn read_truth(text: &str) -> Result<Tables> {
+fn read_truth(text: &str) -> Result<Truth> {
     let lines: Vec<Value> = text.lines().map(serde_json::from_str).collect::<Result<_, _>>()?;
     ensure!(lines.last().is_some_and(|line| line["kind"] == "end"), "the truth has no end");
     let (mut on_time, mut late, mut partitions) = (Rows::new(), Rows::new(), Rows::new());
     let mut dead: BTreeMap<String, u64> = BTreeMap::new();
+    let mut subscribers = Subscribers::new();
     for line in &lines {
         let text = |field: &str| line[field].as_str().unwrap_or_default();
         match text("kind") {
@@ -94,6 +107,12 @@ fn read_truth(text: &str) -> Result<Tables> {
                 *dead.entry(text("reason").to_owned()).or_default() +=
                     line["count"].as_u64().context("a count")?;
             }
+            // daily_stats has no row over all types and all regions.
+            "day" if text("event_type") != "ALL" => {
+                ensure!(text("date") == DAY, "an event of another day: {line}");
+                let key = [text("event_type"), text("region")].join(" ");
+                subscribers.insert(key, line["subscribers"].as_i64().context("a number")?);
+            }
             "partition" => {
                 let row = format!(
                     "{} on time, {} late, {} dead, last event at {}",
@@ -108,7 +127,7 @@ fn read_truth(text: &str) -> Result<Tables> {
         }
     }
     let dead = dead.into_iter().map(|(reason, count)| (reason, count.to_string())).collect();
-    Ok(Tables { on_time, late, dead, partitions })
+    Ok(Truth { tables: Tables { on_time, late, dead, partitions }, subscribers })
 }
 
 const INSTANT: &str = r#"'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'"#;
@@ -141,6 +160,30 @@ fn rows(database: &mut Database, query: &str) -> Result<Rows> {
     Ok(database.rows(query)?.iter().map(|row| (row.get(0), row.get(1))).collect())
 }
 
+/// What the day's statistics say. The truth has no line for the busiest region over all types.
+fn read_subscribers(database: &mut Database) -> Result<BTreeMap<String, Option<i64>>> {
+    let query = format!(
+        "SELECT event_type || ' ' || region, distinct_subscribers FROM daily_stats
+         WHERE date = '{DAY}' AND event_type <> 'most_active'"
+    );
+    Ok(database.rows(&query)?.iter().map(|row| (row.get(0), row.get(1))).collect())
+}
+
+/// A sketch counts so many subscribers exactly; of more it has an estimate with this standard error,
+/// as a share of their number.
+const EXACT_UP_TO: i64 = 384;
+const STANDARD_ERROR: f64 = 0.0163;
+
+/// Whether an estimate is as good as docs/contract.md promises: exact while there are few, then
+/// within five times its standard error, which only one estimate in two million exceeds.
+fn is_estimate_of(subscribers: i64, estimate: i64) -> bool {
+    let allowed = match subscribers {
+        0..=EXACT_UP_TO => 0.0,
+        many => 5.0 * STANDARD_ERROR * many as f64,
+    };
+    (estimate - subscribers).abs() as f64 <= allowed
+}
+
 /// The first few keys whose rows differ.
 fn differences(expected: &Rows, found: &Rows) -> Vec<String> {
     let keys = expected.keys().chain(found.keys());
@@ -153,7 +196,7 @@ fn differences(expected: &Rows, found: &Rows) -> Vec<String> {
 #[test]
 fn the_tables_equal_the_truth() -> Result<()> {
     let mut pipeline = Pipeline::new(PARTITIONS)?;
-    let truth = send(&pipeline)?;
+    let Truth { tables: truth, subscribers } = send(&pipeline)?;
     assert!(truth.on_time.len() > 2_000 && truth.late.len() > 200, "{truth:?}");
     assert_eq!(truth.dead.len(), 19, "every reason of a dead letter: {:?}", truth.dead);
     pipeline.drain()?;
@@ -167,13 +210,31 @@ fn the_tables_equal_the_truth() -> Result<()> {
         let differences = differences(expected, found);
         assert!(differences.is_empty(), "{name}:\n{}", differences.join("\n"));
     }
+    expect_subscribers(&mut pipeline, &subscribers)?;
     pipeline.verify()
+}
+
+/// Computes the day, and fails unless every row has the truth's subscribers.
+fn expect_subscribers(pipeline: &mut Pipeline, expected: &Subscribers) -> Result<()> {
+    pipeline.run("batcher", &[DAY])?.expect(0)?;
+    let found = read_subscribers(&mut pipeline.database)?;
+    assert!(found.keys().eq(expected.keys()), "{found:?} and {expected:?}");
+    // Both sides of the boundary between exact and estimated are met.
+    let few = expected.values().filter(|number| **number <= EXACT_UP_TO).count();
+    assert!(few > 40 && expected.len() - few > 2, "{few} of {}: {expected:?}", expected.len());
+    for (key, expected) in expected {
+        let found = found[key];
+        let agrees = found.is_some_and(|estimate| is_estimate_of(*expected, estimate));
+        assert!(agrees, "{key}: {expected} subscribers, {found:?} found");
+    }
+    pipeline.run("batcher", &["validate", DAY])?.expect(0)?;
+    Ok(())
 }
 
 #[test]
 fn a_streamer_with_another_rule_disagrees_with_the_truth() -> Result<()> {
     let mut pipeline = Pipeline::new(PARTITIONS)?;
-    let truth = send(&pipeline)?;
+    let Truth { tables: truth, .. } = send(&pipeline)?;
     // The truth closes windows two minutes after the highest event time.
     pipeline.run("streamer", &["--drain", "--watermark-delay", "110s"])?.expect(0)?;
     let found = read_tables(&mut pipeline.database)?;

@@ -1,14 +1,10 @@
 //! Faults don't take repeatability away: ranges, shards and order hold with all of them switched on.
 
-use std::sync::Arc;
+use std::ops::Range;
 
 use super::*;
 use crate::Shard;
-use crate::curve::RateCurve;
-use crate::pseudonym::SubscriberKey;
-use crate::scenario::Scenario;
-
-const NOON: EventTime = EventTime::from_millis(1_762_689_600_000);
+use crate::testing::{self, NOON, after_noon};
 
 const FAULTY: &str = r#"
 extends = "kazakhstan"
@@ -23,17 +19,8 @@ skewed_clocks = { share = 0.1, seconds = [-600, 200] }
 silent_partitions = [{ partition = 0, from = "2025-11-09T12:05:00Z", to = "2025-11-09T12:10:00Z" }]
 "#;
 
-fn draft(from_seconds: u32, to_seconds: u32, shard: Shard) -> Draft {
-    let scenario = Scenario::parse("faulty", FAULTY).unwrap();
-    Draft {
-        seed: 5,
-        from: after_seconds(NOON, from_seconds),
-        to: after_seconds(NOON, to_seconds),
-        curve: RateCurve::Calendar { base_per_second: scenario.base_rate },
-        shard,
-        key: SubscriberKey::demo(),
-        scenario: Arc::new(scenario),
-    }
+fn draft(seconds: Range<i64>, shard: Shard) -> Draft {
+    testing::draft(FAULTY, seconds, shard)
 }
 
 type Sent = (EventTime, Option<Vec<u8>>);
@@ -50,20 +37,20 @@ fn sent(draft: &Draft) -> Vec<Sent> {
 
 #[test]
 fn ranges_that_meet_send_together_what_the_whole_sends() {
-    let whole = sent(&draft(0, 1_200, Shard::WHOLE));
+    let whole = sent(&draft(0..1_200, Shard::WHOLE));
     assert!(whole.len() > 5_000, "{}", whole.len());
     for middle in [1, 599, 600, 1_111] {
-        let mut parts = sent(&draft(0, middle, Shard::WHOLE));
-        parts.extend(sent(&draft(middle, 1_200, Shard::WHOLE)));
+        let mut parts = sent(&draft(0..middle, Shard::WHOLE));
+        parts.extend(sent(&draft(middle..1_200, Shard::WHOLE)));
         assert!(parts == whole, "cut at {middle} s: {} of {}", parts.len(), whole.len());
     }
 }
 
 #[test]
 fn shards_send_together_what_one_sends_alone() {
-    let mut whole = sent(&draft(0, 600, Shard::WHOLE));
+    let mut whole = sent(&draft(0..600, Shard::WHOLE));
     let shards = (0..3).map(|index| Shard { index, of: 3 });
-    let mut union: Vec<Sent> = shards.flat_map(|shard| sent(&draft(0, 600, shard))).collect();
+    let mut union: Vec<Sent> = shards.flat_map(|shard| sent(&draft(0..600, shard))).collect();
     union.sort();
     whole.sort();
     assert!(union == whole, "{} of {}", union.len(), whole.len());
@@ -71,15 +58,15 @@ fn shards_send_together_what_one_sends_alone() {
 
 #[test]
 fn letters_come_in_the_order_in_which_they_are_due() {
-    let whole = sent(&draft(0, 1_200, Shard::WHOLE));
-    let span = NOON..after_seconds(NOON, 1_200);
+    let whole = sent(&draft(0..1_200, Shard::WHOLE));
+    let span = NOON..after_noon(1_200);
     assert!(whole.is_sorted_by_key(|(due, _)| *due));
     assert!(whole.iter().all(|(due, _)| span.contains(due)));
 }
 
 #[test]
 fn a_silent_partition_gets_nothing_and_the_others_everything() {
-    let mut post = Post::new(&draft(0, 1_200, Shard::WHOLE), 3);
+    let mut post = Post::new(&draft(0..1_200, Shard::WHOLE), 3);
     let mut payload = Vec::new();
     let mut counts = [[0; 2]; 3];
     while let Some(letter) = post.next(&mut payload) {
@@ -93,7 +80,7 @@ fn a_silent_partition_gets_nothing_and_the_others_everything() {
 
 #[test]
 fn faults_hit_the_share_that_they_are_given() {
-    let mut post = Post::new(&draft(0, 3_600, Shard::WHOLE), 3);
+    let mut post = Post::new(&draft(0..3_600, Shard::WHOLE), 3);
     let mut payload = Vec::new();
     let (mut total, mut late, mut displaced, mut copied, mut malformed) = (0.0, 0.0, 0.0, 0.0, 0.0);
     while let Some(letter) = post.next(&mut payload) {

@@ -3,7 +3,7 @@
 //! In: a [`ScenarioFile`]. Out: a [`Scenario`], or one sentence: the key, what stands there, and what
 //! was expected.
 
-mod faults;
+pub(super) mod faults;
 
 use std::collections::BTreeMap;
 use std::fmt::Display;

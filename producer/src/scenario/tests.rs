@@ -105,6 +105,28 @@ fn a_bad_value_is_named_with_what_was_expected() {
 }
 
 #[test]
+fn only_partitions_that_the_topic_has_can_be_silenced() {
+    let span = "from = \"2025-11-09\"\nto = \"2025-11-10\"";
+    let silence = |partition: u32| {
+        let lines = format!("[[faults.silent_partitions]]\npartition = {partition}\n{span}");
+        extended(&lines).unwrap()
+    };
+    // Every row: partition, partitions of the topic, whether that is possible.
+    for (partition, partitions, is_possible) in
+        [(0, 1, true), (1, 1, false), (2, 3, true), (3, 3, false), (3, 12, true)]
+    {
+        let checked = silence(partition).check_partitions("events", partitions);
+        assert_eq!(checked.is_ok(), is_possible, "{partition} of {partitions}: {checked:?}");
+    }
+    let problem = silence(7).check_partitions("events", 3).unwrap_err();
+    for part in
+        ["scenario mine.toml: ", "silent_partitions[0].partition: 7", "less than 3", "events"]
+    {
+        assert!(problem.contains(part), "no {part:?} in {problem}");
+    }
+}
+
+#[test]
 fn a_whole_file_with_an_error_shows_the_line() {
     let text =
         built_in_text("default").unwrap().replace("weight = 30\nprofile", "wieght = 30\nprofile");

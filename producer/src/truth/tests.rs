@@ -1,20 +1,10 @@
 //! The rules of the truth, by hand; and the whole of it beside a recount of what was sent.
 
-use std::sync::Arc;
-
 use serde_json::Value;
 
 use super::*;
-use crate::curve::RateCurve;
-use crate::pseudonym::SubscriberKey;
-use crate::scenario::Scenario;
+use crate::testing::{self, after_noon as seconds};
 use crate::{Shard, post};
-
-const NOON: EventTime = EventTime::from_millis(1_762_689_600_000);
-
-fn seconds(after_noon: i64) -> EventTime {
-    NOON.plus_micros(after_noon * MICROS_PER_SECOND)
-}
 
 #[test]
 fn a_window_is_late_when_the_watermark_has_reached_its_end() {
@@ -86,16 +76,7 @@ magnitude = 0.1
 "#;
 
 fn draft(scenario: &str) -> Draft {
-    let scenario = Scenario::parse("faulty", scenario).unwrap();
-    Draft {
-        seed: 5,
-        from: NOON,
-        to: seconds(7_200),
-        curve: RateCurve::Calendar { base_per_second: scenario.base_rate },
-        shard: Shard::WHOLE,
-        key: SubscriberKey::demo(),
-        scenario: Arc::new(scenario),
-    }
+    testing::draft(scenario, 0..7_200, Shard::WHOLE)
 }
 
 /// A record's partition and payload.

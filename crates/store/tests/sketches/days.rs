@@ -3,22 +3,25 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use store::{BusinessDay, DailyError, DayRun};
+use store::{BusinessDay, DailyError, DayRun, Validation};
 
 use crate::support::{Database, event};
 
 const ZONE: chrono_tz::Tz = chrono_tz::Asia::Almaty;
 
-/// Computes 2025-11-09.
+fn day() -> BusinessDay {
+    BusinessDay::new("2025-11-09".parse().unwrap(), ZONE)
+}
+
+/// Computes the day.
 async fn compute(database: &mut Database) -> Result<DayRun, DailyError> {
-    let day = BusinessDay::new("2025-11-09".parse().unwrap(), ZONE);
     let options = store::RunOptions {
         condition: store::Condition::Always,
         include_late: false,
         lock_wait: Duration::from_secs(60),
         started_by: "me",
     };
-    store::compute_day(&mut database.connection, &day, options).await
+    store::compute_day(&mut database.connection, &day(), options).await
 }
 
 /// (event type, region) → distinct subscribers, average MB.
@@ -144,6 +147,65 @@ async fn a_row_whose_events_are_not_covered_exactly_stays_null() {
             assert_eq!(figures.1.is_none(), is_null, "{change}: {key:?}");
         }
     }
+}
+
+/// What `validate` finds wrong with the day.
+async fn differences(database: &mut Database) -> Vec<String> {
+    match store::validate_day(&mut database.connection, &day()).await.unwrap() {
+        Validation::Compared(differences) => {
+            let listed = differences.listed().iter();
+            listed.map(|one| format!("{}: {}", one.what, one.place)).collect()
+        }
+        other => panic!("not compared: {other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn the_validation_merges_the_sketches_again() {
+    let mut database = database_of_the_day().await;
+    // (what somebody does to the computed day, the differences that it makes)
+    for (change, expected) in [
+        ("SELECT 1", vec![]),
+        (
+            "UPDATE daily_stats SET distinct_subscribers = distinct_subscribers + 1,
+                 avg_data_per_user_mb = total_data_tb * 1048576 / (distinct_subscribers + 1)
+             WHERE event_type = 'call'",
+            vec![
+                "distinct_subscribers: call, ALL",
+                "distinct_subscribers: call, Almaty",
+                "distinct_subscribers: call, Osh",
+                "distinct_subscribers: call, Астана",
+            ],
+        ),
+        (
+            "UPDATE daily_stats SET distinct_subscribers = NULL, avg_data_per_user_mb = NULL
+             WHERE event_type = 'most_active'",
+            vec!["distinct_subscribers: most_active, Osh"],
+        ),
+        (
+            "UPDATE daily_stats SET avg_data_per_user_mb = avg_data_per_user_mb * 1.000001
+             WHERE event_type = 'data_session' AND region = 'Osh'",
+            vec!["avg_data_per_user_mb: data_session, Osh"],
+        ),
+        // A count that is wrong calls no subscribers wrong.
+        (
+            "UPDATE daily_stats SET total_events = total_events + 1,
+                 avg_duration_seconds = total_duration_hours * 3600 / (total_events + 1)
+             WHERE event_type = 'sms' AND region = 'ALL'",
+            vec!["total_events: sms, ALL"],
+        ),
+        // What is computed from the sketches that are left is NULL.
+        (
+            "DELETE FROM subscriber_sketches WHERE event_type = 'sms' AND region = 'Almaty'",
+            vec!["distinct_subscribers: sms, ALL", "distinct_subscribers: sms, Almaty"],
+        ),
+    ] {
+        computed_rows(&mut database).await;
+        database.execute(change).await;
+        assert_eq!(differences(&mut database).await, expected, "{change}");
+    }
+    computed_rows(&mut database).await;
+    assert_eq!(differences(&mut database).await, Vec::<String>::new());
 }
 
 #[tokio::test]

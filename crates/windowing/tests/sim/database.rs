@@ -3,11 +3,12 @@
 //! outlive their client and may still commit.
 //!
 //! Its tables have the keys of the migrations, its statements do what those under `store/src/queries`
-//! do. Beside each position it keeps which offsets of which log it covers, for the naive recount.
+//! do.
+
+mod audit;
 
 use std::collections::BTreeMap;
 
-use datasketches::hll::HllSketch;
 use event_model::EventTime;
 use windowing::{
     DayGroup, FlushPart, GapPermission, GapPlan, GroupKey, LockedRow, LogBreak, MergedRows,
@@ -16,8 +17,8 @@ use windowing::{
 };
 
 use super::logs::{Log, SKEW_MICROS};
-use super::naive::{Coverage, Covered, recount};
-use super::tables::{Account, Key, Letter, Life, Sketch, Sums, Tables};
+use super::naive::{Coverage, Covered};
+use super::tables::{Key, Letter, Life, Sums, Tables};
 
 /// A transaction's number.
 pub(crate) type Transaction = u64;
@@ -294,39 +295,6 @@ impl Database {
         self.orphans.clear();
     }
 
-    /// The tables are what the naive model makes of the records that the positions cover: no record
-    /// is lost, counted twice or judged otherwise, in any committed state.
-    pub(crate) fn check(&self, logs: &[Log]) {
-        let mut tables = self.stored.tables.clone();
-        let rows = self.stored.rows.iter();
-        tables.stream_progress = rows.map(|(life, row)| (*life, account(&row.progress))).collect();
-        let sketches = self.stored.sketches.iter();
-        tables.subscriber_sketches =
-            sketches.map(|(group, row)| (key(group), sketch(row))).collect();
-        tables.assert_accounted();
-        tables.assert_same(&recount(logs, &self.stored.coverages));
-    }
-
-    /// No record was counted in two generations, unless an operator said where to begin.
-    pub(crate) fn check_generations(&self, logs: &[Log]) {
-        let mut counted = std::collections::BTreeMap::new();
-        for (life, coverage) in &self.stored.coverages {
-            if self.stored.restarted_by_operator.contains(&life.0) {
-                continue;
-            }
-            for covered in &coverage.covered {
-                let Covered::Read { from, to, version, .. } = *covered else { continue };
-                let log = &logs[usize::try_from(life.0).expect("≥ 0")].versions[version];
-                for message in (from..to).filter_map(|offset| log.record(offset)) {
-                    let name = (life.0, message.written_in, message.offset);
-                    if let Some(before) = counted.insert(name, life.1) {
-                        panic!("{name:?} was counted in generations {before} and {}", life.1);
-                    }
-                }
-            }
-        }
-    }
-
     fn delay_micros(&self) -> i64 {
         DELAYS_MICROS[self.stored.changes % DELAYS_MICROS.len()]
     }
@@ -377,59 +345,6 @@ impl Database {
         row.group = Some(group);
         raises_watermark
     }
-
-    /// Notes what the part's records were read from.
-    fn cover(&mut self, part: &FlushPart, tape: &Tape, raises_watermark: bool, logs: &[Log]) {
-        let life = (part.partition, part.new.generation);
-        let delay_micros = self.delay_micros();
-        let log = &logs[usize::try_from(life.0).expect("≥ 0")];
-        let coverage = self.stored.coverages.get_mut(&life).expect("every row has one");
-        let end = part.new.next.offset();
-        let version = log.number();
-        if !part.moves() {
-            // After the delay was made shorter, the watermark may rise all the same.
-            if raises_watermark {
-                coverage.covered.push(Covered::Read { from: end, to: end, version, delay_micros });
-            }
-            return;
-        }
-        let mut next = part.stored.next.offset();
-        for &(from, to, version) in tape {
-            assert_eq!(next, from, "{life:?}: nobody has read what is stored: {tape:?}");
-            expect_the_same_log(log, coverage, from, version);
-            coverage.covered.push(Covered::Read { from, to, version, delay_micros });
-            next = to;
-        }
-        assert_eq!(next, end, "{life:?}: nobody has read what is stored: {tape:?}");
-    }
-}
-
-/// The last record that was counted before `from` is also in the version that is read on: or the log
-/// was exchanged under our hands, and nobody noticed.
-fn expect_the_same_log(log: &Log, coverage: &Coverage, from: i64, version: usize) {
-    let read = coverage.covered.iter().rev().filter_map(|covered| match covered {
-        Covered::Read { from, to, version, .. } => Some((*from, *to, *version)),
-        Covered::Gap { .. } => None,
-    });
-    let last = read
-        .flat_map(|(from, to, version)| (from..to).rev().map(move |offset| (offset, version)))
-        .find_map(|(offset, version)| log.versions[version].record(offset));
-    let Some(last) = last else { return };
-    let read_on = &log.versions[version];
-    // Nothing can tell when the log begins after the last record; or when it is a compacted one and
-    // had, in any of its versions, no record at that offset.
-    let was_missing = log.versions.iter().any(|version| version.record(last.offset).is_none());
-    if last.offset < read_on.low || (log.is_compacted && was_missing) {
-        return;
-    }
-    match read_on.record(last.offset) {
-        Some(found) => assert_eq!(
-            (found.written_in, found.offset),
-            (last.written_in, last.offset),
-            "another log is read on at {from}, and nobody noticed"
-        ),
-        None => panic!("the log read on at {from} lacks {}, and nobody noticed", last.offset),
-    }
 }
 
 fn add_all(table: &mut BTreeMap<Key, Sums>, rows: &[(&GroupKey, Totals)]) {
@@ -455,35 +370,4 @@ fn merge_sketch(
     }
     additions.iter().for_each(|sketch| union.add(sketch));
     sketches.insert(group.clone(), union.to_stored());
-}
-
-fn key(group: &DayGroup) -> Key {
-    let since_1970 = group.date.signed_duration_since(chrono::NaiveDate::default());
-    (since_1970.num_days(), group.event_type.to_string(), group.region.to_string())
-}
-
-fn sketch(row: &StoredSketch) -> Sketch {
-    let sketch = SubscriberSketch::from_stored(row).expect("as it was stored");
-    Sketch {
-        events_by_subscriber_id: sketch.events_by_subscriber_id,
-        events_by_msisdn: sketch.events_by_msisdn,
-        subscribers: usize::try_from(sketch.estimate()).expect("≥ 0"),
-        registers: HllSketch::deserialize(&row.bytes).expect("a sketch"),
-    }
-}
-
-fn account(row: &Progress) -> Account {
-    Account {
-        first: row.first.offset(),
-        next: row.next.offset(),
-        on_time: row.counters.on_time,
-        late: row.counters.late,
-        dead: row.counters.dead,
-        gap: row.counters.gap,
-        skipped: row.counters.skipped,
-        watermark_micros: row.watermark.map(EventTime::micros),
-        max_event_micros: row.max_event_time.map(EventTime::micros),
-        origin_offset: row.origin.map(|witness| witness.offset),
-        witness_offset: row.witness.map(|witness| witness.offset),
-    }
 }

@@ -54,6 +54,24 @@ pub(super) fn faults(file: &FaultsFile, regions: &[Region]) -> Checked<Faults> {
     Ok(faults)
 }
 
+/// Whether the topic has the partitions that are to be silent. A scenario does not know its topic, so
+/// this is judged when both are there.
+pub(in crate::scenario) fn silent_partitions_exist(
+    faults: &Faults,
+    topic: &str,
+    partitions: u32,
+) -> Checked<()> {
+    let expected = format!(
+        "less than {partitions}, the number of partitions of the topic {topic}: correct the \
+         scenario, or give the topic more partitions (without Kafka by --topic-partitions)"
+    );
+    for (index, silence) in faults.silent_partitions.iter().enumerate() {
+        let key = format!("faults.silent_partitions[{index}].partition");
+        expect(&key, silence.partition, silence.partition < partitions, &expected)?;
+    }
+    Ok(())
+}
+
 fn delay(key: &str, file: Option<&DelayFile>) -> Checked<Option<Delay>> {
     let Some(file) = file else { return Ok(None) };
     let [least, most] = file.seconds;

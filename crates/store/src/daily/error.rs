@@ -1,0 +1,124 @@
+//! Why a day could not be computed, and what that means: for the other days of a range, and for what
+//! is noted in `batch_runs`.
+
+use std::fmt;
+use std::time::Duration;
+
+use chrono::{NaiveDate, NaiveDateTime};
+use sqlx::FromRow;
+use thiserror::Error;
+
+use super::COMMITTING;
+use crate::StoreError;
+
+/// Why a day could not be computed.
+#[derive(Debug, Error)]
+pub enum DailyError {
+    /// A row that can't be part of any sum.
+    #[error(transparent)]
+    UnusableRow(UnusableRow),
+    /// Windows were deleted since they were counted.
+    #[error(
+        "{date} has windows of {found} events, but {version} were counted: windows have been \
+         deleted, and daily_stats is left as it was"
+    )]
+    WindowsMissing {
+        /// The date.
+        date: NaiveDate,
+        /// Events that the day's windows hold.
+        found: i64,
+        /// Events that the ledger says were counted.
+        version: i64,
+    },
+    /// Somebody else holds the date.
+    #[error(
+        "another run has been working on {date} for more than {waited:?}; \
+         let it finish or end it, or wait longer with --lock-wait"
+    )]
+    Busy {
+        /// The date.
+        date: NaiveDate,
+        /// How long we waited.
+        waited: Duration,
+    },
+    /// The database failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// A row of `real_time_metrics` that someone else inserted and that can't be used.
+#[derive(Clone, Debug, PartialEq, Error, FromRow)]
+pub struct UnusableRow {
+    window_start: NaiveDateTime,
+    event_type: Option<String>,
+    region: Option<String>,
+    total_data_mb: Option<f64>,
+    total_amount: Option<f64>,
+}
+
+impl fmt::Display for UnusableRow {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let text = |value: &Option<String>| match value {
+            Some(value) => format!("'{value}'"),
+            None => "NULL".to_owned(),
+        };
+        let non_finite = |value: Option<f64>| value.is_some_and(|value| !value.is_finite());
+        let problem = if self.event_type.is_none() {
+            "event_type is NULL"
+        } else if self.region.is_none() {
+            "region is NULL"
+        } else if self.event_type.as_deref() == Some("most_active") {
+            "event_type 'most_active' is reserved for daily_stats"
+        } else if self.region.as_deref() == Some("ALL") {
+            "region 'ALL' is reserved for daily_stats"
+        } else if non_finite(self.total_data_mb) {
+            "total_data_mb is NaN or infinite"
+        } else {
+            "total_amount is NaN or infinite"
+        };
+        write!(
+            f,
+            "real_time_metrics has a row that can't be part of the day's figures: window_start \
+             {}, event_type {}, region {}: {problem}; correct the row or delete it",
+            self.window_start,
+            text(&self.event_type),
+            text(&self.region),
+        )
+    }
+}
+
+impl DailyError {
+    /// Whether the same may go well for another day: not the database is at fault, but this day.
+    pub fn is_of_one_day(&self) -> bool {
+        match self {
+            DailyError::UnusableRow(_)
+            | DailyError::WindowsMissing { .. }
+            | DailyError::Busy { .. } => true,
+            DailyError::Store(error) => error.is_refused_value(),
+        }
+    }
+
+    pub(super) fn may_have_committed(&self) -> bool {
+        match self {
+            DailyError::Store(error @ StoreError::Sql { doing, .. }) => {
+                *doing == COMMITTING && error.sqlstate().is_none()
+            }
+            _ => false,
+        }
+    }
+
+    /// The error and what caused it, for `batch_runs.error`.
+    pub(super) fn with_causes(&self) -> String {
+        let mut text = self.to_string();
+        let mut cause = std::error::Error::source(self);
+        while let Some(error) = cause {
+            let message = error.to_string();
+            // sqlx repeats the server's words in its own.
+            if !text.ends_with(&message) {
+                text = format!("{text}: {message}");
+            }
+            cause = error.source();
+        }
+        text
+    }
+}

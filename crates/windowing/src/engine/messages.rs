@@ -1,0 +1,127 @@
+//! What the engine is told and what it asks for: everything that passes between it and the world.
+
+use event_model::EventTime;
+
+use super::Standing;
+use crate::{
+    Examination, FlushBatch, FlushReport, GapPlan, LogEnds, Position, Progress, Record, Rules,
+    Witness,
+};
+
+/// Something that happened.
+pub enum Input<'a> {
+    /// A record came. `now` is the clock, for topics without LogAppendTime.
+    Record {
+        /// Its partition.
+        partition: i32,
+        /// The record.
+        record: Record<'a>,
+        /// The clock.
+        now: EventTime,
+    },
+    /// The reader has come to the end of the log: whatever it was not shown before `end` never
+    /// held a record for us.
+    EndOfLog {
+        /// The partition.
+        partition: i32,
+        /// Its end.
+        end: Position,
+    },
+    /// These partitions are ours now.
+    Assigned(&'a [i32]),
+    /// The answer to [`Effect::Load`] for one partition.
+    Loaded {
+        /// The partition.
+        partition: i32,
+        /// Its stored row.
+        progress: Box<Progress>,
+        /// The rules, read together with it.
+        rules: Rules,
+        /// What else is stored about it.
+        standing: Standing,
+        /// The ends of its log.
+        ends: LogEnds,
+    },
+    /// The answer to [`Effect::Examine`].
+    Examined {
+        /// The partition.
+        partition: i32,
+        /// What was found out.
+        examination: Examination,
+    },
+    /// The stored row has changed, as [`Effect::AcceptGap`] asked for, or turned out to be another:
+    /// read it again.
+    RowChanged(i32),
+    /// Time to see whether what halted a partition is gone, or was accepted.
+    JudgeHaltedAgain,
+    /// The reader has nothing more to show of this partition, for now.
+    ReachedEnd(i32),
+    /// These partitions are not ours any more; what is not stored of them is dropped, and read
+    /// again by their next owner.
+    Revoked(&'a [i32]),
+    /// The flush has ended.
+    Flushed {
+        /// How.
+        report: FlushReport,
+        /// The clock.
+        now: EventTime,
+    },
+    /// Time to store what there is, and to look at the log's ends.
+    FlushDue,
+    /// About to lose partitions, or to stop: store what there is.
+    FlushNow,
+    /// The reader was refused some position, without saying of which partition.
+    ResetRefused,
+    /// The reader could not read a batch of records, without saying of which partition, and may go on
+    /// behind it as if it had never been.
+    BatchUnreadable,
+}
+
+/// Something to do.
+#[derive(Debug)]
+pub enum Effect {
+    /// Read these partitions' stored rows and the rules, then ask for the log's ends; answer
+    /// [`Input::Loaded`] for each. In this order: ends from before would make a position that moved
+    /// on meanwhile look as if it were beyond the end. What comes of them meanwhile is ignored.
+    Load(Vec<i32>),
+    /// Read this partition from this position on, even if it was halted; while
+    /// [`Engine::is_paused`](crate::Engine::is_paused), only from [`Effect::Resume`] on. No record that was fetched before
+    /// may come afterwards: what lies between it and `from` would count as skipped.
+    Read {
+        /// The partition.
+        partition: i32,
+        /// Where.
+        from: Position,
+    },
+    /// Look at the log of this partition: what stands where its first record was? Answer
+    /// [`Input::Examined`].
+    Examine {
+        /// The partition.
+        partition: i32,
+        /// The first record read, if there was one.
+        origin: Option<Witness>,
+    },
+    /// Carry out an operator's permission, in one transaction and only if the stored row is still
+    /// this one; then answer [`Input::RowChanged`].
+    AcceptGap {
+        /// The partition.
+        partition: i32,
+        /// Its row.
+        stored: Box<Progress>,
+        /// What to do.
+        plan: GapPlan,
+    },
+    /// Stop reading this partition, until [`Effect::Read`] names it again.
+    Halt {
+        /// The partition.
+        partition: i32,
+        /// Why, for the operator.
+        reason: String,
+    },
+    /// Stop reading all partitions for a while.
+    Pause,
+    /// Go on where reading was paused.
+    Resume,
+    /// Store this; answer [`Input::Flushed`].
+    Flush(FlushBatch),
+}

@@ -1,0 +1,254 @@
+//! The handles by which workers and their writers report what this process does.
+//!
+//! Nothing here is touched for a single event: a worker reports once for each batch that it polled,
+//! a writer once for each flush.
+
+use std::collections::BTreeMap;
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
+
+use runtime::{Gauge, Histogram, IntCounter, IntCounterVec, Registry};
+use windowing::{Counters, FlushBatch, FlushReport, PartOutcome};
+
+use super::{
+    BUILD_INFO, DEAD_LETTERS, FLUSH_FAILURES, FLUSH_ROWS, FLUSH_SECONDS, FLUSH_UNDER_WAY,
+    GROUPS_HELD, LAST_FLUSH, PARTITIONS_HALTED, PARTITIONS_READ, RECORDS_READ, RECORDS_STORED,
+    WORKER_SEEN,
+};
+
+/// What this process counts: one set, and a handle for each worker.
+#[derive(Clone, Debug)]
+pub(crate) struct ProcessMetrics {
+    pub(crate) registry: Registry,
+    pub(crate) workers: Vec<WorkerMetrics>,
+}
+
+impl ProcessMetrics {
+    /// Metrics of a process with so many workers, all at 0.
+    pub(crate) fn new(workers: u16) -> Self {
+        let registry = Registry::with_process();
+        let version = env!("CARGO_PKG_VERSION");
+        registry.gauge(&BUILD_INFO).with_label_values(&[version]).set(1.0);
+        let gauges = |metric| registry.gauge(metric);
+        let counters = |metric| registry.counter(metric);
+        let (records_read, stored) = (counters(&RECORDS_READ), counters(&RECORDS_STORED));
+        let dead_letters = counters(&DEAD_LETTERS);
+        let (groups, read, halted) =
+            (gauges(&GROUPS_HELD), gauges(&PARTITIONS_READ), gauges(&PARTITIONS_HALTED));
+        let (seen, under_way, last_flush) =
+            (gauges(&WORKER_SEEN), gauges(&FLUSH_UNDER_WAY), gauges(&LAST_FLUSH));
+        let flush_seconds = registry.histogram(&FLUSH_SECONDS);
+        let (flush_rows, flush_failures) = (counters(&FLUSH_ROWS), counters(&FLUSH_FAILURES));
+        let workers = (0..workers)
+            .map(|index| {
+                let label = &[index.to_string()];
+                let outcome = |name: &str| stored.with_label_values(&[label[0].as_str(), name]);
+                WorkerMetrics {
+                    records_read: records_read.with_label_values(label),
+                    stored: OUTCOMES.map(outcome),
+                    dead_letters: dead_letters.clone(),
+                    groups_held: groups.with_label_values(label),
+                    partitions_read: read.with_label_values(label),
+                    partitions_halted: halted.with_label_values(label),
+                    seen: seen.with_label_values(label),
+                    flush_seconds: flush_seconds.with_label_values(label),
+                    flush_rows: flush_rows.with_label_values(label),
+                    flush_failures: flush_failures.with_label_values(label),
+                    flush_under_way: under_way.with_label_values(label),
+                    last_flush: last_flush.with_label_values(label),
+                }
+            })
+            .collect();
+        ProcessMetrics { registry, workers }
+    }
+}
+
+/// What becomes of an offset that a flush moves past.
+const OUTCOMES: [&str; 4] = ["on_time", "late", "dead", "skipped"];
+
+/// One worker's values; the worker's and its writer's threads share them.
+#[derive(Clone, Debug)]
+pub(crate) struct WorkerMetrics {
+    records_read: IntCounter,
+    /// In the order of [`OUTCOMES`].
+    stored: [IntCounter; 4],
+    dead_letters: IntCounterVec,
+    groups_held: Gauge,
+    partitions_read: Gauge,
+    partitions_halted: Gauge,
+    seen: Gauge,
+    flush_seconds: Histogram,
+    flush_rows: IntCounter,
+    flush_failures: IntCounter,
+    flush_under_way: Gauge,
+    last_flush: Gauge,
+}
+
+/// What the worker's loop holds as it comes round.
+pub(crate) struct Holdings {
+    pub(crate) groups: usize,
+    pub(crate) partitions_read: usize,
+    pub(crate) partitions_halted: usize,
+    pub(crate) failed_attempts: u64,
+}
+
+/// What one flush would store, noted before it begins: afterwards its batch is gone.
+pub(crate) struct Outgoing {
+    began: Instant,
+    /// By part: the counters' growth in the order of [`OUTCOMES`], rows, and dead letters by reason.
+    parts: Vec<([i64; 4], usize, BTreeMap<&'static str, u64>)>,
+}
+
+impl WorkerMetrics {
+    /// The worker begins.
+    pub(crate) fn started(&self) {
+        self.seen.set(now());
+        self.last_flush.set(now());
+    }
+
+    /// So many records were polled.
+    pub(crate) fn read(&self, records: u64) {
+        if records > 0 {
+            self.records_read.inc_by(records);
+        }
+    }
+
+    /// The worker's loop has come round.
+    pub(crate) fn came_round(&self, holdings: &Holdings) {
+        self.seen.set(now());
+        self.groups_held.set(holdings.groups as f64);
+        self.partitions_read.set(holdings.partitions_read as f64);
+        self.partitions_halted.set(holdings.partitions_halted as f64);
+        let known = self.flush_failures.get();
+        self.flush_failures.inc_by(holdings.failed_attempts.saturating_sub(known));
+    }
+
+    /// A flush begins.
+    pub(crate) fn flush_begins(&self, batch: &FlushBatch) -> Outgoing {
+        self.flush_under_way.set(now());
+        let parts = batch.parts.iter().map(|part| {
+            let growth = growth(&part.stored.counters, &part.new.counters);
+            let delta = &part.delta;
+            let rows = delta.on_time.len() + delta.late.len() + delta.dead_letters.len();
+            let mut reasons = BTreeMap::new();
+            for letter in &delta.dead_letters {
+                *reasons.entry(letter.reason).or_default() += 1;
+            }
+            (growth, rows, reasons)
+        });
+        Outgoing { began: Instant::now(), parts: parts.collect() }
+    }
+
+    /// The flush has ended like this.
+    pub(crate) fn flush_ended(&self, outgoing: Outgoing, report: &FlushReport) {
+        self.flush_seconds.observe(outgoing.began.elapsed().as_secs_f64());
+        self.flush_under_way.set(0.0);
+        self.last_flush.set(now());
+        for ((growth, rows, reasons), (_, _, _, outcome)) in
+            outgoing.parts.into_iter().zip(&report.parts)
+        {
+            if *outcome != PartOutcome::Committed {
+                continue;
+            }
+            for (counter, growth) in self.stored.iter().zip(growth) {
+                counter.inc_by(u64::try_from(growth).unwrap_or_default());
+            }
+            self.flush_rows.inc_by(rows as u64);
+            for (reason, letters) in reasons {
+                self.dead_letters.with_label_values(&[reason]).inc_by(letters);
+            }
+        }
+    }
+
+    /// When the worker's loop last came round.
+    pub(crate) fn seen_at(&self) -> f64 {
+        self.seen.get()
+    }
+
+    /// Since when a flush has been under way.
+    pub(crate) fn flushing_since(&self) -> Option<f64> {
+        Some(self.flush_under_way.get()).filter(|since| *since > 0.0)
+    }
+}
+
+fn growth(before: &Counters, after: &Counters) -> [i64; 4] {
+    [
+        after.on_time - before.on_time,
+        after.late - before.late,
+        after.dead - before.dead,
+        after.skipped - before.skipped,
+    ]
+}
+
+/// The clock, in seconds since 1970.
+pub(crate) fn now() -> f64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64()
+}
+
+#[cfg(test)]
+mod tests {
+    use windowing::{DeadLetter, Delta, FlushPart, Position, Progress};
+
+    use super::*;
+
+    /// A part that read 5 on time, 1 late, 2 dead and skipped 3 since its last flush.
+    fn part(partition: i32) -> FlushPart {
+        let stored = Progress::starting_at(Position::at(0));
+        let counters = Counters { on_time: 5, late: 1, dead: 2, gap: 0, skipped: 3 };
+        let new = Progress { next: Position::at(11), counters, ..stored.clone() };
+        let letter = |offset, reason| DeadLetter {
+            offset,
+            reason,
+            detail: String::new(),
+            record_time: None,
+            key: None,
+            payload: None,
+            headers: Vec::new(),
+        };
+        let dead_letters = vec![letter(3, "not_json"), letter(4, "not_utf8")];
+        FlushPart {
+            partition,
+            incarnation: 0,
+            stored,
+            new,
+            delta: Delta { dead_letters, ..Delta::default() },
+            log_is_known: true,
+            is_news: false,
+        }
+    }
+
+    #[test]
+    fn only_what_was_committed_counts_as_stored() {
+        let metrics = ProcessMetrics::new(1);
+        let worker = &metrics.workers[0];
+        let batch = FlushBatch { parts: vec![part(0), part(1), part(2)] };
+        let outgoing = worker.flush_begins(&batch);
+        assert!(worker.flushing_since().is_some());
+        let outcomes =
+            [PartOutcome::Committed, PartOutcome::Fenced, PartOutcome::Refused(String::new())];
+        let parts = batch.parts.iter().zip(outcomes);
+        let parts = parts.map(|(part, outcome)| (part.partition, 0, part.new.clone(), outcome));
+        worker.flush_ended(outgoing, &FlushReport { parts: parts.collect(), log_ends: Vec::new() });
+        assert_eq!(worker.flushing_since(), None);
+        assert_eq!(worker.stored.each_ref().map(IntCounter::get), [5, 1, 2, 3]);
+        assert_eq!(worker.flush_rows.get(), 2);
+        let letters = |reason| worker.dead_letters.with_label_values(&[reason]).get();
+        assert_eq!((letters("not_json"), letters("not_utf8")), (1, 1));
+    }
+
+    #[test]
+    fn failed_attempts_are_told_as_a_total() {
+        let metrics = ProcessMetrics::new(1);
+        let worker = &metrics.workers[0];
+        for failed_attempts in [0, 2, 2, 5] {
+            worker.came_round(&Holdings {
+                groups: 7,
+                partitions_read: 2,
+                partitions_halted: 1,
+                failed_attempts,
+            });
+            assert_eq!(worker.flush_failures.get(), failed_attempts);
+        }
+        let held = [&worker.groups_held, &worker.partitions_read, &worker.partitions_halted];
+        assert_eq!(held.map(Gauge::get), [7.0, 2.0, 1.0]);
+    }
+}
