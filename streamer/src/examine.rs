@@ -12,7 +12,6 @@ use rdkafka::message::BorrowedMessage;
 use rdkafka::{ClientConfig, Message, Offset, Timestamp, TopicPartitionList};
 use windowing::{LogEnds, Record, RecordTime, Sighted, Witness, witness_of};
 
-
 /// Reading one record may take this long.
 const SIGHT_TIMEOUT: Duration = Duration::from_secs(5);
 /// A client needs a group's name to be told what to read; it never joins this one.

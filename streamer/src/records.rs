@@ -136,7 +136,12 @@ impl RecordQueue {
         // SAFETY: `hand_over::<F>` takes the pointer for what it is, on this thread, and only until
         // the call returns; the queue and its client live.
         unsafe {
-            rd_kafka_consume_callback_queue(self.queue.ptr(), wait, Some(hand_over::<F>), opaque.cast());
+            rd_kafka_consume_callback_queue(
+                self.queue.ptr(),
+                wait,
+                Some(hand_over::<F>),
+                opaque.cast(),
+            );
         }
         if let Some(panicked) = call.panicked {
             resume_unwind(panicked);
@@ -240,9 +245,8 @@ fn headers_of(message: &rd_kafka_message_t) -> Vec<Header> {
     let header_at = |index| {
         let (mut name, mut value, mut length) = (null::<c_char>(), null::<c_void>(), 0);
         // SAFETY: the headers live as long as the message; all three are filled in, or none.
-        let found = unsafe {
-            rd_kafka_header_get_all(headers, index, &mut name, &mut value, &mut length)
-        };
+        let found =
+            unsafe { rd_kafka_header_get_all(headers, index, &mut name, &mut value, &mut length) };
         if found != RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR {
             return None;
         }

@@ -201,7 +201,9 @@ impl Worker {
                     // Moves the position over control records at the end of the log.
                     engine.apply(Input::EndOfLog { partition, end }, effects);
                 }
-                Polled::Error { error, detail } => failed = serve_error(error, detail, engine, effects),
+                Polled::Error { error, detail } => {
+                    failed = serve_error(error, detail, engine, effects)
+                }
             }
             let is_over = !effects.is_empty() || failed.is_err();
             if is_over { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
@@ -282,9 +284,7 @@ impl Worker {
                 self.engine.apply(Input::Revoked(&partitions), &mut self.effects);
                 self.agenda.revoked(&partitions);
                 self.halted.retain(|partition, _| !partitions.contains(partition));
-                self.assignment
-                    .give_up(&partitions)
-                    .context("giving partitions up")?;
+                self.assignment.give_up(&partitions).context("giving partitions up")?;
                 fail_point("revoke_done");
             }
         }
