@@ -17,18 +17,18 @@ use crate::time::parse_timestamp;
 /// The event, if the text is in the producer's own layout and breaks no rule.
 pub(crate) fn decode_canonical(text: &str) -> Option<EventView<'_>> {
     let mut rest = Rest(text);
-    rest.text_or_null("{\"event_id\":")?;
-    let msisdn = rest.text_or_null(",\"msisdn\":")?;
-    let event_type = rest.text(",\"event_type\":\"")?;
-    rest.text_or_null(",\"event_subtype\":")?;
-    let duration_seconds = rest.number_or_null(",\"duration_seconds\":", &DURATION_SECONDS)?;
-    let data_micro_mb = rest.number_or_null(",\"data_mb\":", &DATA_MB)?;
-    let amount_micro_tenge = rest.number_or_null(",\"amount\":", &AMOUNT)?;
-    let region = rest.text(",\"region\":\"")?;
-    rest.number_or_null(",\"cell_tower_id\":", &CELL_TOWER_ID)?;
-    let event_time = parse_timestamp(rest.text(",\"timestamp\":\"")?).ok()?;
-    let subscriber_id = rest.text_or_null(",\"subscriber_id\":")?;
-    rest.text_or_null(",\"counterparty_id\":")?;
+    rest.text_or_null(b"{\"event_id\":")?;
+    let msisdn = rest.text_or_null(b",\"msisdn\":")?;
+    let event_type = rest.text(b",\"event_type\":\"")?;
+    rest.text_or_null(b",\"event_subtype\":")?;
+    let duration_seconds = rest.number_or_null(b",\"duration_seconds\":", &DURATION_SECONDS)?;
+    let data_micro_mb = rest.number_or_null(b",\"data_mb\":", &DATA_MB)?;
+    let amount_micro_tenge = rest.number_or_null(b",\"amount\":", &AMOUNT)?;
+    let region = rest.text(b",\"region\":\"")?;
+    rest.number_or_null(b",\"cell_tower_id\":", &CELL_TOWER_ID)?;
+    let event_time = parse_timestamp(rest.text(b",\"timestamp\":\"")?).ok()?;
+    let subscriber_id = rest.text_or_null(b",\"subscriber_id\":")?;
+    rest.text_or_null(b",\"counterparty_id\":")?;
     let is_usable = EVENT_TYPE.fault_of(event_type).is_none() && REGION.fault_of(region).is_none();
     (is_usable && rest.0 == "}").then(|| EventView {
         event_type: Cow::Borrowed(event_type),
@@ -46,34 +46,39 @@ pub(crate) fn decode_canonical(text: &str) -> Option<EventView<'_>> {
 struct Rest<'a>(&'a str);
 
 impl<'a> Rest<'a> {
-    fn skip(&mut self, expected: &str) -> Option<()> {
-        self.0 = self.0.strip_prefix(expected)?;
+    fn skip<const LENGTH: usize>(&mut self, expected: &[u8; LENGTH]) -> Option<()> {
+        if self.0.as_bytes().first_chunk()? != expected {
+            return None;
+        }
+        self.0 = self.0.get(LENGTH..)?;
         Some(())
     }
 
     /// A string without escapes after `opening`, which ends with its first quote.
-    fn text(&mut self, opening: &str) -> Option<&'a str> {
+    fn text<const LENGTH: usize>(&mut self, opening: &[u8; LENGTH]) -> Option<&'a str> {
         self.skip(opening)?;
-        // A backslash would be an escape; control characters are not JSON.
-        let is_plain = |byte: &u8| *byte >= b' ' && *byte != b'"' && *byte != b'\\';
-        let length = self.0.bytes().position(|byte| !is_plain(&byte))?;
-        let (text, rest) = self.0.split_at_checked(length)?;
-        self.0 = rest.strip_prefix('"')?;
+        let (text, rest) = self.0.split_at_checked(length_of_plain(self.0.as_bytes())?)?;
+        self.0 = rest;
+        self.skip(b"\"")?;
         Some(text)
     }
 
-    fn text_or_null(&mut self, key: &str) -> Option<Option<&'a str>> {
+    fn text_or_null<const LENGTH: usize>(&mut self, key: &[u8; LENGTH]) -> Option<Option<&'a str>> {
         self.skip(key)?;
-        match self.skip("null") {
+        match self.skip(b"null") {
             Some(()) => Some(None),
-            None => self.text("\"").map(Some),
+            None => self.text(b"\"").map(Some),
         }
     }
 
     /// A number of plain digits in its rule's unit, and below its rule's maximum; 0 for null.
-    fn number_or_null(&mut self, key: &str, rule: &NumberRule) -> Option<i64> {
+    fn number_or_null<const LENGTH: usize>(
+        &mut self,
+        key: &[u8; LENGTH],
+        rule: &NumberRule,
+    ) -> Option<i64> {
         self.skip(key)?;
-        if self.skip("null").is_some() {
+        if self.skip(b"null").is_some() {
             return Some(0);
         }
         let digits = self.digits()?;
@@ -82,7 +87,7 @@ impl<'a> Rest<'a> {
         if has_leading_zero || whole >= i64::from(rule.max) {
             return None;
         }
-        if self.skip(".").is_none() {
+        if self.skip(b".").is_none() {
             return Some(whole * 10_i64.pow(u32::from(rule.decimals)));
         }
         let fraction = self.digits()?;
@@ -100,6 +105,31 @@ impl<'a> Rest<'a> {
     }
 }
 
+/// How many bytes come before the first quote, backslash (an escape) or control character (not JSON).
+fn length_of_plain(bytes: &[u8]) -> Option<usize> {
+    let (words, rest) = bytes.as_chunks();
+    for (index, word) in words.iter().enumerate() {
+        let found = not_plain(u64::from_le_bytes(*word));
+        if found != 0 {
+            return Some(8 * index + usize::try_from(found.trailing_zeros() / 8).ok()?);
+        }
+    }
+    let is_plain = |byte: &u8| *byte >= b' ' && *byte != b'"' && *byte != b'\\';
+    rest.iter().position(|byte| !is_plain(byte)).map(|place| 8 * words.len() + place)
+}
+
+/// The highest bit of the first byte that is not plain, of eight at a time; perhaps of others after it, to which
+/// a subtraction has carried; 0 if all are plain.
+const fn not_plain(word: u64) -> u64 {
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    const HIGHEST: u64 = 0x80 * ONES;
+    // A byte below `limit` borrows from its highest bit, which it did not have itself.
+    const fn below(word: u64, limit: u64) -> u64 {
+        word.wrapping_sub(limit * ONES) & !word & HIGHEST
+    }
+    below(word, 0x20) | below(word ^ (0x22 * ONES), 1) | below(word ^ (0x5c * ONES), 1)
+}
+
 /// More than any maximum has; far less than would overflow.
 const DIGITS_MAX: usize = 10;
 
@@ -109,7 +139,7 @@ fn value_of(digits: &str) -> i64 {
 
 #[cfg(test)]
 mod tests {
-    use super::decode_canonical;
+    use super::{decode_canonical, length_of_plain};
     use crate::decode;
 
     const CALL: &str = concat!(
@@ -159,5 +189,24 @@ mod tests {
             assert_ne!(text, CALL, "{to}");
             assert_eq!(decode_canonical(&text), None, "{to}");
         }
+    }
+
+    #[test]
+    fn the_first_byte_that_is_not_plain_is_found_at_every_place_and_before_every_other() {
+        let is_plain = |byte: u8| byte >= b' ' && byte != b'"' && byte != b'\\';
+        for length in 0..20 {
+            for place in 0..length {
+                for byte in 0..=u8::MAX {
+                    // What follows must not matter, nor the bytes whose neighbours borrow from them.
+                    for filler in [b'a', b' ', b'!', b'#', b']', 0x7f, 0x80, 0xff] {
+                        let mut bytes = vec![filler; length];
+                        bytes[place] = byte;
+                        let expected = (!is_plain(byte)).then_some(place);
+                        assert_eq!(length_of_plain(&bytes), expected, "{bytes:?}");
+                    }
+                }
+            }
+        }
+        assert_eq!(length_of_plain(b"abcd\x1f\"\\h\""), Some(4));
     }
 }
