@@ -1,7 +1,7 @@
 # Everything that a newcomer or CI runs. `make` alone lists it.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test sim fuzz mutants torture deny test-kraft test-airflow test-compose lint docs check-compose check-alerts build images sandbox setup setup-tests
+.PHONY: help demo test sim fuzz mutants torture deny test-kraft test-airflow test-compose lint docs check-compose check-alerts bench-micro build images sandbox setup setup-tests
 
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 # The streamer that tests can end at named points; no other build has these.
@@ -20,6 +20,7 @@ demo: setup ## One simulated day: producer, Kafka, streamer, PostgreSQL, batcher
 test: setup-tests ## All tests, on a real Kafka and PostgreSQL that live as long as the tests
 	cargo build --workspace --bins --tests
 	$(BUILD_FAIL_POINTS)
+	bench/instructions
 	$(TARGET)/debug/sandbox run -- cargo test --workspace
 
 # Other seeds: make sim SEEDS=100000 FIRST_SEED=2000001. A failing one prints itself.
@@ -67,6 +68,9 @@ check-compose: ## What can be said about docker-compose.yml without a Docker eng
 
 check-alerts: ## The alerts fire and stay quiet as they should; needs no server
 	.ci/check-alerts
+
+bench-micro: ## Decoding, counting and encoding one event, by criterion
+	cargo bench --manifest-path bench/micro/Cargo.toml --target-dir $(TARGET)/micro
 
 build: ## target/release/{producer,streamer,batcher,sandbox}
 	cargo build --release --workspace
