@@ -90,7 +90,7 @@ fn each_figure_changed_by_hand_is_found() {
             // Both as if this row had not been covered; or the reverse.
             let unknown = row.distinct_subscribers.is_none();
             row.distinct_subscribers = unknown.then_some(1);
-            row.avg_data_per_user_mb = unknown.then(|| row.total_data_tb * MB_PER_TB);
+            row.avg_data_per_user_mb = unknown.then_some(row.total_data_tb * MB_PER_TB);
         }),
         ("avg_data_per_user_mb", |row| {
             row.avg_data_per_user_mb =
