@@ -10,7 +10,7 @@ mod handles;
 
 use runtime::Metric;
 
-pub(crate) use self::handles::{Holdings, Outgoing, ProcessMetrics, WorkerMetrics, now};
+pub(crate) use self::handles::{Holdings, ProcessMetrics, WorkerMetrics, now};
 
 /// Seconds: from an idle database on the same host to one that is in trouble.
 const FLUSH_BUCKETS: &[f64] =
