@@ -176,9 +176,10 @@ fn messages_are_found_where_they_are() {
     }
     for (path, expected) in [
         (REASONS[0], "the partition was retired by an operator"),
-        (REASONS[1], "records were deleted from the log before they were read"),
-        (REASONS[2], "the database refuses "),
-        (REASONS[3], " any more: lost are the offsets from "),
+        (REASONS[1], " although the log goes on to "),
+        (REASONS[2], "records were deleted from the log before they were read"),
+        (REASONS[3], "the database refuses "),
+        (REASONS[4], " any more: lost are the offsets from "),
     ] {
         let found = reasons(path);
         assert!(found.iter().any(|piece| piece == expected), "{path}: {found:?}");
