@@ -35,8 +35,10 @@ use crate::metrics::{Holdings, WorkerMetrics};
 use crate::records::Polled;
 use crate::writer::Writer;
 
-/// How long one poll waits for a record; events, timers and reports are looked at in between.
-const POLL_WAIT: Duration = Duration::from_millis(50);
+/// How long one poll waits for a record at most; events and timers are looked at in between.
+const POLL_WAIT: Duration = Duration::from_millis(200);
+/// … and while something else is waited for as well: the report of a flush, or the client's end.
+const POLL_WAIT_SHORT: Duration = Duration::from_millis(20);
 /// A flush before partitions are lost may take this long; then they are dropped, and read again by
 /// their next owner.
 const FLUSH_BEFORE_REVOKE: Duration = Duration::from_secs(5);
@@ -163,7 +165,7 @@ impl Worker {
 
     /// Rebalances, and errors of the client. Waits for them only where there is nothing to read.
     fn serve_events(&mut self) -> anyhow::Result<()> {
-        let wait = if self.assignment.is_empty() { POLL_WAIT } else { Duration::ZERO };
+        let wait = if self.assignment.is_empty() { self.poll_wait() } else { Duration::ZERO };
         match self.consumer.poll(wait) {
             // Not from its partition's own queue, so its order is not known: what follows it may have
             // been counted, and it would be counted as skipped (I-7). To begin again is exact.
@@ -185,7 +187,7 @@ impl Worker {
     /// ends it: what comes afterwards depends on it.
     fn poll(&mut self) -> anyhow::Result<()> {
         let now = clock();
-        let wait = if self.assignment.is_empty() { Duration::ZERO } else { POLL_WAIT };
+        let wait = if self.assignment.is_empty() { Duration::ZERO } else { self.poll_wait() };
         let (engine, effects) = (&mut self.engine, &mut self.effects);
         let (mut records, mut failed) = (0, Ok(()));
         self.assignment.serve(wait, |polled| {
@@ -211,6 +213,14 @@ impl Worker {
         failed?;
         self.metrics.read(records);
         self.carry_out_effects()
+    }
+
+    /// A worker without anything to do costs next to nothing, and yet is not late.
+    fn poll_wait(&self) -> Duration {
+        if self.engine.is_flushing() {
+            return POLL_WAIT_SHORT;
+        }
+        self.agenda.until_flush(self.started_at.elapsed()).min(POLL_WAIT)
     }
 
     fn serve_reports(&mut self) -> anyhow::Result<()> {
@@ -393,7 +403,7 @@ impl Worker {
             while Instant::now() < deadline
                 && consumer.assignment().is_ok_and(|list| list.count() > 0)
             {
-                drop(consumer.poll(POLL_WAIT));
+                drop(consumer.poll(POLL_WAIT_SHORT));
             }
             drop(consumer);
             outbox.send(()).ok();

@@ -81,6 +81,11 @@ impl Agenda {
         duties
     }
 
+    /// How long until the next flush is due.
+    pub fn until_flush(&self, now: Duration) -> Duration {
+        self.flush_at.saturating_sub(now)
+    }
+
     /// The engine wants these rows. The duty to load, unless an earlier failure puts it off.
     pub fn load(&mut self, partitions: Vec<i32>, now: Duration) -> Option<Duty> {
         self.to_load.extend(partitions);
@@ -143,6 +148,15 @@ mod tests {
 
     fn ms(millis: u64) -> Duration {
         Duration::from_millis(millis)
+    }
+
+    #[test]
+    fn the_time_until_the_next_flush_ends_at_nothing() {
+        let mut agenda = Agenda::new(ms(2_000));
+        assert_eq!(agenda.until_flush(ms(1_500)), ms(500));
+        assert_eq!(agenda.until_flush(ms(2_500)), ms(0));
+        agenda.due(ms(2_500), ms(2_000));
+        assert_eq!(agenda.until_flush(ms(2_500)), ms(2_000));
     }
 
     #[test]
