@@ -72,8 +72,8 @@ pub fn entries(setting: &Setting, world: &World, seed: u64) -> Vec<Entry> {
     let night_days = night.map_or(0.0, |(from, to)| (to - from).num_hours() as f64 / 24.0);
     let World { clean, labelled, labels } = world;
 
-    let on_labelled = incidents(from, to, &detector(labelled, *history_from, calendar));
-    let on_clean = detector(clean, *history_from, calendar);
+    let on_labelled = incidents(from, to, &detector(labelled, calendar));
+    let on_clean = detector(clean, calendar);
     let at_night = night.map(|(from, to)| incidents(from, to, &on_clean)).unwrap_or_default();
     let raised = on_labelled.len();
     let scored = Entry {

@@ -75,7 +75,9 @@ pub fn draw(setting: &Setting, expectation: &Expectation, lots: &[Lot], seed: u6
             let to = from + Duration::seconds(random.random_range(1_800..3_600));
             // Rates change with the hour: what is expected holds from the label's beginning to its end.
             let candidates = candidates(expectation, lot.kind, from, to);
-            let Some((series, expected)) = candidates.choose(&mut random).cloned() else { continue };
+            let Some((series, expected)) = candidates.choose(&mut random).cloned() else {
+                continue;
+            };
             let (kind, magnitude) = (lot.kind, lot.magnitude);
             labels.push(Label { series, from, to, magnitude, expected, kind });
             placed += 1;
@@ -97,10 +99,12 @@ fn candidates(
     // Top-ups that follow balances can't be made to spike.
     let least = least.filter(|(series, _)| series.event_type != "balance_recharge");
     match kind {
-        Kind::Regional => least.filter(|(_, events)| *events >= anomaly::judge::EVENTS_MIN).collect(),
-        Kind::Small => least
-            .filter(|(_, events)| (2.0..anomaly::judge::EVENTS_MIN).contains(events))
-            .collect(),
+        Kind::Regional => {
+            least.filter(|(_, events)| *events >= anomaly::judge::EVENTS_MIN).collect()
+        }
+        Kind::Small => {
+            least.filter(|(_, events)| (2.0..anomaly::judge::EVENTS_MIN).contains(events)).collect()
+        }
         Kind::Nationwide => {
             let mut sums = std::collections::BTreeMap::<String, f64>::new();
             for (series, events) in least {

@@ -81,7 +81,8 @@ fn print_misses(entry: &Entry) {
         let (series, from, magnitude) = (&label.series, label.from, label.magnitude);
         println!("{windows}: {magnitude}x {series:?} {from}, {expected:.1} expected");
     }
-    let stretches = [("labelled", &entry.labelled), ("clean", &entry.clean), ("night", &entry.night)];
+    let stretches =
+        [("labelled", &entry.labelled), ("clean", &entry.clean), ("night", &entry.night)];
     for (name, score) in stretches {
         for alert in &score.false_alerts {
             println!("false, {name}: {alert:?} at {}", alert.first.start());

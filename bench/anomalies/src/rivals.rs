@@ -16,7 +16,8 @@ pub fn fixed_threshold<'a>(
     from: NaiveDateTime,
     to: NaiveDateTime,
 ) -> impl Fn(Window) -> Vec<Judgement> + 'a {
-    let span = Window::holding(from).since(Window::number(0))..Window::holding(to).since(Window::number(0));
+    let span = Window::holding(from).since(Window::number(0))
+        ..Window::holding(to).since(Window::number(0));
     let extremes: Vec<(u64, u64)> = (0..counts.series().len())
         .map(|index| {
             let of = |number| counts.of(Window::number(number), index).unwrap_or(0);

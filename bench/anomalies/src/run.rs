@@ -11,11 +11,9 @@ pub type Judge<'a> = dyn Fn(Window) -> Vec<Judgement> + 'a;
 /// The detector that is scored.
 pub fn detector<'a>(
     counts: &'a Counts,
-    first: NaiveDateTime,
     calendar: &'a Calendar,
 ) -> impl Fn(Window) -> Vec<Judgement> + 'a {
-    let first = Window::holding(first);
-    move |window| judge(window, counts, first, calendar)
+    move |window| judge(window, counts, calendar)
 }
 
 /// The incidents of a stretch, open ones included.

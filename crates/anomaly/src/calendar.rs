@@ -20,7 +20,8 @@ pub const DAYS_MIN: i64 = 2;
 
 /// Kazakhstan's public holidays of fixed date, and New Year's Eve: the dates that are like no other unless
 /// somebody says otherwise. Those that follow the moon have to be given with their year.
-pub const HOLIDAYS: &str = "12-31,01-01,01-02,01-07,03-08,03-21,03-22,03-23,05-01,05-07,05-09,07-06,08-30,10-25,12-16";
+pub const HOLIDAYS: &str =
+    "12-31,01-01,01-02,01-07,03-08,03-21,03-22,03-23,05-01,05-07,05-09,07-06,08-30,10-25,12-16";
 
 const WINDOW_SECONDS: i64 = WINDOW_MINUTES * 60;
 
@@ -134,25 +135,40 @@ impl Calendar {
         })
     }
 
-    /// The former windows for one, when counting began with the window `first`. Holidays are left out:
+    /// The same time of former weeks or days and its neighbours, the newest first. Holidays are left out:
     /// they tell nothing about other days.
-    pub fn former(&self, window: Window, first: Window) -> Former {
-        let start = window.start();
-        let has_weeks = first.end() <= start - Duration::weeks(WEEKS_MIN);
-        let (basis, steps, step) = if has_weeks {
-            (Basis::Weeks, WEEKS_MAX, Duration::weeks(1))
-        } else {
-            (Basis::Days, DAYS_MAX, Duration::days(1))
+    pub fn units(&self, window: Window, basis: Basis) -> Vec<[Window; 3]> {
+        let (steps, step) = match basis {
+            Basis::Weeks => (WEEKS_MAX, Duration::weeks(1)),
+            Basis::Days => (DAYS_MAX, Duration::days(1)),
         };
-        let local = self.zone.from_utc_datetime(&start).naive_local();
+        let local = self.zone.from_utc_datetime(&window.start()).naive_local();
         let units = (1..=steps).filter_map(|age| {
             // Where clocks change, a local time may not exist: that day says nothing.
             let then = self.zone.from_local_datetime(&(local - step * age as i32)).earliest()?;
             let same = Window::holding(then.naive_utc());
-            let is_of_use = same.plus(-1) >= first && !self.is_holiday(same);
-            is_of_use.then_some([same.plus(-1), same, same.plus(1)])
+            (!self.is_holiday(same)).then_some([same.plus(-1), same, same.plus(1)])
         });
-        Former { basis, units: units.collect() }
+        units.collect()
+    }
+
+    /// The windows to compare one with: of former weeks, or of former days while there are too few weeks
+    /// of which anything was counted.
+    pub fn former(&self, window: Window, is_counted: impl Fn(Window) -> bool) -> Former {
+        let counted = |basis| {
+            let mut units = self.units(window, basis);
+            units.retain(|unit| unit.iter().any(|then| is_counted(*then)));
+            Former { basis, units }
+        };
+        let weeks = counted(Basis::Weeks);
+        if weeks.is_enough() { weeks } else { counted(Basis::Days) }
+    }
+}
+
+impl Former {
+    /// Whether there are enough weeks or days.
+    pub fn is_enough(&self) -> bool {
+        self.units.len() >= self.basis.units_min()
     }
 }
 
@@ -199,14 +215,14 @@ mod tests {
             (Tz::Asia__Almaty, "2025-11-09T07:00:00", "2025-11-02 07:00:00"),
             (Tz::Europe__Berlin, "2025-03-31T06:00:00", "2025-03-24 07:00:00"),
         ] {
-            let former = calendar(zone, &[]).former(Window::holding(at(moment)), Window::number(0));
+            let former = calendar(zone, &[]).former(Window::holding(at(moment)), |_| true);
             assert_eq!(former.basis, Basis::Weeks);
             assert_eq!(starts(&former)[0], expected, "{zone}");
             assert_eq!(former.units.len(), WEEKS_MAX as usize);
         }
         // 02:30 did not exist in Berlin that day.
         let sunday = Window::holding(at("2025-04-06T00:30:00"));
-        let former = calendar(Tz::Europe__Berlin, &[]).former(sunday, Window::number(0));
+        let former = calendar(Tz::Europe__Berlin, &[]).former(sunday, |_| true);
         assert_eq!(former.units.len(), WEEKS_MAX as usize - 1);
         assert_eq!(starts(&former)[0], "2025-03-23 01:30:00");
     }
@@ -217,14 +233,24 @@ mod tests {
         let window = Window::holding(at("2025-11-20T12:00:00"));
         for (first, basis, units) in [
             ("2025-11-20T11:00:00", Basis::Days, 0),
-            ("2025-11-19T11:55:00", Basis::Days, 1),
-            ("2025-11-06T12:00:00", Basis::Days, 13),
-            ("2025-11-06T11:55:00", Basis::Weeks, 2),
+            ("2025-11-19T12:05:00", Basis::Days, 1),
+            ("2025-11-06T12:10:00", Basis::Days, 13),
+            ("2025-11-06T12:00:00", Basis::Weeks, 2),
             ("2025-10-01T00:00:00", Basis::Weeks, 6),
         ] {
-            let former = calendar.former(window, Window::holding(at(first)));
+            let former = calendar.former(window, |then| then.start() >= at(first));
             assert_eq!((former.basis, former.units.len()), (basis, units), "{first}");
+            assert_eq!(former.is_enough(), units >= 2);
         }
+    }
+
+    #[test]
+    fn weeks_of_which_nothing_was_counted_do_not_count() {
+        let window = Window::holding(at("2025-11-20T12:00:00"));
+        let away = at("2025-11-01T00:00:00")..at("2025-11-15T00:00:00");
+        let former = calendar(Tz::UTC, &[]).former(window, |then| !away.contains(&then.start()));
+        assert_eq!(starts(&former)[0], "2025-10-30 12:00:00");
+        assert_eq!(former.units.len(), WEEKS_MAX as usize - 2);
     }
 
     #[test]
@@ -241,13 +267,13 @@ mod tests {
             assert_eq!(calendar.is_holiday(Window::holding(at(moment))), expected, "{moment}");
         }
         let after = Window::holding(at("2026-01-08T12:00:00"));
-        let former = calendar.former(after, Window::number(0));
-        assert_eq!(starts(&former)[0], "2025-12-25 12:00:00");
+        assert_eq!(starts(&calendar.former(after, |_| true))[0], "2025-12-25 12:00:00");
         for text in ["13-01", "02-30", "2025-02-29", "1", "x-y", "2025-1-1-1"] {
             let error = text.parse::<HolidayPattern>().unwrap_err();
             assert!(error.contains(text), "{error}");
         }
         assert!("02-29".parse::<HolidayPattern>().is_ok());
         assert_eq!("2026-05-27".parse::<HolidayPattern>().unwrap().to_string(), "2026-05-27");
+        assert!(HOLIDAYS.split(',').all(|text| text.parse::<HolidayPattern>().is_ok()));
     }
 }

@@ -57,6 +57,11 @@ impl Counts {
         &self.series
     }
 
+    /// Whether anything at all was counted in a window.
+    pub fn has(&self, window: Window) -> bool {
+        self.windows.contains_key(&window)
+    }
+
     /// Events of the series with this index; `None`: the window is a hole.
     pub fn of(&self, window: Window, index: usize) -> Option<u64> {
         let counts = self.windows.get(&window)?;

@@ -116,7 +116,9 @@ impl Tracker {
             if self.open.contains_key(&judgement.series) {
                 continue;
             }
-            let Some(incident) = self.opened(window, &judgement.series, direction) else { continue };
+            let Some(incident) = self.opened(window, &judgement.series, direction) else {
+                continue;
+            };
             changed.push(incident.clone());
             self.open.insert(incident.series.clone(), incident);
         }

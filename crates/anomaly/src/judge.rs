@@ -134,9 +134,9 @@ fn change(direction: Direction, observed: u64, expected: f64) -> f64 {
     }
 }
 
-/// Judges all series in a complete window. `first` is the window in which counting began.
-pub fn judge(window: Window, counts: &Counts, first: Window, calendar: &Calendar) -> Vec<Judgement> {
-    let former = calendar.former(window, first);
+/// Judges all series in a complete window.
+pub fn judge(window: Window, counts: &Counts, calendar: &Calendar) -> Vec<Judgement> {
+    let former = calendar.former(window, |then| counts.has(then));
     let is_holiday = calendar.is_holiday(window);
     let mut types: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
     for (index, series) in counts.series().iter().enumerate() {
@@ -205,14 +205,14 @@ fn judge_one(known: Known, factor: f64, caution: f64) -> Judgement {
             && change(direction, observed, expected) >= OPEN_CHANGE
     };
     let score = baseline.score(observed, factor, 0.0);
-    let unusual = if is_unusual(Direction::High, baseline.score(observed, factor, EVENTS_MIN), lifted)
-    {
-        Some(Direction::High)
-    } else if !is_small && is_unusual(Direction::Low, score, expected) {
-        Some(Direction::Low)
-    } else {
-        None
-    };
+    let unusual =
+        if is_unusual(Direction::High, baseline.score(observed, factor, EVENTS_MIN), lifted) {
+            Some(Direction::High)
+        } else if !is_small && is_unusual(Direction::Low, score, expected) {
+            Some(Direction::Low)
+        } else {
+            None
+        };
     Judgement { series, observed, expected, score, knowledge, unusual }
 }
 
@@ -237,7 +237,8 @@ fn factor(regions: &[Known]) -> f64 {
     let Some(rough) = weighted_median(&mut factors) else { return 1.0 };
     let agrees = |(observed, baseline): &&(f64, &Baseline)| {
         let distance = stabilised(*observed) - stabilised(rough * baseline.expected());
-        let variance = baseline.centre.deviation.powi(2) * (1.0 + rough * baseline.centre.uncertainty);
+        let variance =
+            baseline.centre.deviation.powi(2) * (1.0 + rough * baseline.centre.uncertainty);
         distance.abs() < FACTOR_SCORE_MAX * variance.sqrt()
     };
     let agreeing = known.iter().filter(agrees);

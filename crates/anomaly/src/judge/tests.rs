@@ -10,7 +10,10 @@ const WEEK: i64 = 7 * 24 * 12;
 const REGIONS: [(&str, u64); 5] = [("A", 400), ("B", 200), ("C", 100), ("D", 40), ("E", 5)];
 
 fn calendar(holidays: &[&str]) -> Calendar {
-    Calendar { zone: Tz::UTC, holidays: holidays.iter().map(|text| text.parse().unwrap()).collect() }
+    Calendar {
+        zone: Tz::UTC,
+        holidays: holidays.iter().map(|text| text.parse().unwrap()).collect(),
+    }
 }
 
 /// Six weeks of the same counts; the window at noon has these instead.
@@ -31,7 +34,7 @@ fn counts(noon: [u64; 5]) -> Counts {
 
 /// The unusual series, as `REGION DIRECTION`.
 fn unusual(noon: [u64; 5], holidays: &[&str]) -> Vec<String> {
-    let judged = judge(NOON, &counts(noon), Window::number(0), &calendar(holidays));
+    let judged = judge(NOON, &counts(noon), &calendar(holidays));
     assert_eq!(judged.len(), 6);
     let found = judged.iter().filter_map(|judgement| {
         let direction = judgement.unusual?;
@@ -79,7 +82,7 @@ fn a_small_series_falls_unnoticed_and_rises_only_by_what_larger_ones_would_notic
     for (events, expected) in [(0, &[][..]), (15, &[]), (26, &[]), (60, &["E high"])] {
         assert_eq!(unusual([400, 200, 100, 40, events], &[]), expected, "{events}");
     }
-    let judged = judge(NOON, &counts([400, 200, 100, 40, 5]), Window::number(0), &calendar(&[]));
+    let judged = judge(NOON, &counts([400, 200, 100, 40, 5]), &calendar(&[]));
     let small: Vec<&str> = judged
         .iter()
         .filter(|judgement| judgement.knowledge == Knowledge::Small)
@@ -90,8 +93,15 @@ fn a_small_series_falls_unnoticed_and_rises_only_by_what_larger_ones_would_notic
 
 #[test]
 fn nothing_is_said_of_what_is_warming_up() {
-    // Counting began a week ago: one former day at this time at most.
-    let judged = judge(NOON, &counts([9; 5]), NOON.plus(-WEEK), &calendar(&[]));
+    // Counting began a week ago: one former day at this time.
+    let mut counts = Counts::default();
+    for (region, events) in REGIONS {
+        for window in [NOON, NOON.plus(-WEEK)] {
+            counts.add(window, &Series::new(region, "call"), events);
+        }
+    }
+    let judged = judge(NOON, &counts, &calendar(&[]));
+    assert_eq!(judged.len(), 6);
     assert!(judged.iter().all(|judgement| {
         judgement.knowledge == Knowledge::WarmingUp && judgement.unusual.is_none()
     }));
@@ -107,13 +117,12 @@ fn former_days_serve_until_two_weeks_are_there_with_more_caution() {
         }
     }
     counts.add(NOON, &Series::new("A", "call"), 100);
-    let first = NOON.plus(-6 * day);
-    let judged = judge(NOON, &counts, first, &calendar(&[]));
+    let judged = judge(NOON, &counts, &calendar(&[]));
     let region = judged.iter().find(|judgement| judgement.series.region == "A").unwrap();
     assert!((region.expected - 100.0).abs() < 1e-6);
     assert_eq!(region.unusual, Some(Direction::High));
     counts.add(NOON.plus(1), &Series::new("A", "call"), 45);
-    let judged = judge(NOON.plus(1), &counts, first, &calendar(&[]));
+    let judged = judge(NOON.plus(1), &counts, &calendar(&[]));
     let region = judged.iter().find(|judgement| judgement.series.region == "A").unwrap();
     assert!(region.score > OPEN_SCORE && region.score < OPEN_SCORE * CAUTION, "{}", region.score);
     assert_eq!(region.unusual, None);
