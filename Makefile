@@ -29,7 +29,7 @@ sim: ## The core simulated with faults, on all cores; SEEDS=100000 FIRST_SEED=1
 	SIM_SEEDS=$(SEEDS) SIM_FIRST_SEED=$(FIRST_SEED) \
 		cargo test --profile sim --package windowing --test sim -- --nocapture
 
-# Other seeds: make score-anomalies SCORE='--first-seed 201 --seeds 10 --verbose'.
+# Other seeds: make score-anomalies SCORE='--first-seed 301 --seeds 10 --verbose'.
 SCORE ?= --plot docs/anomalies.svg
 score-anomalies: ## The anomaly detector on ten seeds' spikes and drops: docs/anomalies.md
 	cargo run --release --package anomaly-score -- $(SCORE)

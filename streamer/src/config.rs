@@ -1,13 +1,15 @@
 //! Command line of the streamer. Each field is also an environment variable.
 
+mod detection;
+
 use std::time::Duration;
 
-use anomaly::HolidayPattern;
 use chrono_tz::Tz;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use runtime::{DatabaseArgs, KafkaArgs, LogArgs, MetricsArgs, parse_duration};
 use store::{ExplicitSettings, Start};
 
+pub(crate) use self::detection::{DetectArgs, DetectionArgs};
 use crate::dead_letters::DeadLettersCommand;
 use crate::late::LateArgs;
 
@@ -73,45 +75,6 @@ pub enum Command {
     Late(LateArgs),
     /// Look for unusual traffic in what has become complete, until stopped; docs/anomalies.md
     Detect(Box<DetectArgs>),
-}
-
-/// How unusual traffic is looked for.
-#[derive(Args, Clone, Debug)]
-pub struct DetectionArgs {
-    /// How often unusual traffic is looked for
-    #[arg(long, env = "DETECT_INTERVAL", default_value = "30s", value_parser = parse_detect_interval)]
-    pub detect_interval: Duration,
-    /// Dates that are like no other, in the business time zone: MM-DD or YYYY-MM-DD, with commas; or none
-    #[arg(long, env = "DETECT_HOLIDAYS", default_value = anomaly::calendar::HOLIDAYS,
-          hide_default_value = true, value_parser = parse_holidays)]
-    pub detect_holidays: Holidays,
-}
-
-/// Dates that are like no other.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Holidays(pub Vec<HolidayPattern>);
-
-/// Arguments of `detect`.
-#[derive(Args, Clone, Debug)]
-pub struct DetectArgs {
-    /// Where PostgreSQL is.
-    #[command(flatten)]
-    pub database: DatabaseArgs,
-    /// How it is looked for.
-    #[command(flatten)]
-    pub detection: DetectionArgs,
-    /// Judge all that is complete, say what is unusual, and exit
-    #[arg(long)]
-    pub once: bool,
-    /// How long to wait for PostgreSQL at start, and with --once for another detector
-    #[arg(long, env = "WAIT", default_value = "30s", value_parser = parse_duration)]
-    pub wait: Duration,
-    /// Where metrics are served.
-    #[command(flatten)]
-    pub metrics: MetricsArgs,
-    /// How to log.
-    #[command(flatten)]
-    pub log: LogArgs,
 }
 
 /// Arguments of `migrate`.
@@ -347,9 +310,6 @@ impl From<StartAt> for Start {
 /// The shortest and longest flush interval that make sense.
 const FLUSH_INTERVAL_MIN: Duration = Duration::from_millis(10);
 const FLUSH_INTERVAL_MAX: Duration = Duration::from_secs(3600);
-/// The shortest and longest pause between two looks for unusual traffic.
-const DETECT_INTERVAL_MIN: Duration = Duration::from_millis(100);
-const DETECT_INTERVAL_MAX: Duration = Duration::from_secs(3600);
 /// A partition that missed this many flushes is not being read …
 const STALLED_AFTER_FLUSHES: u32 = 3;
 /// … but rebalances take their time, and an empty partition is written every few seconds at most.
@@ -362,21 +322,6 @@ fn parse_from(text: &str) -> Result<String, String> {
         Some(_) => Ok(text.to_owned()),
         None => Err("write earliest, latest or an offset".to_owned()),
     }
-}
-
-fn parse_detect_interval(text: &str) -> Result<Duration, String> {
-    let interval = parse_duration(text)?;
-    if (DETECT_INTERVAL_MIN..=DETECT_INTERVAL_MAX).contains(&interval) {
-        return Ok(interval);
-    }
-    Err(format!("must lie between {DETECT_INTERVAL_MIN:?} and {DETECT_INTERVAL_MAX:?}"))
-}
-
-fn parse_holidays(text: &str) -> Result<Holidays, String> {
-    if text.trim() == "none" {
-        return Ok(Holidays(Vec::new()));
-    }
-    text.split(',').map(|date| date.trim().parse()).collect::<Result<_, _>>().map(Holidays)
 }
 
 fn parse_flush_interval(text: &str) -> Result<Duration, String> {
@@ -429,19 +374,6 @@ mod tests {
             let cli = Cli::try_parse_from(["streamer", "status"].iter().chain(flags)).unwrap();
             let Some(Command::Status(args)) = cli.command else { panic!("not status") };
             assert_eq!(args.stalled_after(), Duration::from_secs(expected_seconds), "{flags:?}");
-        }
-    }
-
-    #[test]
-    fn holidays_are_a_list_a_default_or_none() {
-        for (flags, expected) in [
-            (&[][..], 15),
-            (&["--detect-holidays", "12-31, 2026-05-27"], 2),
-            (&["--detect-holidays", "none"], 0),
-        ] {
-            let cli = Cli::try_parse_from(["streamer", "detect"].iter().chain(flags)).unwrap();
-            let Some(Command::Detect(args)) = cli.command else { panic!("not detect") };
-            assert_eq!(args.detection.detect_holidays.0.len(), expected, "{flags:?}");
         }
     }
 

@@ -4,7 +4,7 @@
 //! `anomalies`, a log line for each incident that opens or closes, metrics. Two of them at once do the work
 //! of one. Nothing here touches the workers.
 
-mod metrics;
+pub(crate) mod metrics;
 
 use std::future::Future;
 use std::time::{Duration, Instant};

@@ -15,6 +15,8 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 use runtime::{Gauge, Histogram, IntCounter, IntCounterVec, Metric, Registry};
 use windowing::{Counters, FlushBatch, FlushReport, PartOutcome};
 
+use crate::detect::metrics as detect;
+
 /// Seconds: from an idle database on the same host to one that is in trouble.
 const FLUSH_BUCKETS: &[f64] =
     &[0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0];
@@ -176,37 +178,6 @@ pub(crate) const STALE_DAYS: Metric = Metric::gauge(
     "Computed days whose events changed since; `batcher --stale` computes them again.",
 );
 
-pub(crate) const OPEN_ANOMALIES: Metric = Metric::gauge(
-    "pipeline_open_anomalies",
-    &["region", "event_type", "direction"],
-    "1: this region and type is unusual, high or low; region ALL is the whole country. The 100 worst.",
-);
-pub(crate) const DETECTION_BEHIND: Metric = Metric::gauge(
-    "pipeline_detection_behind_seconds",
-    &[],
-    "How much of what is complete no detector has judged, in seconds; missing: none has ever run.",
-);
-pub(crate) const DETECTION_SERIES: Metric = Metric::gauge(
-    "pipeline_detection_series",
-    &["state"],
-    "Regions and types in the last window: judged, small (too small to judge), or warming_up.",
-);
-pub(crate) const DETECTOR_PASSES: Metric = Metric::counter(
-    "streamer_detector_passes_total",
-    &["outcome"],
-    "Passes of this process's detector: judged, busy (another was at work), nothing_complete, failed.",
-);
-pub(crate) const DETECTOR_WINDOWS: Metric = Metric::counter(
-    "streamer_detector_windows_total",
-    &[],
-    "Windows of 5 minutes that this process's detector judged.",
-);
-pub(crate) const DETECTOR_LAST_PASS: Metric = Metric::gauge(
-    "streamer_detector_last_pass_timestamp_seconds",
-    &[],
-    "When a pass of this process's detector last succeeded, in seconds since 1970; 0: none has.",
-);
-
 /// All of them, as docs/metrics.md lists them.
 pub const METRICS: &[&Metric] = &[
     &BUILD_INFO,
@@ -240,12 +211,12 @@ pub const METRICS: &[&Metric] = &[
     &BATCH_LAST_RUN,
     &BATCH_LAST_SUCCESS,
     &STALE_DAYS,
-    &OPEN_ANOMALIES,
-    &DETECTION_BEHIND,
-    &DETECTION_SERIES,
-    &DETECTOR_PASSES,
-    &DETECTOR_WINDOWS,
-    &DETECTOR_LAST_PASS,
+    &detect::OPEN_ANOMALIES,
+    &detect::DETECTION_BEHIND,
+    &detect::DETECTION_SERIES,
+    &detect::DETECTOR_PASSES,
+    &detect::DETECTOR_WINDOWS,
+    &detect::DETECTOR_LAST_PASS,
 ];
 
 /// What this process counts: one set, and a handle for each worker.

@@ -18,7 +18,7 @@ use clap::Parser;
 #[derive(Parser)]
 struct Cli {
     /// The first seed; 1 and 2 are those that the detector was tuned on
-    #[arg(long, default_value_t = 101)]
+    #[arg(long, default_value_t = 201)]
     first_seed: u64,
     /// How many seeds
     #[arg(long, default_value_t = 10)]

@@ -4,7 +4,7 @@
 //!
 //! ```text
 //!   region × type       against former weeks × the country's factor of that type
-//!   the whole country   against former weeks alone
+//!   the whole country   against former weeks alone; the factor must have changed as much
 //! ```
 //!
 //! What rises or falls everywhere at once is divided out of the regions by the factor, and is one
@@ -159,7 +159,8 @@ pub fn judge(window: Window, counts: &Counts, calendar: &Calendar) -> Vec<Judgem
             baseline: Baseline::of(&former, |then| counts.of_all(then, &indices)),
         };
         let factor = factor(&regions);
-        judgements.push(judge_country(country, is_holiday, &former));
+        judgements.push(judge_country(country, factor, is_holiday, &former));
+        let factor = factor.unwrap_or(1.0);
         let caution = caution(&former) * if is_holiday { CAUTION } else { 1.0 };
         judgements.extend(regions.into_iter().map(|region| judge_one(region, factor, caution)));
     }
@@ -180,8 +181,18 @@ fn caution(former: &Former) -> f64 {
     }
 }
 
-fn judge_country(country: Known, is_holiday: bool, former: &Former) -> Judgement {
+/// The country is unusual where most of it is: what one large region does is not the country's.
+fn judge_country(
+    country: Known,
+    factor: Option<f64>,
+    is_holiday: bool,
+    former: &Former,
+) -> Judgement {
     let mut judgement = judge_one(country, 1.0, caution(former));
+    judgement.unusual = judgement.unusual.filter(|direction| match direction {
+        Direction::High => factor.is_none_or(|factor| factor >= OPEN_CHANGE),
+        Direction::Low => factor.is_none_or(|factor| factor <= 1.0 / OPEN_CHANGE),
+    });
     if is_holiday {
         let is_silent = (judgement.observed as f64) < HOLIDAY_SHARE * judgement.expected;
         judgement.unusual =
@@ -218,15 +229,15 @@ fn judge_one(known: Known, factor: f64, caution: f64) -> Judgement {
 
 /// By how much the whole country is busier than usual: first the median of all regions' own factors,
 /// weighted by what is expected, so that neither one region nor many small ones decide; then the factor
-/// of all those together that agree with it.
-fn factor(regions: &[Known]) -> f64 {
+/// of all those together that agree with it. `None`: there are too few regions or events to tell.
+fn factor(regions: &[Known]) -> Option<f64> {
     let known: Vec<(f64, &Baseline)> = regions
         .iter()
         .filter_map(|region| Some((region.observed as f64, region.baseline.as_ref()?)))
         .collect();
     let expected: f64 = known.iter().map(|(_, baseline)| baseline.expected()).sum();
     if known.len() < FACTOR_REGIONS_MIN || expected < FACTOR_EVENTS_MIN {
-        return 1.0;
+        return None;
     }
     let mut factors: Vec<(f64, f64)> = known
         .iter()
@@ -234,7 +245,7 @@ fn factor(regions: &[Known]) -> f64 {
         .filter(|(_, expected)| *expected > 0.0)
         .map(|(observed, of_one)| (observed / of_one, of_one.min(FACTOR_SAY_MAX * expected)))
         .collect();
-    let Some(rough) = weighted_median(&mut factors) else { return 1.0 };
+    let rough = weighted_median(&mut factors)?;
     let agrees = |(observed, baseline): &&(f64, &Baseline)| {
         let distance = stabilised(*observed) - stabilised(rough * baseline.expected());
         let variance =
@@ -244,7 +255,7 @@ fn factor(regions: &[Known]) -> f64 {
     let agreeing = known.iter().filter(agrees);
     let (observed, expected) =
         agreeing.fold((0.0, 0.0), |sums, (observed, b)| (sums.0 + observed, sums.1 + b.expected()));
-    if expected < FACTOR_EVENTS_MIN { rough } else { observed / expected }
+    Some(if expected < FACTOR_EVENTS_MIN { rough } else { observed / expected })
 }
 
 #[cfg(test)]

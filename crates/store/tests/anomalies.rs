@@ -22,7 +22,7 @@ async fn execute(connection: &mut PgConnection, statements: &str) {
     sqlx::raw_sql(AssertSqlSafe(statements.to_owned())).execute(connection).await.unwrap();
 }
 
-/// A database with four weeks of minutes around noon: A 40, B 20, C 10 calls a minute, and an hour more in
+/// A database with four weeks of minutes around noon: A 40, B 60, C 30, D 20 calls a minute, and an hour more in
 /// which A has 120 from 12:20 to 12:40. Complete up to 12:00.
 async fn database() -> (String, PgConnection) {
     let url = sandbox::fresh_database().unwrap();
@@ -40,7 +40,7 @@ async fn database() -> (String, PgConnection) {
                      THEN 3 * events ELSE events END, 0, region, true
          FROM generate_series(0, 4) AS week,
               generate_series('2025-12-01 09:00'::timestamp, '2025-12-01 13:59', interval '1 minute') AS now_minute,
-              (VALUES ('A', 40), ('B', 20), ('C', 10)) AS regions (region, events),
+              (VALUES ('A', 40), ('B', 60), ('C', 30), ('D', 20)) AS regions (region, events),
               LATERAL (SELECT now_minute - week * interval '7 days' AS minute) AS shifted",
     )
     .await;
@@ -72,7 +72,7 @@ async fn an_incident_opens_goes_on_and_closes_as_windows_become_complete() {
     // The first pass begins an hour back; a window is judged when it is complete, not before.
     let report = pass(&mut connection).await;
     assert_eq!((report.windows, report.judged_through), (12, at(NOW)));
-    assert_eq!((report.changed.len(), report.series), (0, [4, 0, 0]));
+    assert_eq!((report.changed.len(), report.series), (0, [5, 0, 0]));
     complete_through(&mut connection, at(NOW) + minutes(29)).await;
     let report = pass(&mut connection).await;
     assert_eq!((report.windows, report.open.len()), (5, 0));

@@ -4,13 +4,41 @@
 use std::sync::{Arc, RwLock};
 
 use anomaly::{Incident, Knowledge};
-use runtime::{Gauge, IntCounter, IntCounterVec, Registry};
+use runtime::{Gauge, IntCounter, IntCounterVec, Metric, Registry};
 use store::{DetectorProgress, Pass};
 
-use crate::metrics::{
-    DETECTION_BEHIND, DETECTION_SERIES, DETECTOR_LAST_PASS, DETECTOR_PASSES, DETECTOR_WINDOWS,
-    OPEN_ANOMALIES, now,
-};
+use crate::metrics::now;
+
+pub(crate) const OPEN_ANOMALIES: Metric = Metric::gauge(
+    "pipeline_open_anomalies",
+    &["region", "event_type", "direction"],
+    "1: this region and type is unusual, high or low; region ALL is the whole country. The 100 worst.",
+);
+pub(crate) const DETECTION_BEHIND: Metric = Metric::gauge(
+    "pipeline_detection_behind_seconds",
+    &[],
+    "How much of what is complete no detector has judged, in seconds; missing: none has ever run.",
+);
+pub(crate) const DETECTION_SERIES: Metric = Metric::gauge(
+    "pipeline_detection_series",
+    &["state"],
+    "Regions and types in the last window: judged, small (too small to judge), or warming_up.",
+);
+pub(crate) const DETECTOR_PASSES: Metric = Metric::counter(
+    "streamer_detector_passes_total",
+    &["outcome"],
+    "Passes of this process's detector: judged, busy (another was at work), nothing_complete, failed.",
+);
+pub(crate) const DETECTOR_WINDOWS: Metric = Metric::counter(
+    "streamer_detector_windows_total",
+    &[],
+    "Windows of 5 minutes that this process's detector judged.",
+);
+pub(crate) const DETECTOR_LAST_PASS: Metric = Metric::gauge(
+    "streamer_detector_last_pass_timestamp_seconds",
+    &[],
+    "When a pass of this process's detector last succeeded, in seconds since 1970; 0: none has.",
+);
 
 /// Open incidents that are shown one by one at most: names of regions and types come from events.
 pub(crate) const OPEN_SHOWN_MAX: i64 = 100;
