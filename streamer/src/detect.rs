@@ -105,7 +105,7 @@ async fn once(
                 }
             }
             Pass::NothingComplete => {
-                print("nothing is complete yet: no streamer has read all partitions\n".to_owned())?;
+                print("nothing is complete yet: no streamer has read all partitions\n")?;
                 return Ok(Exit::Done);
             }
             Pass::Busy => {

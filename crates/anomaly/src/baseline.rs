@@ -1,7 +1,7 @@
 //! What is usual for a series at some time.
 //!
 //! In: counts of former windows. Out: a [`Baseline`] on the scale of
-//! [`stabilised`](crate::statistics::stabilised), or why there is none.
+//! [`stabilised`], or why there is none.
 
 use crate::calendar::{Basis, Former, Window};
 use crate::statistics::{Centre, by_ewma, by_median, stabilised, unstabilised};

@@ -6,7 +6,7 @@
 //! ```
 //!
 //! Reading order: [`calendar`] (which windows are compared), [`statistics`] (the formulas and their
-//! sources), [`baseline`] (what is usual), [`judge`] (what is unusual), [`incident`] (what opens and
+//! sources), [`baseline`] (what is usual), [`mod@judge`] (what is unusual), [`incident`] (what opens and
 //! closes). docs/anomalies.md says how well it does.
 
 pub mod baseline;

@@ -84,7 +84,7 @@ async fn an_incident_opens_goes_on_and_closes_as_windows_become_complete() {
     assert_eq!((incident.peak.observed, incident.peak.expected.round()), (600, 200.0));
     // Read back, it is the same, and nothing happens while nothing new is complete.
     let stored: Vec<Incident> = store::open_anomalies(&mut connection, 10).await.unwrap();
-    assert_eq!(stored, [incident.clone()]);
+    assert_eq!(stored, std::slice::from_ref(incident));
     let idle = pass(&mut connection).await;
     assert_eq!((idle.windows, idle.changed.len(), idle.open.len()), (0, 0, 1));
 
