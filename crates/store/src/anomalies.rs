@@ -79,6 +79,18 @@ pub async fn detect_pass(
     holidays: &[HolidayPattern],
 ) -> Result<Pass, StoreError> {
     let mut transaction = connection.begin().await.map_err(StoreError::sql(DOING))?;
+    let pass = carry_out(&mut transaction, holidays).await?;
+    // Also where nothing was written: a transaction that idles would keep the lock.
+    transaction.commit().await.map_err(StoreError::sql(DOING))?;
+    fail_point("detect-after-commit");
+    Ok(pass)
+}
+
+/// A pass within its transaction.
+async fn carry_out(
+    transaction: &mut PgConnection,
+    holidays: &[HolidayPattern],
+) -> Result<Pass, StoreError> {
     // First of all: what is read below must be what the last pass left.
     let is_alone: bool = sqlx::query_scalar("SELECT pg_try_advisory_xact_lock($1)")
         .bind(DETECTOR_LOCK)
@@ -104,7 +116,7 @@ pub async fn detect_pass(
     let end = Window::holding(complete_through);
     let from = state.judged_through.map_or(end.plus(-FIRST_WINDOWS), Window::holding);
     let to = end.min(from.plus(PASS_WINDOWS_MAX));
-    let mut tracker = Tracker::knowing(rows::open(&mut transaction, SERIES_MAX).await?);
+    let mut tracker = Tracker::knowing(rows::open(transaction, SERIES_MAX).await?);
     let mut report = PassReport {
         windows: to.since(from).max(0).unsigned_abs(),
         judged_through: from.start(),
@@ -115,17 +127,15 @@ pub async fn detect_pass(
         open: Vec::new(),
     };
     if to > from {
-        let counts = read_counts(&mut transaction, &calendar, from, to).await?;
+        let counts = read_counts(transaction, &calendar, from, to).await?;
         report.judged_through = to.start();
         judge_windows(&mut tracker, &counts, &calendar, (from, to), &mut report);
         fail_point("detect-before-the-rows");
-        rows::store(&mut transaction, &report.changed).await?;
-        rows::store_progress(&mut transaction, report.judged_through, report.series).await?;
+        rows::store(transaction, &report.changed).await?;
+        rows::store_progress(transaction, report.judged_through, report.series).await?;
         fail_point("detect-before-commit");
     }
     report.open = tracker.open().cloned().collect();
-    transaction.commit().await.map_err(StoreError::sql(DOING))?;
-    fail_point("detect-after-commit");
     Ok(Pass::Judged(report))
 }
 

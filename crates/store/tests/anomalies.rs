@@ -175,7 +175,7 @@ async fn pass_until_done(connection: &mut PgConnection) -> u64 {
 
 #[tokio::test]
 async fn nothing_is_judged_before_every_partition_is_known_to_be_complete() {
-    let (_, mut connection) = database().await;
+    let (url, mut connection) = database().await;
     execute(
         &mut connection,
         "INSERT INTO stream_progress (topic, generation, partition, first_offset, next_offset)
@@ -183,6 +183,13 @@ async fn nothing_is_judged_before_every_partition_is_known_to_be_complete() {
     )
     .await;
     assert_eq!(store::detect_pass(&mut connection, &[]).await.unwrap(), Pass::NothingComplete);
+    // A detector that waits keeps the lock from nobody.
+    let mut other = store::connect(&url, Session::Control).await.unwrap();
+    let locks =
+        "SELECT COUNT(*) FROM pg_locks JOIN pg_database ON pg_database.oid = pg_locks.database
+                 WHERE locktype = 'advisory' AND datname = current_database()";
+    let held: i64 = sqlx::query_scalar(locks).fetch_one(&mut other).await.unwrap();
+    assert_eq!(held, 0);
     assert_eq!(store::detector_progress(&mut connection).await.unwrap(), None);
 }
 
