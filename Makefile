@@ -1,7 +1,7 @@
 # Everything that a newcomer or CI runs. `make` alone lists it.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test sim fuzz mutants torture deny test-kraft test-airflow test-compose lint docs check-compose check-alerts bench-micro build images sandbox setup setup-tests
+.PHONY: help demo test sim fuzz mutants torture deny test-kraft test-airflow test-compose lint docs check-compose check-alerts bench-micro build images sandbox setup setup-tests score-anomalies
 
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 # The streamer that tests can end at named points; no other build has these.
@@ -29,6 +29,11 @@ FIRST_SEED ?= 1
 sim: ## The core simulated with faults, on all cores; SEEDS=100000 FIRST_SEED=1
 	SIM_SEEDS=$(SEEDS) SIM_FIRST_SEED=$(FIRST_SEED) \
 		cargo test --profile sim --package windowing --test sim -- --nocapture
+
+# Other seeds: make score-anomalies SCORE='--first-seed 301 --seeds 10 --verbose'.
+SCORE ?= --plot docs/anomalies.svg
+score-anomalies: ## The anomaly detector on ten seeds' spikes and drops: docs/anomalies.md
+	cargo run --release --package anomaly-score -- $(SCORE)
 
 fuzz: ## Decoder and core with made-up input, FUZZ_SECONDS=300 each; installs a nightly compiler
 	fuzz/run

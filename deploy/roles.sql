@@ -9,7 +9,7 @@ DO $$
 DECLARE
     program TEXT;
 BEGIN
-    FOREACH program IN ARRAY ARRAY['streamer', 'batcher', 'reader', 'operator'] LOOP
+    FOREACH program IN ARRAY ARRAY['streamer', 'detector', 'batcher', 'reader', 'operator'] LOOP
         BEGIN
             EXECUTE format('CREATE ROLE %I NOLOGIN', 'pipeline_' || program);
         EXCEPTION WHEN duplicate_object OR unique_violation THEN
@@ -27,7 +27,12 @@ GRANT SELECT, INSERT, UPDATE ON stream_progress, real_time_metrics, late_metrics
 GRANT SELECT, INSERT, UPDATE ON subscriber_sketches TO pipeline_streamer;
 GRANT INSERT ON dead_letters TO pipeline_streamer;
 GRANT SELECT, UPDATE ON gaps TO pipeline_streamer;
-GRANT SELECT ON daily_stats, batch_runs, day_states TO pipeline_streamer; -- for --metrics-addr alone
+GRANT SELECT ON daily_stats, batch_runs, day_states, anomalies, detector_progress, current_progress
+    TO pipeline_streamer; -- for --metrics-addr alone
+
+-- streamer detect; a user that runs `streamer run --detect` needs both
+GRANT SELECT ON _sqlx_migrations, settings, current_progress, real_time_metrics TO pipeline_detector;
+GRANT SELECT, INSERT, UPDATE ON anomalies, detector_progress TO pipeline_detector;
 
 -- the batcher
 GRANT SELECT ON _sqlx_migrations, settings, current_progress, real_time_metrics, late_metrics, day_ledger,

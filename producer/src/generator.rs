@@ -101,19 +101,36 @@ impl Generator {
         loop {
             let World { scenario, people, .. } = &self.world;
             let occurrence = self.arrivals.next_before(self.to, scenario, people)?;
-            if occurrence.time < self.from || !self.world.draw(occurrence, event) {
+            if occurrence.time < self.from {
                 continue;
             }
-            if self.is_sent(occurrence, event) {
+            let Some(region) = self.world.draw(occurrence, event) else { continue };
+            if self.is_sent(occurrence, event.event_type, region) {
                 return Some(occurrence);
+            }
+        }
+    }
+
+    /// Time, type and region (by its index in the scenario) of the next event: all that counting needs, for
+    /// a fraction of the price. `None`: there are no more.
+    pub fn next_kind(&mut self) -> Option<(EventTime, EventType, usize)> {
+        loop {
+            let World { scenario, people, .. } = &self.world;
+            let occurrence = self.arrivals.next_before(self.to, scenario, people)?;
+            if occurrence.time < self.from {
+                continue;
+            }
+            let Some((event_type, place, _)) = self.world.begin(occurrence) else { continue };
+            if self.is_sent(occurrence, event_type, place.region) {
+                return Some((occurrence.time, event_type, place.region));
             }
         }
     }
 
     /// What an event says that has come before.
     pub(crate) fn draw_again(&mut self, occurrence: Occurrence, event: &mut Event) {
-        let is_drawn = self.world.draw(occurrence, event);
-        debug_assert!(is_drawn, "what was drawn once is drawn again");
+        let drawn = self.world.draw(occurrence, event);
+        debug_assert!(drawn.is_some(), "what was drawn once is drawn again");
     }
 
     /// The world from which events are drawn.
@@ -131,16 +148,14 @@ impl Generator {
         &self.withheld
     }
 
-    fn is_sent(&mut self, occurrence: Occurrence, event: &Event) -> bool {
+    fn is_sent(&mut self, occurrence: Occurrence, event_type: EventType, region: usize) -> bool {
         let World { scenario, streams, .. } = &self.world;
         if scenario.anomalies.is_empty() && scenario.faults.silent_regions.is_empty() {
             return true;
         }
-        let is_in = |region: Option<usize>| {
-            region.is_none_or(|region| scenario.regions[region].name == event.region)
-        };
+        let is_in = |meant: Option<usize>| meant.is_none_or(|meant| meant == region);
         for (index, anomaly) in scenario.anomalies.iter().enumerate() {
-            let is_of_type = anomaly.event_type.is_none_or(|of| of == event.event_type);
+            let is_of_type = anomaly.event_type.is_none_or(|of| of == event_type);
             let is_meant =
                 anomaly.span.contains(&occurrence.time) && is_of_type && is_in(anomaly.region);
             if occurrence.source == Source::Spike(index as u8) && !is_meant {
@@ -193,9 +208,9 @@ pub(crate) fn empty_event() -> Event {
 }
 
 impl World {
-    /// Fills in the event of an occurrence; `false`: there is none after all, because the subscriber
-    /// is out of coverage or, of a spike, because another type was drawn.
-    fn draw(&mut self, occurrence: Occurrence, event: &mut Event) -> bool {
+    /// What happens and where, and the dice that go on to the rest; `None`: there is no event after all,
+    /// because the subscriber is out of coverage.
+    fn begin(&mut self, occurrence: Occurrence) -> Option<(EventType, Place, Dice)> {
         let Occurrence { time, source, subscriber } = occurrence;
         let unix_second = time.micros().div_euclid(MICROS_PER_SECOND);
         let in_quarter = unix_second - self.rates.quarter_start;
@@ -216,8 +231,17 @@ impl World {
             (None, Source::Balance) => {
                 Place { region: self.people.home_region(subscriber), tower: 0 }
             }
-            (None, _) => return false,
+            (None, _) => return None,
         };
+        Some((event_type, place, dice))
+    }
+
+    /// Fills in the event of an occurrence and returns the index of its region; `None` as for
+    /// [`World::begin`].
+    fn draw(&mut self, occurrence: Occurrence, event: &mut Event) -> Option<usize> {
+        let (event_type, place, mut dice) = self.begin(occurrence)?;
+        let Occurrence { time, subscriber, .. } = occurrence;
+        let unix_second = time.micros().div_euclid(MICROS_PER_SECOND);
         let person = self.people.person(subscriber);
         write_uuid(&mut event.event_id, &mut dice);
         person.write_msisdn(&mut event.msisdn);
@@ -237,7 +261,7 @@ impl World {
         event.amount = is_recharge.then(|| self.amount(occurrence, unix_second, &mut dice));
         event.cell_tower_id = (!is_recharge).then_some(place.tower);
         self.add_other_side(subscriber, event, &mut dice);
-        true
+        Some(place.region)
     }
 
     fn place(&self, subscriber: u32, unix_second: i64, dice: &mut Dice) -> Option<Place> {

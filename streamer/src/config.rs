@@ -1,5 +1,7 @@
 //! Command line of the streamer. Each field is also an environment variable.
 
+mod detection;
+
 use std::time::Duration;
 
 use chrono_tz::Tz;
@@ -7,6 +9,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use runtime::{DatabaseArgs, KafkaArgs, LogArgs, MetricsArgs, parse_duration};
 use store::{ExplicitSettings, Start};
 
+pub(crate) use self::detection::{DetectArgs, DetectionArgs};
 use crate::dead_letters::DeadLettersCommand;
 use crate::late::LateArgs;
 
@@ -38,6 +41,7 @@ impl Cli {
             Some(Command::Health(args)) => &args.log,
             Some(Command::DeadLetters(command)) => &command.database_args().log,
             Some(Command::Late(args)) => &args.database.log,
+            Some(Command::Detect(args)) => &args.log,
         }
     }
 }
@@ -69,6 +73,8 @@ pub enum Command {
     DeadLetters(DeadLettersCommand),
     /// Sum up events that came too late
     Late(LateArgs),
+    /// Look for unusual traffic in what has become complete, until stopped; docs/anomalies.md
+    Detect(Box<DetectArgs>),
 }
 
 /// Arguments of `migrate`.
@@ -252,6 +258,12 @@ pub struct RunArgs {
     /// Members of the consumer group in this process, each with a thread of its own
     #[arg(long, env = "WORKERS", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=256))]
     pub workers: u16,
+    /// Look for unusual traffic too, beside counting, as `streamer detect` does
+    #[arg(long, env = "DETECT")]
+    pub detect: bool,
+    /// How it is looked for.
+    #[command(flatten)]
+    pub detection: DetectionArgs,
     /// Read to the ends that the log has now, store, and exit (3 when a partition is halted)
     #[arg(long)]
     pub drain: bool,
@@ -374,6 +386,8 @@ mod tests {
             ["--max-future-skew", "10000days"],
             ["--workers", "0"],
             ["--business-timezone", "Mars/Olympus"],
+            ["--detect-interval", "10ms"],
+            ["--detect-holidays", "12-31,13-01"],
         ] {
             let parsed = Cli::try_parse_from(["streamer", flags[0], flags[1]]);
             assert!(parsed.is_err(), "{flags:?}");

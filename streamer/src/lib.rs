@@ -5,13 +5,14 @@
 //!
 //! Reading order: [`run`] starts a crew of workers → `worker` is the loop between Kafka and the core in crate
 //! `windowing` → `writer` carries out flushes → `consumer` is what we ask of librdkafka; `live` is what
-//! `--metrics-addr` serves.
+//! `--metrics-addr` serves; `detect` looks for unusual traffic in the tables.
 
 mod assignment;
 mod config;
 mod consumer;
 mod crew;
 mod dead_letters;
+mod detect;
 mod drain;
 mod examine;
 mod health;
@@ -104,6 +105,7 @@ pub async fn run(cli: Cli, shutdown: impl Future<Output = ()>) -> anyhow::Result
         Some(Command::Health(args)) => health::health(&args).await,
         Some(Command::DeadLetters(command)) => dead_letters::run(command, shutdown).await,
         Some(Command::Late(args)) => late::late(&args).await,
+        Some(Command::Detect(args)) => detect::detect(&args, shutdown).await,
     }
 }
 
@@ -111,11 +113,15 @@ async fn stream(args: RunArgs, shutdown: impl Future<Output = ()>) -> anyhow::Re
     tokio::pin!(shutdown);
     let metrics = metrics::ProcessMetrics::new(args.workers);
     // Before anything else: while it starts, it can say what it waits for.
-    let _serving = live::serve_live(&args, &metrics).await?;
+    let detector = args.detect.then(detect::DetectorMetrics::new);
+    let _serving = live::serve_live(&args, &metrics, detector.as_ref()).await?;
     let started = tokio::select! {
         started = start::start(&args) => started?,
         () = &mut shutdown => return Ok(if args.drain { Exit::Failed } else { Exit::Done }),
     };
+    if let Some(detector) = detector {
+        detect::spawn(&args, detector)?;
+    }
     let mut crew = crew::Crew::spawn(&args, &started, &metrics)?;
     let ended = tokio::select! {
         failure = crew.first_failure() => Err(failure),

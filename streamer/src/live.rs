@@ -21,6 +21,7 @@ use runtime::{Reply, Serving, metrics_text, serve};
 use self::health::Patience;
 use self::observer::Snapshot;
 use crate::config::RunArgs;
+use crate::detect::DetectorMetrics;
 use crate::metrics::{ProcessMetrics, now};
 
 /// The page. It brings its style and its script along, and asks /live.json alone.
@@ -34,11 +35,13 @@ type Latest = RwLock<Option<Arc<Snapshot>>>;
 pub(crate) async fn serve_live(
     args: &RunArgs,
     metrics: &ProcessMetrics,
+    detector: Option<&DetectorMetrics>,
 ) -> anyhow::Result<Option<Serving>> {
     let Some(address) = args.metrics.metrics_addr else { return Ok(None) };
     let latest = Arc::new(Latest::default());
     let patience = Patience::of(args.flush_interval);
-    let answers = Answers { latest: Arc::clone(&latest), metrics: metrics.clone(), patience };
+    let (metrics, detector) = (metrics.clone(), detector.cloned());
+    let answers = Answers { latest: Arc::clone(&latest), metrics, detector, patience };
     let serving = serve(address, move |path| answers.answer(path)).await?;
     observer::spawn(args.clone(), Arc::downgrade(&latest))?;
     Ok(Some(serving))
@@ -48,6 +51,7 @@ pub(crate) async fn serve_live(
 struct Answers {
     latest: Arc<Latest>,
     metrics: ProcessMetrics,
+    detector: Option<DetectorMetrics>,
     patience: Patience,
 }
 
@@ -67,6 +71,7 @@ impl Answers {
             }),
             "/metrics" => {
                 let mut registries = vec![&self.metrics.registry];
+                registries.extend(self.detector.as_ref().map(|detector| &detector.registry));
                 registries.extend(latest.as_deref().map(|snapshot| &snapshot.registry));
                 Some(Reply::metrics(metrics_text(&registries)))
             }

@@ -12,6 +12,8 @@ use runtime::Metric;
 
 pub(crate) use self::handles::{Holdings, ProcessMetrics, WorkerMetrics, now};
 
+use crate::detect::metrics as detect;
+
 /// Seconds: from an idle database on the same host to one that is in trouble.
 const FLUSH_BUCKETS: &[f64] =
     &[0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0];
@@ -206,4 +208,10 @@ pub const METRICS: &[&Metric] = &[
     &BATCH_LAST_RUN,
     &BATCH_LAST_SUCCESS,
     &STALE_DAYS,
+    &detect::OPEN_ANOMALIES,
+    &detect::DETECTION_BEHIND,
+    &detect::DETECTION_SERIES,
+    &detect::DETECTOR_PASSES,
+    &detect::DETECTOR_WINDOWS,
+    &detect::DETECTOR_LAST_PASS,
 ];

@@ -73,15 +73,24 @@ pub(crate) async fn start(args: &RunArgs) -> anyhow::Result<Started> {
     })
 }
 
-/// Connects, trying again for up to `wait` while that can help.
+/// Connects for work that may take long, trying again for up to `wait` while that can help.
 pub(crate) async fn connect_within(
     database: &DatabaseArgs,
     wait: Duration,
 ) -> anyhow::Result<PgConnection> {
+    session_within(database, wait, Session::Batch).await
+}
+
+/// The same for a session of another kind.
+pub(crate) async fn session_within(
+    database: &DatabaseArgs,
+    wait: Duration,
+    session: Session,
+) -> anyhow::Result<PgConnection> {
     let deadline = Instant::now() + wait;
     let mut backoff = Backoff::new(CONNECT_RETRY_FIRST, CONNECT_RETRY_CAP);
     loop {
-        match connect(database.database_url.expose(), Session::Batch).await {
+        match connect(database.database_url.expose(), session).await {
             Err(error) if error.is_retryable() && Instant::now() < deadline => {
                 tracing::debug!("no database yet: {error}");
                 tokio::time::sleep(backoff.next_wait()).await;

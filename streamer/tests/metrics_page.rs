@@ -28,7 +28,13 @@ fn names_differ_belong_to_the_program_and_end_in_their_unit() {
         let is_ours = ["streamer_", "pipeline_"].iter().any(|prefix| name.starts_with(prefix));
         let units =
             ["_total", "_seconds", "_info", "_events", "_records", "_held", "_read", "_halted"];
-        let others = ["pipeline_verdict", "pipeline_yesterday_computed", "pipeline_stale_dates"];
+        let others = [
+            "pipeline_verdict",
+            "pipeline_yesterday_computed",
+            "pipeline_stale_dates",
+            "pipeline_open_anomalies",
+            "pipeline_detection_series",
+        ];
         let has_unit = units.iter().any(|unit| name.ends_with(unit)) || others.contains(&name);
         assert!(is_ours && has_unit, "{name}");
     }

@@ -19,7 +19,8 @@ pub struct Metric {
     pub name: &'static str,
     /// Its kind.
     pub kind: MetricKind,
-    /// Names of its labels. Their values are few: never a subscriber, never anything from an event.
+    /// Names of its labels. Their values are few: never a subscriber; of what events say, regions and types
+    /// alone, and of these a bounded number.
     pub labels: &'static [&'static str],
     /// What it means, with the unit. One sentence.
     pub help: &'static str,

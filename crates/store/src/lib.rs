@@ -5,6 +5,7 @@
 //! again can help. Keeps I-1 and I-2 (a flush is one transaction) and I-5 (NUMERIC sums).
 
 mod adopt;
+mod anomalies;
 mod batch_runs;
 mod completeness;
 mod connect;
@@ -32,6 +33,10 @@ mod validate;
 mod verify;
 
 pub use adopt::{AdoptedTable, Adoption, DOUBLED_KEYS_LISTED_MAX, DoubledKey, adopt};
+pub use anomalies::{
+    DetectorProgress, PASS_WINDOWS_MAX, Pass, PassReport, SERIES_MAX, detect_pass,
+    detector_progress, open_anomalies,
+};
 pub use batch_runs::{Dates, DayRecord, RecordState, day_record, day_records};
 pub use completeness::{DayState, PartitionState, day_state};
 pub use connect::{Session, Target, connect};

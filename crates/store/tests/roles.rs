@@ -9,7 +9,7 @@ use event_model::EventTime;
 use sqlx::AssertSqlSafe;
 use store::{
     BusinessDay, Condition, Dates, DayRun, Differences, ExplicitSettings, Flusher, GapRequest,
-    LetterId, PgConnection, ReplayLock, RunOptions, Sending, Session, Start, StoredPartition,
+    LetterId, Pass, PgConnection, ReplayLock, RunOptions, Sending, Session, Start, StoredPartition,
     Validation, WriterIdentity,
 };
 use windowing::{
@@ -138,6 +138,13 @@ async fn the_rights_of_the_script_are_enough_for_each_program() {
     // The watermark stays, so that of the second flush only one event is on time.
     assert_eq!(figures.day.unwrap().sums.events, 3);
 
+    let mut detector = connect_as("detector", &url).await;
+    store::ensure_schema(&mut detector).await.unwrap();
+    detect(&mut detector, &url).await;
+    // What is unusual is on the streamer's page.
+    store::open_anomalies(&mut streamer, 1).await.unwrap();
+    assert!(store::detector_progress(&mut streamer).await.unwrap().is_some());
+
     let mut batcher = connect_as("batcher", &url).await;
     let day = BusinessDay::new(DATE.parse().unwrap(), chrono_tz::UTC);
     store::ensure_schema(&mut batcher).await.unwrap();
@@ -204,6 +211,23 @@ async fn the_rights_of_the_script_are_enough_for_each_program() {
     }
 }
 
+/// What `streamer detect` does to the database: with an incident that opens and one that goes on.
+async fn detect(detector: &mut PgConnection, url: &str) {
+    let mut owner = store::connect(url, Session::Batch).await.unwrap();
+    execute(
+        &mut owner,
+        "UPDATE stream_progress SET complete_through = '2025-11-10 00:00';
+         INSERT INTO anomalies (region, event_type, direction, first_window, opened_at, last_window, calm_windows,
+                                peak_observed, peak_expected, peak_score)
+         VALUES ('Osh', 'call', 'high', '2025-11-09 22:00', '2025-11-09 22:10', '2025-11-09 22:05', 0, 9, 1, 4)",
+    )
+    .await;
+    let pass = store::detect_pass(detector, &[]).await.unwrap();
+    let Pass::Judged(report) = pass else { panic!("{pass:?}") };
+    assert_eq!((report.windows, report.changed.len()), (12, 1));
+    execute(&mut owner, "UPDATE stream_progress SET complete_through = NULL").await;
+}
+
 /// What `dead-letters replay` does to the database: with one letter that arrives, one that does not.
 async fn replay(operator: &mut PgConnection) {
     let sending = |offset| Sending {
@@ -231,6 +255,11 @@ async fn each_program_is_denied_what_is_not_its_business() {
         ("streamer", "UPDATE settings SET watermark_delay_ms = 0"),
         ("streamer", "INSERT INTO daily_stats (date, event_type, region) VALUES (now(), '', '')"),
         ("streamer", "DELETE FROM dead_letters"),
+        ("streamer", "UPDATE anomalies SET closed_at = now()"),
+        ("detector", "UPDATE real_time_metrics SET event_count = 0"),
+        ("detector", "UPDATE stream_progress SET complete_through = now()"),
+        ("detector", "SELECT FROM dead_letters"),
+        ("detector", "DELETE FROM anomalies"),
         ("batcher", "UPDATE real_time_metrics SET event_count = 0"),
         ("batcher", "SELECT FROM dead_letters"),
         ("streamer", "INSERT INTO dead_letter_replays DEFAULT VALUES"),

@@ -132,6 +132,10 @@ fn every_query_of_every_panel_runs_and_answers_something() -> Result<()> {
     let producer = pipeline.start("producer", &flags)?;
     let producer_address = served_at(&producer)?;
     pipeline.run("batcher", &[&traffic.at.format("%Y-%m-%d").to_string()])?.expect(0)?;
+    let an_anomaly = "INSERT INTO anomalies (region, event_type, direction, first_window, opened_at, last_window,
+                                             calm_windows, peak_observed, peak_expected, peak_score)
+                      VALUES ('ALL', 'call', 'low', now(), now() + interval '10 minutes', now(), 0, 1, 99.5, -9.5)";
+    pipeline.database.execute(an_anomaly)?;
     let (_prometheus, prometheus_url) =
         start_prometheus(&address, &producer_address, free_port()?)?;
     // Rates need two samples, and the rules a round.

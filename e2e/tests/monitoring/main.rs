@@ -3,6 +3,7 @@
 //! headless Chromium with its chromedriver. A tool that is missing fails the test and says so.
 
 mod alerting;
+mod anomalies;
 mod browser;
 mod dashboards;
 mod page;

@@ -12,13 +12,19 @@
 //!     minutes            the newest hour: window_start, events
 //!     day                the business day of the newest minute: date, zone, events, seconds, data_mb,
 //!                        amount, late_events
+//!   detection            null: no detector has ever run
+//!     judged_through     every window that ends by then has been judged
+//!     series_judged, series_small, series_warming_up
+//!                        regions and types of the last window: judged, too small to, not known for long enough
+//!     open               what is unusual, the worst first, 100 at most: region (ALL: the whole country),
+//!                        event_type, direction (high, low), since, worst_events, expected_events, score
 //! ```
 
 use chrono::DateTime;
 use serde::Serialize;
-use store::{CELL_MINUTES, LiveFigures};
+use store::{CELL_MINUTES, DetectorProgress, LiveFigures};
 
-use super::observer::{Rates, Snapshot};
+use super::observer::{Detection, Rates, Snapshot};
 use crate::metrics::now;
 use crate::status::{Document, document, instant};
 
@@ -34,6 +40,27 @@ struct Live<'a> {
     rates: Option<RatesPart>,
     figures: Option<Figures<'a>>,
     figures_missing_because: Option<&'a str>,
+    detection: Option<DetectionPart<'a>>,
+}
+
+#[derive(Serialize)]
+struct DetectionPart<'a> {
+    judged_through: Option<String>,
+    series_judged: i32,
+    series_small: i32,
+    series_warming_up: i32,
+    open: Vec<Open<'a>>,
+}
+
+#[derive(Serialize)]
+struct Open<'a> {
+    region: &'a str,
+    event_type: &'a str,
+    direction: &'static str,
+    since: Option<String>,
+    worst_events: u64,
+    expected_events: f64,
+    score: f64,
 }
 
 #[derive(Serialize)]
@@ -95,7 +122,25 @@ fn live(snapshot: &Snapshot) -> Live<'_> {
         rates: snapshot.rates.map(rates),
         figures: snapshot.figures.as_ref().ok().map(figures),
         figures_missing_because: snapshot.figures.as_ref().err().map(String::as_str),
+        detection: snapshot.detection.as_ref().map(detection),
     }
+}
+
+fn detection(detection: &Detection) -> DetectionPart<'_> {
+    let DetectorProgress { judged_through, series_judged, series_small, series_warming_up, .. } =
+        detection.progress;
+    let open = detection.open.iter().map(|incident| Open {
+        region: &incident.series.region,
+        event_type: &incident.series.event_type,
+        direction: incident.direction.name(),
+        since: instant(Some(incident.first.start())),
+        worst_events: incident.peak.observed,
+        expected_events: incident.peak.expected,
+        score: incident.peak.score,
+    });
+    let judged_through = instant(Some(judged_through));
+    let open = open.collect();
+    DetectionPart { judged_through, series_judged, series_small, series_warming_up, open }
 }
 
 fn rates(rates: Rates) -> RatesPart {

@@ -100,7 +100,7 @@ mod tests {
             partitions: Vec::new(),
         };
         let (figures, registry) = (Err("not read".to_owned()), Registry::new());
-        Snapshot { looked_at, report, figures, rates: None, registry }
+        Snapshot { looked_at, report, figures, rates: None, detection: None, registry }
     }
 
     #[test]

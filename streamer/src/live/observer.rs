@@ -8,12 +8,16 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
+use anomaly::Incident;
 use anyhow::Context;
 use runtime::{Registry, chain};
-use store::{BatchState, LiveFigures, PgConnection, Session, StoreError, connect};
+use store::{
+    BatchState, DetectorProgress, LiveFigures, PgConnection, Session, StoreError, connect,
+};
 
 use super::{Latest, pipeline};
 use crate::config::{RunArgs, usual_stalled_after};
+use crate::detect::OPEN_SHOWN_MAX;
 use crate::metrics::now;
 use crate::status::{Observer, Report, judge};
 
@@ -34,8 +38,17 @@ pub(super) struct Snapshot {
     /// Sums of the tables, or why they are not known.
     pub(super) figures: Result<LiveFigures, String>,
     pub(super) rates: Option<Rates>,
+    /// What is unusual; `None`: no detector has ever run, or its tables can't be read.
+    pub(super) detection: Option<Detection>,
     /// All of this as metrics.
     pub(super) registry: Registry,
+}
+
+/// What the detectors found.
+pub(super) struct Detection {
+    pub(super) progress: DetectorProgress,
+    /// The worst first, [`OPEN_SHOWN_MAX`] at most.
+    pub(super) open: Vec<Incident>,
 }
 
 /// Records per second, over the last minute or so.
@@ -62,15 +75,21 @@ pub(super) fn spawn(args: RunArgs, latest: Weak<Latest>) -> anyhow::Result<()> {
 async fn observe(args: RunArgs, latest: Weak<Latest>) {
     let observer = Observer::new(&args.kafka, &args.database, ANSWER_DEADLINE);
     let stalled_after = usual_stalled_after(args.flush_interval);
-    let mut figures = FiguresReader { args: &args, connection: None, batch: None };
+    let mut figures = FiguresReader { args: &args, connection: None, batch: None, detection: None };
     let mut track = Track::default();
     loop {
         let report = judge(observer.observe().await, stalled_after);
-        let (figures, batch) = (figures.read().await, figures.batch.and_then(|(_, batch)| batch));
+        let (sums, batch) = (figures.read().await, figures.batch.and_then(|(_, batch)| batch));
+        let (figures, detection) = (sums, figures.detection.take());
         let rates = track.rates(places(&report), Instant::now());
-        let registry =
-            pipeline::registry(&report, figures.as_ref().ok(), batch.as_ref(), args.workers);
-        let snapshot = Snapshot { looked_at: now(), report, figures, rates, registry };
+        let registry = pipeline::registry(
+            &report,
+            figures.as_ref().ok(),
+            batch.as_ref(),
+            detection.as_ref(),
+            args.workers,
+        );
+        let snapshot = Snapshot { looked_at: now(), report, figures, rates, detection, registry };
         let Some(latest) = latest.upgrade() else { return };
         if let Ok(mut latest) = latest.write() {
             *latest = Some(Arc::new(snapshot));
@@ -86,6 +105,8 @@ struct FiguresReader<'a> {
     connection: Option<PgConnection>,
     /// What was last known of the batcher's runs, and when that was.
     batch: Option<(Instant, Option<BatchState>)>,
+    /// What this look found unusual.
+    detection: Option<Detection>,
 }
 
 impl FiguresReader<'_> {
@@ -113,6 +134,11 @@ impl FiguresReader<'_> {
                 });
                 self.batch = Some((Instant::now(), batch));
             }
+            // The same holds for what is unusual.
+            self.detection = read_detection(connection).await.unwrap_or_else(|error| {
+                tracing::debug!("no look at the anomalies: {error}");
+                None
+            });
             figures
         };
         let read = tokio::time::timeout(ANSWER_DEADLINE, reading).await;
@@ -122,6 +148,12 @@ impl FiguresReader<'_> {
         })
         .map_err(|error| chain(&error.into()))
     }
+}
+
+async fn read_detection(connection: &mut PgConnection) -> Result<Option<Detection>, StoreError> {
+    let Some(progress) = store::detector_progress(connection).await? else { return Ok(None) };
+    let open = store::open_anomalies(connection, OPEN_SHOWN_MAX).await?;
+    Ok(Some(Detection { progress, open }))
 }
 
 /// Where the partitions stand whose end and position are known.

@@ -5,7 +5,9 @@ use chrono::NaiveDateTime;
 use runtime::{Metric, Registry};
 use store::{BatchState, LiveFigures};
 
+use super::observer::Detection;
 use crate::crew::owner;
+use crate::detect::set_anomalies;
 use crate::metrics::*;
 use crate::status::{Report, Verdict};
 
@@ -14,6 +16,7 @@ pub(super) fn registry(
     report: &Report,
     figures: Option<&LiveFigures>,
     batch: Option<&BatchState>,
+    detection: Option<&Detection>,
     workers: u16,
 ) -> Registry {
     let registry = Registry::new();
@@ -33,6 +36,9 @@ pub(super) fn registry(
         set(&YESTERDAY_EVENTS, figures.yesterday.events as f64);
         set(&YESTERDAY_COMPUTED, if figures.yesterday.is_computed { 1.0 } else { 0.0 });
         set(&YESTERDAY_AGE, figures.yesterday.ended_seconds_ago as f64);
+    }
+    if let Some(detection) = detection {
+        set_anomalies(&registry, &detection.open, &detection.progress);
     }
     if let Some(batch) = batch {
         set(&STALE_DAYS, batch.stale_days as f64);

@@ -1,0 +1,19 @@
+//! Scores the anomaly detector on traffic of which everything is known.
+//!
+//! ```text
+//!   seed ─► labels: where spikes and drops are ─┐
+//!     └───► world: the generator's counts ──────┴─► run: incidents ─► score ─► report, plot
+//! ```
+//!
+//! The counts are those of the producer's own events, so people travel, sleep and celebrate in them. What
+//! a detector must find is in the scenario that they are drawn from. Two rivals get the same counts:
+//! see [`rivals`].
+
+pub mod full;
+pub mod labels;
+pub mod plot;
+pub mod report;
+pub mod rivals;
+pub mod run;
+pub mod score;
+pub mod world;

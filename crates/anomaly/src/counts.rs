@@ -1,0 +1,95 @@
+//! How many events each region and type had in each window.
+
+use std::collections::HashMap;
+
+use crate::calendar::Window;
+
+/// The region of the series that add all regions up. The contract reserves the name.
+pub const NATIONWIDE: &str = "ALL";
+
+/// One region and event type.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Series {
+    /// Region, or [`NATIONWIDE`].
+    pub region: String,
+    /// Event type.
+    pub event_type: String,
+}
+
+impl Series {
+    /// The series of this name.
+    pub fn new(region: &str, event_type: &str) -> Self {
+        Series { region: region.to_owned(), event_type: event_type.to_owned() }
+    }
+}
+
+/// Counts by series and window.
+///
+/// A window of which nothing at all was counted is a *hole*: nobody knows whether there was nothing or
+/// nobody counted. In any other window a series without events had none.
+#[derive(Clone, Debug, Default)]
+pub struct Counts {
+    series: Vec<Series>,
+    index: HashMap<Series, usize>,
+    windows: HashMap<Window, Vec<u64>>,
+}
+
+impl Counts {
+    /// Adds events of a series to a window.
+    pub fn add(&mut self, window: Window, series: &Series, events: u64) {
+        let index = match self.index.get(series) {
+            Some(index) => *index,
+            None => {
+                self.index.insert(series.clone(), self.series.len());
+                self.series.push(series.clone());
+                self.series.len() - 1
+            }
+        };
+        let counts = self.windows.entry(window).or_default();
+        if counts.len() <= index {
+            counts.resize(index + 1, 0);
+        }
+        counts[index] += events;
+    }
+
+    /// All series that have ever had events, in the order of their indices.
+    pub fn series(&self) -> &[Series] {
+        &self.series
+    }
+
+    /// Whether anything at all was counted in a window.
+    pub fn has(&self, window: Window) -> bool {
+        self.windows.contains_key(&window)
+    }
+
+    /// Events of the series with this index; `None`: the window is a hole.
+    pub fn of(&self, window: Window, index: usize) -> Option<u64> {
+        let counts = self.windows.get(&window)?;
+        Some(counts.get(index).copied().unwrap_or(0))
+    }
+
+    /// Events of these series together; `None`: the window is a hole.
+    pub fn of_all(&self, window: Window, indices: &[usize]) -> Option<u64> {
+        let counts = self.windows.get(&window)?;
+        Some(indices.iter().filter_map(|index| counts.get(*index)).sum())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_window_without_any_event_is_a_hole_and_a_series_without_any_has_none() {
+        let mut counts = Counts::default();
+        let [first, second] = [Window::number(1), Window::number(2)];
+        counts.add(first, &Series::new("Osh", "call"), 2);
+        counts.add(first, &Series::new("Osh", "call"), 3);
+        counts.add(second, &Series::new("Osh", "sms"), 1);
+        assert_eq!((counts.of(first, 0), counts.of(first, 1)), (Some(5), Some(0)));
+        assert_eq!((counts.of(second, 0), counts.of(second, 1)), (Some(0), Some(1)));
+        assert_eq!(counts.of(Window::number(3), 0), None);
+        assert_eq!(counts.of_all(first, &[0, 1]), Some(5));
+        assert_eq!(counts.of_all(Window::number(3), &[0, 1]), None);
+    }
+}

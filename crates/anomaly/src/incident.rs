@@ -1,0 +1,175 @@
+//! From windows to incidents: what opens, goes on and closes.
+//!
+//! In: the judgements of one window after the other. Out: [`Incident`]s, one for each time that a series
+//! was unusual, however many windows that took.
+//!
+//! ```text
+//!   window      1   2   3   4   5   6   7   8   9
+//!   unusual     .   x   .   x   x   .   .   .   .
+//!   incident                o───────────────c           o: the second of three   c: three calm ones
+//!   first window    2       last window 5
+//! ```
+
+use std::collections::{BTreeMap, HashMap};
+
+use crate::calendar::Window;
+use crate::counts::Series;
+use crate::judge::{Direction, Judgement};
+
+/// Of so many windows in a row …
+pub const OPEN_OF: usize = 3;
+/// … so many must be unusual.
+pub const OPEN_WINDOWS: usize = 2;
+/// So many calm windows in a row close an incident.
+pub const CLOSE_WINDOWS: u32 = 3;
+
+/// A series is unusual for a while.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Incident {
+    /// Which.
+    pub series: Series,
+    /// How.
+    pub direction: Direction,
+    /// The first window that was unusual. With series and direction it names the incident.
+    pub first: Window,
+    /// The window by which it was noticed.
+    pub opened: Window,
+    /// The last window that was not calm.
+    pub last: Window,
+    /// The window by which it was over; `None`: it goes on.
+    pub closed: Option<Window>,
+    /// Calm windows since.
+    pub calm_windows: u32,
+    /// The worst window.
+    pub peak: Peak,
+}
+
+/// The worst window of an incident.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Peak {
+    /// Events counted.
+    pub observed: u64,
+    /// Events expected.
+    pub expected: f64,
+    /// Standard deviations above what was expected; negative: below.
+    pub score: f64,
+}
+
+/// What has been unusual lately, and what still is.
+///
+/// After a restart it is made again from the open incidents and the judgements of the last
+/// [`OPEN_OF`] − 1 windows, see [`Tracker::remember`]: nothing else matters.
+#[derive(Clone, Debug, Default)]
+pub struct Tracker {
+    open: BTreeMap<Series, Incident>,
+    /// Unusual windows of the last [`OPEN_OF`], the newest last.
+    recent: HashMap<Series, Vec<Sighting>>,
+}
+
+/// A window that was unusual.
+#[derive(Clone, Copy, Debug)]
+struct Sighting {
+    window: Window,
+    direction: Direction,
+    peak: Peak,
+}
+
+impl Tracker {
+    /// A tracker that knows of these open incidents.
+    pub fn knowing(open: Vec<Incident>) -> Self {
+        let open = open.into_iter().map(|incident| (incident.series.clone(), incident)).collect();
+        Tracker { open, recent: HashMap::new() }
+    }
+
+    /// The incidents that are open.
+    pub fn open(&self) -> impl Iterator<Item = &Incident> {
+        self.open.values()
+    }
+
+    /// Takes note of a window that was judged before: it can only help to open an incident.
+    pub fn remember(&mut self, window: Window, judgements: &[Judgement]) {
+        for judgement in judgements {
+            let Some(direction) = judgement.unusual else { continue };
+            let sighting = Sighting { window, direction, peak: Peak::of(judgement) };
+            self.recent.entry(judgement.series.clone()).or_default().push(sighting);
+        }
+        self.recent.retain(|_, sightings| {
+            sightings.retain(|sighting| window.since(sighting.window) < OPEN_OF as i64);
+            !sightings.is_empty()
+        });
+    }
+
+    /// Takes the next window's judgements. Returns the incidents that it opened, changed or closed, each
+    /// as it is now.
+    pub fn take(&mut self, window: Window, judgements: &[Judgement]) -> Vec<Incident> {
+        self.remember(window, judgements);
+        let by_series: HashMap<&Series, &Judgement> =
+            judgements.iter().map(|judgement| (&judgement.series, judgement)).collect();
+        let mut changed = Vec::new();
+        for incident in self.open.values_mut() {
+            incident.go_on(window, by_series.get(&incident.series).copied());
+            changed.push(incident.clone());
+        }
+        self.open.retain(|_, incident| incident.closed.is_none());
+        for judgement in judgements {
+            let Some(direction) = judgement.unusual else { continue };
+            if self.open.contains_key(&judgement.series) {
+                continue;
+            }
+            let Some(incident) = self.opened(window, &judgement.series, direction) else {
+                continue;
+            };
+            changed.push(incident.clone());
+            self.open.insert(incident.series.clone(), incident);
+        }
+        changed
+    }
+
+    fn opened(&self, window: Window, series: &Series, direction: Direction) -> Option<Incident> {
+        let sightings: Vec<&Sighting> =
+            self.recent.get(series)?.iter().filter(|seen| seen.direction == direction).collect();
+        let first = sightings.first()?.window;
+        let worst = sightings.iter().map(|seen| seen.peak).reduce(Peak::worse)?;
+        (sightings.len() >= OPEN_WINDOWS).then(|| Incident {
+            series: series.clone(),
+            direction,
+            first,
+            opened: window,
+            last: window,
+            closed: None,
+            calm_windows: 0,
+            peak: worst,
+        })
+    }
+}
+
+impl Incident {
+    /// A series of which nothing is known any more is calm.
+    fn go_on(&mut self, window: Window, judgement: Option<&Judgement>) {
+        match judgement.filter(|judgement| !judgement.is_calm(self.direction)) {
+            Some(judgement) => {
+                self.last = window;
+                self.calm_windows = 0;
+                self.peak = self.peak.worse(Peak::of(judgement));
+            }
+            None => self.calm_windows += 1,
+        }
+        if self.calm_windows >= CLOSE_WINDOWS {
+            self.closed = Some(window);
+        }
+    }
+}
+
+impl Peak {
+    fn of(judgement: &Judgement) -> Self {
+        let Judgement { observed, expected, score, .. } = *judgement;
+        Peak { observed, expected, score }
+    }
+
+    fn worse(self, other: Peak) -> Peak {
+        if other.score.abs() > self.score.abs() { other } else { self }
+    }
+}
+
+#[cfg(test)]
+mod tests;

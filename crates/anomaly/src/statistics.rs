@@ -1,0 +1,157 @@
+//! The formulas, each with its source.
+
+/// Makes the standard deviation of a MAD that of a normal distribution: 1 / Φ⁻¹(3/4).
+///
+/// F. R. Hampel, "The influence curve and its role in robust estimation", Journal of the American
+/// Statistical Association 69 (1974) 383–393.
+const MAD_TO_DEVIATION: f64 = 1.482_602_218_505_602;
+/// The variance of a median of n normal values is about π/2 of that of their mean (the same paper).
+const MEDIAN_VARIANCE: f64 = std::f64::consts::FRAC_PI_2;
+/// Weight of the newest value in an EWMA. 0.2 to 0.3 are usual; history is short where it is used.
+const EWMA_WEIGHT: f64 = 0.3;
+
+/// 2·√(count + 3/8): of a Poisson count it has a variance of about 1, whatever the mean.
+///
+/// F. J. Anscombe, "The transformation of Poisson, binomial and negative-binomial data", Biometrika 35
+/// (1948) 246–254.
+pub fn stabilised(count: f64) -> f64 {
+    2.0 * (count + 0.375).sqrt()
+}
+
+/// The count whose [`stabilised`] value this is; 0 at least.
+pub fn unstabilised(value: f64) -> f64 {
+    (value * value / 4.0 - 0.375).max(0.0)
+}
+
+/// The centre of values, how far they scatter, and how well the centre is known.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Centre {
+    /// The centre.
+    pub level: f64,
+    /// Standard deviation of a value.
+    pub deviation: f64,
+    /// Variance of the centre itself, in units of a value's variance.
+    pub uncertainty: f64,
+}
+
+/// Median, and deviation by the median of absolute deviations (MAD); `None` of no values. Sorts them.
+pub fn by_median(values: &mut [f64]) -> Option<Centre> {
+    let level = median(values)?;
+    let count = values.len() as f64;
+    let mut deviations: Vec<f64> = values.iter().map(|value| (value - level).abs()).collect();
+    let deviation = MAD_TO_DEVIATION * median(&mut deviations)?;
+    Some(Centre { level, deviation, uncertainty: MEDIAN_VARIANCE / count })
+}
+
+/// Exponentially weighted moving average, the newest value first, and deviation by the same weights;
+/// `None` of no values.
+///
+/// S. W. Roberts, "Control chart tests based on geometric moving averages", Technometrics 1 (1959)
+/// 239–250. Weights are scaled to a sum of 1, because history begins somewhere.
+pub fn by_ewma(newest_first: &[f64]) -> Option<Centre> {
+    let weights: Vec<f64> =
+        (0..newest_first.len()).map(|age| (1.0 - EWMA_WEIGHT).powi(age as i32)).collect();
+    let total: f64 = weights.iter().sum();
+    let weighted = |pick: &dyn Fn(f64) -> f64| {
+        let pairs = newest_first.iter().zip(&weights);
+        pairs.map(|(value, weight)| pick(*value) * weight).sum::<f64>() / total
+    };
+    if newest_first.is_empty() {
+        return None;
+    }
+    let level = weighted(&|value| value);
+    let variance = weighted(&|value| (value - level).powi(2));
+    let uncertainty = weights.iter().map(|weight| (weight / total).powi(2)).sum();
+    Some(Centre { level, deviation: variance.sqrt(), uncertainty })
+}
+
+/// The value that half of the weight lies below; `None` without weight. Sorts them.
+pub fn weighted_median(values_and_weights: &mut [(f64, f64)]) -> Option<f64> {
+    values_and_weights.sort_by(|a, b| a.0.total_cmp(&b.0));
+    let half = values_and_weights.iter().map(|(_, weight)| weight).sum::<f64>() / 2.0;
+    if half <= 0.0 {
+        return None;
+    }
+    let mut below = 0.0;
+    for (value, weight) in values_and_weights.iter() {
+        below += weight;
+        if below >= half {
+            return Some(*value);
+        }
+    }
+    None
+}
+
+fn median(values: &mut [f64]) -> Option<f64> {
+    values.sort_by(f64::total_cmp);
+    let middle = values.len() / 2;
+    match values.len() {
+        0 => None,
+        count if count % 2 == 1 => Some(values[middle]),
+        _ => Some((values[middle - 1] + values[middle]) / 2.0),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(got: f64, expected: f64) {
+        assert!((got - expected).abs() < 1e-9, "{got}, expected {expected}");
+    }
+
+    #[test]
+    fn stabilising_can_be_undone() {
+        for count in [0.0, 1.0, 7.0, 12_345.0] {
+            check(unstabilised(stabilised(count)), count);
+        }
+        check(unstabilised(0.1), 0.0);
+    }
+
+    #[test]
+    fn a_poisson_count_has_a_variance_of_one() {
+        for mean in [5.0_f64, 20.0, 300.0] {
+            // Mean and variance of the stabilised count, summed over the distribution itself.
+            let (mut probability, mut first, mut second) = ((-mean).exp(), 0.0, 0.0);
+            for count in 0..2_000 {
+                let value = stabilised(f64::from(count));
+                first += probability * value;
+                second += probability * value * value;
+                probability *= mean / f64::from(count + 1);
+            }
+            let variance = second - first * first;
+            assert!((variance - 1.0).abs() < 0.03, "{mean}: {variance}");
+        }
+    }
+
+    #[test]
+    fn one_wild_value_moves_neither_median_nor_deviation() {
+        assert_eq!(by_median(&mut []), None);
+        let calm = by_median(&mut [10.0, 11.0, 9.0, 10.5, 9.5]).unwrap();
+        let wild = by_median(&mut [10.0, 11.0, 9.0, 10.5, 1e9]).unwrap();
+        check(calm.level, 10.0);
+        check(calm.deviation, 0.5 * MAD_TO_DEVIATION);
+        check(calm.uncertainty, std::f64::consts::FRAC_PI_2 / 5.0);
+        assert!((wild.level - calm.level).abs() <= 0.5);
+        assert!(wild.deviation < 2.0);
+        check(by_median(&mut [1.0, 4.0]).unwrap().level, 2.5);
+    }
+
+    #[test]
+    fn an_ewma_weighs_the_newest_most() {
+        assert_eq!(by_ewma(&[]), None);
+        check(by_ewma(&[4.0]).unwrap().level, 4.0);
+        let centre = by_ewma(&[4.0, 2.0]).unwrap();
+        check(centre.level, (4.0 + 0.7 * 2.0) / 1.7);
+        assert!(centre.uncertainty > 0.5 && centre.uncertainty < 1.0);
+        assert!(by_ewma(&[4.0, 2.0, 2.0]).unwrap().level < centre.level);
+    }
+
+    #[test]
+    fn half_of_the_weight_lies_below_a_weighted_median() {
+        assert_eq!(weighted_median(&mut []), None);
+        assert_eq!(weighted_median(&mut [(1.0, 0.0)]), None);
+        assert_eq!(weighted_median(&mut [(9.0, 30.0), (1.0, 25.0), (1.1, 45.0)]), Some(1.1));
+        assert_eq!(weighted_median(&mut [(9.0, 60.0), (1.0, 40.0)]), Some(9.0));
+    }
+}
