@@ -18,7 +18,7 @@ from .servers import Database, Topic, connect, load
 
 PARTITIONS = 3
 LOOK_EVERY_SECONDS = 0.05
-RUN_SECONDS_MAX = 900
+RUN_SECONDS_MAX = 600
 
 
 def main() -> None:
