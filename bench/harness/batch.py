@@ -9,7 +9,7 @@ import time
 from datetime import date, timedelta
 from pathlib import Path
 
-from . import results
+from . import results, split
 from .engines import work_folder
 from .places import REPOSITORY, program
 from .process import Measured
@@ -54,11 +54,15 @@ def fill(database: Database, folder: Path, begin: str, end: str, regions: int, e
     days = (date.fromisoformat(end) - date.fromisoformat(begin)).days
     with Topic(3) as topic:
         environment = topic.environment(database)
-        rate = events / (days * 86_400)
-        run([
-            program("producer"), "--scenario", even(folder, regions), "--seed", "1", "--from", begin, "--to", end,
-            "--base-rate", f"{rate:.6f}",
-        ], environment)
+        scenario = even(folder, min(regions, split.REGIONS_MAX))
+        command = [
+            program("producer"), "--scenario", scenario, "--seed", "1", "--from", begin, "--to", end,
+            "--base-rate", f"{events / (days * 86_400):.6f}",
+        ]
+        if regions > split.REGIONS_MAX:
+            split.send(topic, command, regions // split.REGIONS_MAX)
+        else:
+            run(command, environment)
         run([program("streamer"), "--drain"], environment)
     with connect(database.url) as session:
         # As autovacuum would have by the night.

@@ -8,7 +8,7 @@ import argparse
 import time
 from pathlib import Path
 
-from . import oracle, results
+from . import oracle, results, sections
 from .engines import ENGINES, Engine, work_folder
 from .places import shown
 from .process import Cost, Measured
@@ -27,6 +27,11 @@ def main() -> None:
     chosen = [engine for engine in ENGINES if engine.name in arguments.engines]
     absent = [engine for engine in chosen if not engine.needs().exists()]
     engines = [engine for engine in chosen if engine not in absent]
+    versions = {engine.name: engine.version() for engine in engines}
+    for name, version in versions.items():
+        say(f"{name}: {version}")
+    for engine in absent:
+        say(f"{engine.name}: not installed, so not measured")
     with Topic(PARTITIONS) as topic:
         say(f"loading {arguments.events:,} events into {PARTITIONS} partitions")
         load_command = load(topic, arguments.events)
@@ -43,9 +48,9 @@ def main() -> None:
         "load": shown(load_command), "rows_expected": len(expected.rows),
         "not_installed": [engine.name for engine in absent],
     }
-    results.write(
-        f"compare-{arguments.events}", parameters, runs, {engine.name: engine.version() for engine in engines}
-    )
+    name = f"compare-{arguments.events}"
+    results.write(name, parameters, runs, versions)
+    say(sections.comparison(results.read(name), ""))
 
 
 def run(engine: Engine, topic: Topic, expected: oracle.Expected) -> dict:
@@ -54,6 +59,7 @@ def run(engine: Engine, topic: Topic, expected: oracle.Expected) -> dict:
         engine.prepare(database)
         to_run = engine.run(topic, database, Path(folder))
         log = Path(folder) / "log"
+        say(f"$ {shown(to_run.command)}")
         wanted = expected.rows if engine.lateness is None else expected.closed(engine.lateness)
         with Measured(to_run.command, to_run.environment, log=str(log) if engine.stores else None) as measured:
             watched = watch(measured, database, sum(row.events for row in wanted.values()), engine)

@@ -6,11 +6,11 @@ Arguments: --events N --repetitions N. kcat reads the same topics right before, 
 import argparse
 from pathlib import Path
 
-from . import drain, results
+from . import drain, results, split
 from .engines import work_folder
 from .results import say
 from .scenarios import even
-from .servers import Topic, load
+from .servers import Topic, generated, load
 
 PARTITIONS = (1, 3, 10, 30, 100)
 # Groups per minute are four times as many.
@@ -30,7 +30,7 @@ def main() -> None:
     with work_folder() as folder:
         for curve, partitions, regions in points:
             with Topic(partitions) as topic:
-                load(topic, arguments.events, even(Path(folder), regions))
+                fill(topic, arguments.events, Path(folder), regions)
                 for repetition in range(1, arguments.repetitions + 1):
                     ceiling = drain.kcat(topic)
                     ours = drain.streamers(topic, arguments.events)
@@ -43,6 +43,15 @@ def main() -> None:
                         f"{ours['rows']} rows, kcat {ceiling.cpu_seconds:.2f}"
                     )
     results.write("curves", {"events": arguments.events, "repetitions": arguments.repetitions}, runs)
+
+
+def fill(topic: Topic, events: int, folder: Path, regions: int) -> None:
+    """So many events of so many regions."""
+    if regions <= split.REGIONS_MAX:
+        load(topic, events, even(folder, regions))
+    else:
+        scenario = even(folder, split.REGIONS_MAX)
+        split.send(topic, generated(events, scenario), regions // split.REGIONS_MAX)
 
 
 if __name__ == "__main__":

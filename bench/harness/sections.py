@@ -190,10 +190,11 @@ def flushes(results: Results) -> str:
     parts = []
     flush = results["flush"]
     if flush:
-        rows = [[f"{run['groups']:,} groups, {run['writes']}", number(run["seconds_per_flush"] * 1000, 1),
+        rows = [[f"{run['groups']:,} groups, {run['writes']}", number(run["rows_per_flush"], 0),
+                 number(run["seconds_per_flush"] * 1000, 1),
                  number(run["rows_per_second"], 0), number(run["wal_bytes_per_flush"], 0),
                  number(run["wal_bytes_per_flush"] / run["rows_per_flush"], 0)] for run in flush["runs"]]
-        parts.append(table(["", "ms a flush", "rows a second", "bytes of WAL a flush", "a row"], rows))
+        parts.append(table(["", "rows a flush", "ms a flush", "rows a second", "bytes of WAL a flush", "a row"], rows))
     bloat = results["bloat"]
     if bloat:
         rows = [[f"`{run['relname']}`", f"{run['n_live_tup']:,}", f"{run['n_tup_upd']:,}",

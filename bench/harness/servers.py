@@ -79,7 +79,10 @@ SEED = 1
 
 
 def generated(events: int, scenario: str = "default") -> list[str]:
-    """The producer's command line for so many events in `EVENT_TIME_MINUTES` of event time, in order of it."""
+    """The producer's command line for so many events in `EVENT_TIME_MINUTES` of event time, in order of it.
+
+    `scenario`: a name or a file whose factor is 1 at that hour.
+    """
     rate = events / (EVENT_TIME_MINUTES * 60)
     return [
         program("producer"), "--scenario", scenario, "--seed", str(SEED), "--from", FIRST_EVENT_TIME,

@@ -24,6 +24,7 @@ def python(code: str) -> list[str]:
     return [sys.executable, "-S", "-c", code]
 
 
+@unittest.skipUnless(sys.platform == "linux", "the harness reads /proc")
 class Accounting(unittest.TestCase):
     def test_children_and_orphans_count(self):
         with Measured(python(TREE.format(burn=BURN.format(seconds=0.2)))) as measured:
@@ -35,11 +36,12 @@ class Accounting(unittest.TestCase):
     def test_what_still_runs_counts_too(self):
         with Measured(python(BURN.format(seconds=0.2) + "\ntime.sleep(60)")) as measured:
             deadline = time.monotonic() + 30
-            while measured.cpu_seconds() < 0.2 and time.monotonic() < deadline:
+            # User and system time are each cut to whole ticks.
+            while measured.cpu_seconds() < 0.18 and time.monotonic() < deadline:
                 time.sleep(0.02)
             seen = measured.cpu_seconds()
             cost = measured.stop()
-        self.assertGreaterEqual(seen, 0.2)
+        self.assertGreaterEqual(seen, 0.18)
         self.assertAlmostEqual(seen, cost.cpu_seconds, delta=0.1)
         self.assertEqual(cost.exit_code, -15)
 
