@@ -1,7 +1,7 @@
 """The comparison: the same events from Kafka into PostgreSQL, by each engine, one after another, interleaved.
 
-Arguments: --events N --repetitions N --engines NAME,…  Each repetition runs every engine once, so that a change of the
-machine's speed meets all of them; only ratios within a repetition mean something. Out: results/compare-EVENTS.json.
+Arguments: --events N --repetitions N --engines NAME,…  Each repetition runs every engine once, so that a change of
+the machine's speed meets all of them; only ratios within a repetition mean something. Out: results/compare-EVENTS.json.
 """
 
 import argparse
@@ -59,7 +59,8 @@ def run(engine: Engine, topic: Topic, expected: oracle.Expected) -> dict:
         engine.prepare(database)
         to_run = engine.run(topic, database, Path(folder))
         log = Path(folder) / "log"
-        say(f"$ {shown(to_run.command)}")
+        command = shown(to_run.command, folder)
+        say(f"$ {command}")
         wanted = expected.rows if engine.lateness is None else expected.closed(engine.lateness)
         with Measured(to_run.command, to_run.environment, log=str(log) if engine.stores else None) as measured:
             watched = watch(measured, database, sum(row.events for row in wanted.values()), engine)
@@ -67,7 +68,7 @@ def run(engine: Engine, topic: Topic, expected: oracle.Expected) -> dict:
         if engine.lateness is None and cost.exit_code != 0:
             raise RuntimeError(f"{engine.name} ended with {cost.exit_code}:\n{log.read_text(errors='replace')[-3000:]}")
         comparison = compare(oracle.stored(database.url), expected.rows) if engine.stores else {}
-    result = {"engine": engine.name, "command": shown(to_run.command), **figures(cost, watched, engine), **comparison}
+    result = {"engine": engine.name, "command": command, **figures(cost, watched, engine), **comparison}
     say(
         f"{engine.name}: {result['cpu_seconds']:.2f} CPU-s, {result['wall_seconds']:.2f} s, "
         f"{result['peak_rss_bytes'] / 2**20:.0f} MiB" + (f", equal: {result['equal']}" if comparison else "")

@@ -110,7 +110,7 @@ def python() -> Path:
 
 def package_versions(interpreter: Path, *packages: str) -> str:
     """Python's and the packages' versions, as installed."""
-    code = "import importlib.metadata as m, platform; print('Python', platform.python_version(), *[" \
+    code = "import importlib.metadata as m, platform; print('Python ' + platform.python_version(), *[" \
         f"p + ' ' + m.version(p) for p in {packages!r}], sep=', ')"
     return first_line([str(interpreter), "-c", code])
 
@@ -137,8 +137,8 @@ ENGINES = [
     Engine(
         "flink", "Flink SQL, JDBC sink", run_flink,
         lambda: f"Flink {jar_version('flink', 'flink-runtime')}, Kafka connector "
-        f"{jar_version('flink', 'flink-connector-kafka')}, JDBC connector {jar_version('flink', 'flink-connector-jdbc')}, "
-        + first_line(["java", "-version"]),
+        f"{jar_version('flink', 'flink-connector-kafka')}, JDBC connector "
+        f"{jar_version('flink', 'flink-connector-jdbc')}, " + first_line(["java", "-version"]),
         lambda: cache() / "flink", create_table,
     ),
     Engine(

@@ -17,7 +17,7 @@ NAMES = (
 )
 PAGE = """# Benchmarks
 
-Made by `python -m harness.page` from the raw results in [bench/results](../bench/results); a test compares them. Nothing here is
+Made by `make bench-page` from the raw results in [bench/results](../bench/results); a test compares them. Nothing here is
 typed by hand or estimated.
 
 ## Goals

@@ -31,9 +31,13 @@ def cache() -> Path:
     return Path(required("BENCH_CACHE"))
 
 
-def shown(command: list[str]) -> str:
-    """A command as it stands in results: no folders of this machine, no addresses, no passwords."""
+def shown(command: list[str], folder: str = "/nonexistent") -> str:
+    """A command as it stands in results: no folders of this machine, no addresses, no passwords.
+
+    `folder`: the run's own.
+    """
     replaced = {
+        folder: "$WORK",
         required("BENCH_PROGRAMS") + "/": "",
         str(REPOSITORY) + "/": "",
         required("BENCH_CACHE"): "$CACHE",

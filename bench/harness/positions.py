@@ -12,7 +12,9 @@ def stored(session: psycopg.Connection, topic: str) -> dict[int, int]:
     return dict(session.execute(QUERY, (topic,)).fetchall())
 
 
-def wait_for(session: psycopg.Connection, topic: str, records: int, every_seconds: float, timeout_seconds: float) -> float:
+def wait_for(
+    session: psycopg.Connection, topic: str, records: int, every_seconds: float, timeout_seconds: float
+) -> float:
     """Waits until so many records are stored over all partitions; the moment (monotonic) at which that was seen.
 
     `TimeoutError` if it takes longer.

@@ -48,7 +48,6 @@ class Measured:
         os.close(handle)
         output = open(log, "ab") if log else subprocess.DEVNULL
         self.started = time.monotonic()
-        self.started_at = time.time()
         self._keeper = subprocess.Popen(
             [sys.executable, "-S", "-E", str(KEEPER), self._result_path, *command],
             stdin=subprocess.DEVNULL, stdout=output, stderr=output,
@@ -92,24 +91,19 @@ class Measured:
         return sum(processes[pid].rss_bytes for pid in descendants(self._keeper.pid, processes))
 
     def elapsed_seconds(self) -> float:
-        """Since the start."""
+        """Since the start; up to 50 ms more than the command itself has run."""
         return time.monotonic() - self.started
 
     def wait(self, timeout_seconds: float | None = None) -> Cost:
         """Waits for the end of the tree; `subprocess.TimeoutExpired` if that takes longer."""
         self._keeper.wait(timeout_seconds)
-        wall_seconds = self.elapsed_seconds()
         self._ended.set()
         self._sampler.join()
         text = Path(self._result_path).read_text(encoding="utf-8")
         os.unlink(self._result_path)
         if not text:
             raise RuntimeError("the keeper of a measured command was killed: its cost is unknown")
-        result = json.loads(text)
-        return Cost(
-            user_seconds=result["user_seconds"], system_seconds=result["system_seconds"], wall_seconds=wall_seconds,
-            peak_rss_bytes=self._peak_rss_bytes, exit_code=result["exit_code"],
-        )
+        return Cost(**json.loads(text), peak_rss_bytes=self._peak_rss_bytes)
 
     def stop(self) -> Cost:
         """SIGTERM to the command, and after `STOP_GRACE_SECONDS` SIGKILL to all that is left of the tree."""

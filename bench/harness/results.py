@@ -1,7 +1,7 @@
-"""Raw results: one JSON file per measurement in bench/results, with the machine and the versions that made it.
+"""Raw results: a JSON file per measurement in bench/results, with the machine and the versions that made it.
 
-{"measurement", "measured_at", "commit", "machine": {…}, "versions": {…}, "parameters": {…}, "runs": [{…}, …]};
-times in seconds, memory in bytes. Nothing is averaged here: medians are taken by the page.
+{"measurement", "measured_at", "commit", "machine", "versions", "parameters", "runs": [{…}, …]}; times
+in seconds, memory in bytes. Nothing is averaged here: medians are taken by the page.
 """
 
 import json
@@ -53,7 +53,8 @@ def first_line(command: list[str]) -> str:
 def commit() -> str:
     """The commit of the programs, and whether the files differ from it."""
     head = first_line(["git", "-C", str(REPOSITORY), "rev-parse", "--short=12", "HEAD"])
-    changed = first_line(["git", "-C", str(REPOSITORY), "status", "--porcelain", "--untracked-files=no", "--", ":!bench", ":!docs"])
+    status = ["status", "--porcelain", "--untracked-files=no", "--", ":!bench", ":!docs"]
+    changed = first_line(["git", "-C", str(REPOSITORY), *status])
     return head + (" with changes" if changed else "")
 
 
@@ -66,9 +67,8 @@ def machine() -> dict[str, object]:
     for line in Path("/proc/meminfo").read_text(encoding="utf-8").splitlines():
         if line.startswith("MemTotal"):
             memory = f"{int(line.split()[1]) / 1024 / 1024:.0f} GiB"
-    return {
-        "processor": cpu, "cores": os.cpu_count(), "memory": memory, "system": f"{platform.system()} {platform.release()}",
-    }
+    system = f"{platform.system()} {platform.release()}"
+    return {"processor": cpu, "cores": os.cpu_count(), "memory": memory, "system": system}
 
 
 def say(text: str) -> None:

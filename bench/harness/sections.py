@@ -3,9 +3,11 @@
 In: the result as `results.write` made it, or None. Out: Markdown. What was not measured says so.
 """
 
+from statistics import median
+
 from . import figures
 from .figures import mib, mid, number, of, percent, spread, table
-from .goals import Results, goals, marginal_rate
+from .goals import Results, goals, marginal_rate, quarters
 
 TITLES = {
     "kcat": "kcat, consume and discard: the ceiling", "streamer": "**streamer**",
@@ -42,8 +44,9 @@ def comparison(result: dict | None, command: str) -> str:
     absent = [TITLES[engine] for engine in parameters["not_installed"]]
     missing = f"\nNot installed on this machine, so not measured: {', '.join(absent)}.\n" if absent else ""
     return (
-        f"{parameters['events']:,} events, {parameters['partitions']} partitions, {parameters['rows_expected']:,} rows to "
-        f"come out, {parameters['repetitions']} repetitions; median (least–greatest).\n\n" + table(head, rows) + missing
+        f"{parameters['events']:,} events, {parameters['partitions']} partitions, {parameters['rows_expected']:,} rows "
+        f"to come out, repetitions: {parameters['repetitions']}; median (least–greatest).\n\n"
+        + table(head, rows) + missing
     )
 
 
@@ -148,8 +151,10 @@ def producers(result: dict | None) -> str:
         found = of(result["runs"], way=way)
         if found:
             events = found[0]["events"]
-            rows.append([title, f"{events:,}", spread(found, "cpu_seconds", lambda value, n=events: number(value / n * 1e6)),
-                         number(events / mid(found, "wall_seconds"), 0), mib(max(run["peak_rss_bytes"] for run in found))])
+            rows.append([
+                title, f"{events:,}", spread(found, "cpu_seconds", lambda value, n=events: number(value / n * 1e6)),
+                number(events / mid(found, "wall_seconds"), 0), mib(max(run["peak_rss_bytes"] for run in found)),
+            ])
     return table(["", "events", "CPU-s a million", "events a second", "peak MiB"], rows)
 
 
@@ -158,9 +163,10 @@ def batches(results: Results) -> str:
     parts = []
     day = results["batch-day"]
     if day:
-        rows = [[title, number(mid(day["runs"], name) * 1000, 0), number(min(run[name] for run in day["runs"]) * 1000, 0),
-                 number(max(run[name] for run in day["runs"]) * 1000, 0)]
-                for name, title in (("psql_seconds", "bare SQL by psql"), ("batcher_seconds", "batcher"))]
+        rows = []
+        for name, title in (("psql_seconds", "bare SQL by psql"), ("batcher_seconds", "batcher")):
+            millis = [run[name] * 1000 for run in day["runs"]]
+            rows.append([title, number(median(millis), 0), number(min(millis), 0), number(max(millis), 0)])
         parts.append(
             f"A day of {day['parameters']['windows']:,} windows and {day['parameters']['sketches']:,} sketches, "
             f"{len(day['runs'])} times by turns; the whole process, connecting included.\n\n"
@@ -172,15 +178,14 @@ def batches(results: Results) -> str:
         if result:
             run = result["runs"][0]
             seconds = [one["seconds"] * 1000 for one in run["days"]]
-            quarter = len(seconds) // 4
+            first, last = quarters(seconds)
             rows.append([
                 f"{title}, {result['parameters']['regions']:,} regions", str(len(seconds)),
                 f"{result['parameters']['windows']:,}", number(run["wall_seconds"], 1),
-                number(sum(seconds[:quarter]) / quarter, 1), number(sum(seconds[-quarter:]) / quarter, 1),
-                number(max(seconds), 1), mib(run["peak_rss_bytes"]),
+                number(first, 1), number(last, 1), number(max(seconds), 1), mib(run["peak_rss_bytes"]),
             ])
     if rows:
-        head = ["backfill", "days", "windows", "wall s", "ms a day, first quarter", "last quarter", "slowest", "peak MiB"]
+        head = ["backfill", "days", "windows", "wall s", "ms a day, first quarter", "last", "slowest", "peak MiB"]
         parts.append(table(head, rows))
     return "\n".join(parts) or NOT_MEASURED.format("make bench-batcher")
 
@@ -203,8 +208,8 @@ def flushes(results: Results) -> str:
                 for run in bloat["runs"]]
         shown = bloat["parameters"]
         parts.append(
-            f"After {shown['flushes']:,} flushes in {shown['seconds']:.0f} s ({shown['rate_per_second']:,} live events a second, "
-            f"FLUSH_INTERVAL={shown['flush_interval']}):\n\n"
+            f"After {shown['flushes']:,} flushes in {shown['seconds']:.0f} s "
+            f"({shown['rate_per_second']:,} live events a second, FLUSH_INTERVAL={shown['flush_interval']}):\n\n"
             + table(["table", "rows", "updates", "HOT", "KiB", "KiB of indexes", "autovacuums"], rows)
         )
     return "\n".join(parts) or NOT_MEASURED.format("make bench-flush")

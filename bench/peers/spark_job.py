@@ -4,7 +4,8 @@ Counts and sums per minute of event time, type and region, late by at most two m
 when the watermark has passed its end, so the last windows of a topic stay open until newer events come: the job
 runs until it is stopped. Kinder to Spark than the replaced job: batches follow each other without waiting 30 s, and
 4 shuffle partitions instead of 200.
-Environment: KAFKA_BOOTSTRAP_SERVERS, KAFKA_TOPIC, JDBC_URL, DATABASE_USER, DATABASE_PASSWORD, CHECKPOINT, SPARK_CLASS_PATH.
+Environment: KAFKA_BOOTSTRAP_SERVERS, KAFKA_TOPIC, JDBC_URL, DATABASE_USER, DATABASE_PASSWORD, CHECKPOINT (a folder),
+SPARK_CLASS_PATH.
 """
 
 import os

@@ -28,7 +28,8 @@ class Goals(unittest.TestCase):
         for goal, met in (
             (at_most("", 1.5, 1.5), True), (at_most("", 1.5, 1.51), False), (at_most("", 1.5, None), None),
             (at_least("", 25, 25), True), (at_least("", 25, 24.9), False), (at_least("", 25, None), None),
-            (flat("", [2.0, 2.08, 1.0], 0.05), True), (flat("", [2.0, 2.2, 2.0], 0.05), False), (flat("", [], 0.05), None),
+            (flat("", [2.0, 2.08, 1.0], 0.05), True), (flat("", [2.0, 2.2, 2.0], 0.05), False),
+            (flat("", [], 0.05), None),
         ):
             with self.subTest(goal=goal):
                 self.assertIs(goal.met, met)
