@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 from . import oracle, results, sections
-from .engines import ENGINES, Engine, work_folder
+from .engines import ENGINES, Engine, server_versions, work_folder
 from .places import shown
 from .process import Cost, Measured
 from .results import say
@@ -28,6 +28,8 @@ def main() -> None:
     absent = [engine for engine in chosen if not engine.needs().exists()]
     engines = [engine for engine in chosen if engine not in absent]
     versions = {engine.name: engine.version() for engine in engines}
+    with Database() as database:
+        versions |= server_versions(database)
     for name, version in versions.items():
         say(f"{name}: {version}")
     for engine in absent:

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 
-from .places import PEERS, cache, program
+from .places import PEERS, REPOSITORY, cache, program
 from .results import first_line
-from .servers import Database, Topic, connect, kafka
+from .servers import Database, Topic, connect, kafka, run
 
 # The contract's table, for engines that don't bring their own.
 TABLE = """
@@ -115,6 +115,20 @@ def package_versions(interpreter: Path, *packages: str) -> str:
     return first_line([str(interpreter), "-c", code])
 
 
+def kcat_version() -> str:
+    """Its own and librdkafka's, without the list of features."""
+    said = run(["kcat", "-V"])
+    return next(line for line in said.splitlines() if "ersion" in line).partition(" builtin")[0].strip() + ")"
+
+
+def server_versions(database: Database) -> dict[str, str]:
+    """The broker's, as the sandbox fetches it, and PostgreSQL's."""
+    pom = (REPOSITORY / "crates/sandbox/maven/kafka.xml").read_text(encoding="utf-8")
+    broker = pom.partition("<artifactId>kafka_2.13</artifactId>")[2].partition("<version>")[2].partition("</version>")[0]
+    with connect(database.url) as session:
+        return {"kafka": broker, "postgresql": session.execute("SHOW server_version").fetchone()[0]}
+
+
 def jar_version(folder: str, prefix: str) -> str:
     """The version in the name of a fetched jar."""
     jar = next((cache() / folder).glob(f"{prefix}-[0-9]*.jar"))
@@ -123,7 +137,7 @@ def jar_version(folder: str, prefix: str) -> str:
 
 ENGINES = [
     Engine(
-        "kcat", "kcat: consume and discard", run_kcat, lambda: first_line(["sh", "-c", "kcat -V | grep ersion"]),
+        "kcat", "kcat: consume and discard", run_kcat, kcat_version,
         lambda: which("kcat"), lambda _database: None, stores=False,
     ),
     Engine(

@@ -68,14 +68,15 @@ METHOD = """- `make bench` loads and runs the comparison; `make bench EVENTS=200
   [bench/harness](../bench/harness), one per section.
 - Events: the producer's own, seed 1, 20 minutes of event time in order. The broker, its disk and PostgreSQL are on the same
   machine, and their cost is in no figure.
-- CPU-seconds: user and system of an engine's whole process tree, from its start to its end, as the kernel charged them. Whoever is left
-  without a parent is handed to the process that measures, so nothing is lost. Spark does not end by itself: of it, until its last row is visible.
+- CPU-seconds: user and system of an engine's whole process tree, from its start to its end, as the kernel charged them. A process
+  whose parent has ended is handed to the one that measures, so nothing is lost. Spark does not end by itself: of it, until its last
+  row is visible.
 - Peak MiB: the greatest sum of the resident sets of the tree, looked at ten times a second, of all repetitions.
 - First row: when a query every 50 ms first sees one.
 - Rows: compared with a plain computation in exact decimals that shares no code with any engine. Sums of MB and tenge are compared
   as doubles, to the last bit.
 - Spark writes a window when the watermark has passed its end, so the last windows stay away until newer events come. It is spared
-  the 30 s between batches and the 200 shuffle partitions of the replaced job. Flink's read ends at the log's end, which closes
+  the replaced job's 30 s between batches and Spark's usual 200 shuffle partitions. Flink's read ends at the log's end, which closes
   all windows. The Python program has no recovery, no late events and no dead letters. Ours does all that in the same run."""
 
 
@@ -167,10 +168,10 @@ def provenance(found: Results) -> str:
     usual = found[USUAL] or found[MANY]
     if usual:
         text += "\nVersions and commands of the comparison:\n\n```text\n"
-        text += "\n".join(f"{name:<9} {version}" for name, version in usual["versions"].items() if version)
-        text += f"\n\nload      {usual['parameters']['load']}\n"
+        text += "\n".join(f"{name:<10} {version}" for name, version in usual["versions"].items() if version)
+        text += f"\n\nload       {usual['parameters']['load']}\n"
         commands = {run["engine"]: run["command"] for run in usual["runs"]}
-        text += "\n".join(f"{engine:<9} {command}" for engine, command in commands.items()) + "\n```\n"
+        text += "\n".join(f"{engine:<10} {command}" for engine, command in commands.items()) + "\n```\n"
     return text.rstrip()
 
 
