@@ -23,7 +23,7 @@ def send(topic: Topic, command: list[str], parts: int) -> int:
         "queue.buffering.max.kbytes": 512 * 1024,
     })
     number = 0
-    environment = {**os.environ, "RUST_LOG": "warn"}
+    environment = {**os.environ, "RUST_LOG": "error"}
     with subprocess.Popen([*command, "--stdout"], stdout=subprocess.PIPE, env=environment) as drawn:
         for number, line in enumerate(drawn.stdout, start=1):
             head, mark, tail = line.rstrip(b"\n").partition(AFTER_REGION)
