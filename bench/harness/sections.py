@@ -84,7 +84,8 @@ def curves(result: dict | None) -> str:
             found = of(points, **{axis: value})
             micros = mid(found, "cpu_seconds") / result["parameters"]["events"] * 1e6
             kcat = mid(found, "kcat_cpu_seconds") / result["parameters"]["events"] * 1e6
-            rows.append([f"{value:,} {curve}", number(micros), number(kcat), number(mid(found, "rows"), 0),
+            name = f"{value:,} {curve}" if value > 1 else f"1 {curve.removesuffix('s')}"
+            rows.append([name, number(micros), number(kcat), number(mid(found, "rows"), 0),
                          mib(max(run["peak_rss_bytes"][0] for run in found))])
     return table(["", "streamer, µs an event", "kcat, µs an event", "rows stored", "peak MiB"], rows)
 
