@@ -1,7 +1,7 @@
 # Everything that a newcomer or CI runs. `make` alone lists it.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test sim fuzz mutants torture deny test-kraft test-airflow test-compose lint docs check-compose check-alerts bench-micro build images sandbox setup setup-tests score-anomalies
+.PHONY: help demo test sim fuzz mutants torture deny test-kraft test-airflow test-compose lint docs check-compose check-alerts bench bench-all bench-page bench-curves bench-scaling bench-latency bench-producer bench-batcher bench-flush bench-micro build images sandbox setup setup-tests score-anomalies
 
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 # The streamer that tests can end at named points; no other build has these.
@@ -55,12 +55,14 @@ test-airflow: setup ## The DAG on Airflow 2.7.3 and on 3.x, each with a real sch
 test-compose: ## docker-compose.yml on a Docker engine of its own; by hand, as root, on Debian
 	deploy/test-compose/run
 
-lint: ## Format and clippy, warnings denied; Python compiles
+lint: ## Format and clippy, warnings denied; Python compiles; the benchmarks' page is what was measured
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets -- -D warnings
 	cargo clippy --workspace --bin streamer-with-fail-points --features streamer/fail-points -- -D warnings
 	@if command -v python3 >/dev/null; then \
-		PYTHONPYCACHEPREFIX=$(TARGET)/pycache python3 -m py_compile dags/*.py .ci/airflow/*.py; fi
+		export PYTHONPYCACHEPREFIX=$(abspath $(TARGET))/pycache; \
+		python3 -m py_compile dags/*.py .ci/airflow/*.py bench/harness/*.py bench/peers/*.py && \
+		cd bench && python3 -m unittest discover --quiet --start-directory tests --top-level-directory .; fi
 
 deny: ## Licences, origins and known flaws of all dependencies; needs cargo-deny (cargo install cargo-deny)
 	cargo deny --workspace check --hide-inclusion-graph licenses bans sources $(DENY_ALSO)
@@ -76,6 +78,44 @@ check-alerts: ## The alerts fire and stay quiet as they should; needs no server
 
 bench-micro: ## Decoding, counting and encoding one event, by criterion
 	cargo bench --manifest-path bench/micro/Cargo.toml --target-dir $(TARGET)/micro
+
+# A quick try: make bench EVENTS=200000 REPETITIONS=1 ENGINES=kcat,streamer
+EVENTS ?= 2000000
+REPETITIONS ?= 3
+ENGINES ?= kcat,streamer,python,flink,spark
+bench: setup ## The streamer beside Spark, Flink and others; EVENTS=2000000 REPETITIONS=3
+	bench/run compare --events $(EVENTS) --repetitions $(REPETITIONS) --engines $(ENGINES)
+	@$(MAKE) --no-print-directory bench-page
+
+bench-all: bench bench-curves bench-scaling bench-latency bench-producer bench-batcher bench-flush ## All of docs/benchmarks.md, for about an hour
+	bench/run compare --events 10000000 --repetitions $(REPETITIONS) --engines $(ENGINES)
+	@$(MAKE) --no-print-directory bench-page
+
+bench-curves: setup
+	bench/run curves
+
+bench-scaling: setup
+	bench/run scaling
+
+bench-latency: setup
+	bench/run startup
+	bench/run freshness
+	bench/run idle
+
+bench-producer: setup
+	bench/run producers
+
+bench-batcher: setup
+	bench/run batch --part day
+	bench/run batch --part year
+	bench/run batch --part regions
+
+bench-flush: setup
+	bench/run flush
+	bench/run bloat
+
+bench-page: ## docs/benchmarks.md from bench/results
+	PYTHONDONTWRITEBYTECODE=1 PYTHONPATH=bench python3 -m harness.page
 
 build: ## target/release/{producer,streamer,batcher,sandbox}
 	cargo build --release --workspace
