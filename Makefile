@@ -10,7 +10,7 @@ BUILD_FAIL_POINTS = cargo build --workspace --bin streamer-with-fail-points --fe
 DENY_ALSO ?= advisories
 
 help: ## Show this list
-	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "%-22s%s\n", $$1, $$2 }'
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "%-24s%s\n", $$1, $$2 }'
 
 demo: setup ## One simulated day: producer, Kafka, streamer, PostgreSQL, batcher; no Docker needed
 	cargo build --release --workspace
