@@ -41,7 +41,7 @@ pub(crate) const DEAD_LETTERS: Metric = Metric::counter(
 pub(crate) const GROUPS_HELD: Metric = Metric::gauge(
     "streamer_groups_held",
     WORKER,
-    "Groups (minute, type, region, partition) in memory for the next flush; 50,000 flush early.",
+    "Groups (minute, type, region, partition) in memory for the next flush; 30,000 flush early.",
 );
 pub(crate) const PARTITIONS_READ: Metric = Metric::gauge(
     "streamer_partitions_read",

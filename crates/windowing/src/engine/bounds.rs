@@ -23,8 +23,8 @@ const REGAINED_FRACTION: usize = 8;
 impl Default for Bounds {
     fn default() -> Self {
         Bounds {
-            groups: 50_000,
-            subscriber_bytes: 32 << 20,
+            groups: 30_000,
+            subscriber_bytes: 12 << 20,
             dead_letters: 10_000,
             dead_letter_bytes: 8 << 20,
         }
