@@ -78,9 +78,9 @@ fn a_restart_at_any_window_changes_nothing() {
             if number == cut {
                 let open = stored.values().filter(|incident| incident.closed.is_none());
                 tracker = Tracker::knowing(open.cloned().collect());
-                let seen = marks.iter().enumerate().take(cut).skip(cut.saturating_sub(OPEN_OF - 1));
-                for (before, mark) in seen {
-                    tracker.remember(Window::number(before as i64), &judgements(*mark));
+                let lately = (0..).zip(&marks).take(cut).skip(cut.saturating_sub(OPEN_OF - 1));
+                for (before, mark) in lately {
+                    tracker.remember(Window::number(before), &judgements(*mark));
                 }
             }
             for incident in tracker.take(Window::number(number as i64), &judgements(*mark)) {
