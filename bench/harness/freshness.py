@@ -86,11 +86,16 @@ def send_and_watch(topic: Topic, session: object, events: list[bytes], rate: int
     watcher.start()
     try:
         producer = Producer({"bootstrap.servers": kafka(), "linger.ms": 0})
-        while len(seen) < PARTITIONS:  # the streamer is reading when it has made their rows
+        # The streamer is reading when it has stored the first event of each partition: how long a start takes is
+        # measured elsewhere.
+        for partition in range(PARTITIONS):
+            producer.produce(topic.name, events[partition], partition=partition)
+        producer.flush(30)
+        while len(seen) < PARTITIONS or any(changes[-1][0] < 1 for changes in seen.values()):
             time.sleep(0.1)
         begin = time.monotonic()
-        for number, event in enumerate(events):
-            time.sleep(max(0.0, begin + number / rate - time.monotonic()))
+        for number, event in enumerate(events[PARTITIONS:], start=PARTITIONS):
+            time.sleep(max(0.0, begin + (number - PARTITIONS) / rate - time.monotonic()))
             # Spread by number, as keys would.
             producer.produce(topic.name, event, partition=number % PARTITIONS, on_delivery=deliveries.sent_now())
             producer.poll(0)
