@@ -46,6 +46,8 @@ const FLUSH_BEFORE_REVOKE: Duration = Duration::from_secs(5);
 const FLUSH_BEFORE_STOP: Duration = Duration::from_secs(8);
 /// Closing the client can hang after a broker bounce; it is left behind then.
 const CLOSE_DEADLINE: Duration = Duration::from_secs(5);
+/// How often it is looked whether the writer has let go of the client.
+const CLOSE_LOOK_EVERY: Duration = Duration::from_millis(1);
 /// The flush interval is shortened at random by up to this share, so that workers that started
 /// together do not flush together.
 const FLUSH_JITTER: f64 = 0.2;
@@ -390,11 +392,10 @@ impl Worker {
     /// Leaves the group, for at most [`CLOSE_DEADLINE`].
     fn close(self) {
         drop(self.closing);
-        drop(self.assignment);
         self.writer.give_up.store(true, Ordering::Relaxed);
         // Without its inbox the writer ends, and lets go of the client.
         drop(self.writer);
-        let consumer = self.consumer;
+        let (consumer, assignment) = (self.consumer, self.assignment);
         let (outbox, closed) = std::sync::mpsc::sync_channel(1);
         let closing = std::thread::spawn(move || {
             consumer.unsubscribe();
@@ -404,6 +405,12 @@ impl Worker {
                 && consumer.assignment().is_ok_and(|list| list.count() > 0)
             {
                 drop(consumer.poll(POLL_WAIT_SHORT));
+            }
+            drop(assignment);
+            // Whoever lets go last closes the client, and only then has the group been told. If that were
+            // the writer, the process could end before: the next member would wait for the session's end.
+            while Instant::now() < deadline && Arc::strong_count(&consumer) > 1 {
+                std::thread::sleep(CLOSE_LOOK_EVERY);
             }
             drop(consumer);
             outbox.send(()).ok();
