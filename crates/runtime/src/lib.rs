@@ -26,7 +26,7 @@ pub use kafka::{KafkaArgs, KafkaPropertyError, TopicError, ensure_topic};
 #[cfg(feature = "metrics")]
 pub use metrics::{
     Gauge, GaugeVec, Histogram, HistogramVec, IntCounter, IntCounterVec, Metric, MetricKind,
-    Registry, metrics_section, metrics_text, with_metrics_section,
+    Registry, check_metrics_page, metrics_text,
 };
 pub use shutdown::shutdown_requested;
 pub use table::{Align, Table, table};

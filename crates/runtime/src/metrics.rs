@@ -3,12 +3,13 @@
 //! A program has one table of [`Metric`]s, in its `metrics.rs`. From that table come the names and
 //! help texts that are scraped, and its section of docs/metrics.md; so the page can't say anything else.
 
-use std::fmt::Write;
+mod page;
 
 use prometheus::core::Collector;
 use prometheus::process_collector::ProcessCollector;
 use prometheus::{Encoder, HistogramOpts, Opts, TextEncoder};
 
+pub use self::page::check_metrics_page;
 /// Handles of single values, and of one for each combination of label values.
 pub use prometheus::{Gauge, GaugeVec, Histogram, HistogramVec, IntCounter, IntCounterVec};
 
@@ -141,31 +142,6 @@ pub fn metrics_text(registries: &[&Registry]) -> Vec<u8> {
     text
 }
 
-/// A program's section of docs/metrics.md.
-pub fn metrics_section(program: &str, metrics: &[&Metric]) -> String {
-    let mut section = format!("## {program}\n\n| metric | kind | labels | |\n|---|---|---|---|\n");
-    for metric in metrics {
-        let labels: Vec<String> = metric.labels.iter().map(|label| format!("`{label}`")).collect();
-        let (name, kind, help) = (metric.name, metric.kind_name(), metric.help);
-        writeln!(section, "| `{name}` | {kind} | {} | {help} |", labels.join(", "))
-            .expect("a String takes any text");
-    }
-    section
-}
-
-/// A page with this section in place of the one of the same program, which reaches to the next
-/// heading; for the tests that keep docs/metrics.md true.
-pub fn with_metrics_section(page: &str, section: &str) -> String {
-    let heading = section.lines().next().unwrap_or_default();
-    let Some(start) = page.find(&format!("{heading}\n")) else {
-        return format!("{}\n\n{section}", page.trim_end());
-    };
-    let rest = &page[start + heading.len()..];
-    let end = rest.find("\n## ").map_or(page.len(), |at| start + heading.len() + at + 1);
-    let gap = if end < page.len() { "\n" } else { "" };
-    format!("{}{section}{gap}{}", &page[..start], &page[end..])
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -184,18 +160,5 @@ mod tests {
             "# HELP x_age_seconds How old it is, in seconds.\n# TYPE x_age_seconds gauge\nx_age_seconds 0.5\n\
              # HELP x_sent_total Events sent.\n# TYPE x_sent_total counter\nx_sent_total{worker=\"0\"} 3\n"
         );
-    }
-
-    #[test]
-    fn a_section_is_replaced_in_its_place() {
-        let old = "# Metrics\n\nText.\n\n## a\n\nold\n\n## b\n\nkept\n";
-        let section = metrics_section("a", &[&SENT]);
-        let page = with_metrics_section(old, &section);
-        assert_eq!(page, format!("# Metrics\n\nText.\n\n{section}\n## b\n\nkept\n"));
-        assert_eq!(with_metrics_section(&page, &section), page);
-        let last = metrics_section("b", &[&AGE]);
-        let page = with_metrics_section(&page, &last);
-        assert!(page.ends_with(&last) && page.contains(&section));
-        assert_eq!(with_metrics_section(&page, &last), page);
     }
 }
