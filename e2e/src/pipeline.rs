@@ -107,6 +107,23 @@ impl Pipeline {
         wait_until("a flush is stored", WAIT_TIMEOUT, || database.progress() > before)
     }
 
+    /// Waits, after a server has come back, until records that were written from now on are stored; fails
+    /// if a partition is halted or the accounting does not hold.
+    ///
+    /// # Errors
+    /// They are not stored, or one of these.
+    pub fn expect_going_on(&mut self) -> Result<()> {
+        let mut end = 0;
+        wait_until("the broker knows the topic", WAIT_TIMEOUT, || {
+            end = self.topic.end().unwrap_or_default();
+            end > 0
+        })?;
+        self.wait_for_progress_from(end)?;
+        let halted = self.database.halted()?;
+        ensure!(halted.is_empty(), "halted: {halted:?}");
+        self.verify()
+    }
+
     /// Waits until every partition is stored up to the end that its log has now.
     ///
     /// # Errors

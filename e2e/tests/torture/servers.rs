@@ -129,14 +129,7 @@ fn a_kafka_that_is_killed_and_started_again_is_read_on() -> Result<()> {
         })?;
         tally.observe(1);
         kafka.restart()?;
-        let mut end = 0;
-        wait_until("the broker knows the topic", WAIT_TIMEOUT, || {
-            end = pipeline.topic.end().unwrap_or_default();
-            end > 0
-        })?;
-        pipeline.wait_for_progress_from(end)?;
-        ensure!(pipeline.database.halted()?.is_empty());
-        pipeline.verify()?;
+        pipeline.expect_going_on()?;
     }
     ensure!(streamer.is_alive() && producer.is_alive(), "nobody has restarted them");
     let summary = stop(producer)?;
