@@ -2,6 +2,7 @@
 
 mod detection;
 
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use chrono_tz::Tz;
@@ -325,11 +326,15 @@ fn parse_from(text: &str) -> Result<String, String> {
 }
 
 fn parse_flush_interval(text: &str) -> Result<Duration, String> {
-    let interval = parse_duration(text)?;
-    if (FLUSH_INTERVAL_MIN..=FLUSH_INTERVAL_MAX).contains(&interval) {
-        return Ok(interval);
+    parse_within(text, FLUSH_INTERVAL_MIN..=FLUSH_INTERVAL_MAX)
+}
+
+fn parse_within(text: &str, range: RangeInclusive<Duration>) -> Result<Duration, String> {
+    let duration = parse_duration(text)?;
+    if range.contains(&duration) {
+        return Ok(duration);
     }
-    Err(format!("must lie between {FLUSH_INTERVAL_MIN:?} and {FLUSH_INTERVAL_MAX:?}"))
+    Err(format!("must lie between {:?} and {:?}", range.start(), range.end()))
 }
 
 /// Settings are stored in whole milliseconds.

@@ -6,6 +6,8 @@ use anomaly::HolidayPattern;
 use clap::Args;
 use runtime::{DatabaseArgs, LogArgs, MetricsArgs, parse_duration};
 
+use super::parse_within;
+
 /// The shortest and longest pause between two looks for unusual traffic.
 const DETECT_INTERVAL_MIN: Duration = Duration::from_millis(100);
 const DETECT_INTERVAL_MAX: Duration = Duration::from_secs(3600);
@@ -50,11 +52,7 @@ pub struct DetectArgs {
 }
 
 fn parse_detect_interval(text: &str) -> Result<Duration, String> {
-    let interval = parse_duration(text)?;
-    if (DETECT_INTERVAL_MIN..=DETECT_INTERVAL_MAX).contains(&interval) {
-        return Ok(interval);
-    }
-    Err(format!("must lie between {DETECT_INTERVAL_MIN:?} and {DETECT_INTERVAL_MAX:?}"))
+    parse_within(text, DETECT_INTERVAL_MIN..=DETECT_INTERVAL_MAX)
 }
 
 fn parse_holidays(text: &str) -> Result<Holidays, String> {
