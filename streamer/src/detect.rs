@@ -28,19 +28,23 @@ const PASS_DEADLINE: Duration = Duration::from_secs(60);
 /// /readyz is content with a pass that is this much older than the interval.
 const PASS_AGE_MARGIN: Duration = Duration::from_secs(120);
 
-/// Judges until `shutdown` completes, or once.
+/// Judges until `shutdown` completes, or once. A pass that `shutdown` interrupts has not taken place: its
+/// transaction ends with its session.
 pub(crate) async fn detect(
     args: &DetectArgs,
     shutdown: impl Future<Output = ()>,
 ) -> anyhow::Result<Exit> {
     let metrics = DetectorMetrics::new();
     let _serving = serve_metrics(args, &metrics).await?;
-    tokio::pin!(shutdown);
+    tokio::select! {
+        ended = work(args, metrics) => ended,
+        () = shutdown => Ok(if args.once { Exit::Failed } else { Exit::Done }),
+    }
+}
+
+async fn work(args: &DetectArgs, metrics: DetectorMetrics) -> anyhow::Result<Exit> {
     let opening = start::session_within(&args.database, args.wait, Session::Control);
-    let mut connection = tokio::select! {
-        opened = opening => opened?,
-        () = &mut shutdown => return Ok(Exit::Done),
-    };
+    let mut connection = opening.await?;
     store::ensure_schema(&mut connection).await?;
     if args.once {
         return once(args, &mut connection, &metrics).await;
@@ -54,10 +58,7 @@ pub(crate) async fn detect(
             Err(error) if !error.is_retryable() => return Err(error.into()),
             Err(error) => detector.failed(error),
         };
-        tokio::select! {
-            () = tokio::time::sleep(pause) => {}
-            () = &mut shutdown => return Ok(Exit::Done),
-        }
+        tokio::time::sleep(pause).await;
     }
 }
 

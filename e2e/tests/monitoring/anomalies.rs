@@ -216,3 +216,26 @@ fn a_detector_that_is_killed_anywhere_goes_on_where_the_rows_are() -> Result<()>
     ensure!(incidents(&mut pipeline)? == expected, "{:?}", incidents(&mut pipeline)?);
     Ok(())
 }
+
+/// Takes the lock of a pass: `DETECTOR_LOCK` in crates/store.
+const BE_ANOTHER_DETECTOR: &str = "SELECT pg_advisory_xact_lock(110386907276148)";
+
+#[test]
+fn a_detector_that_finds_another_one_at_work_still_stops_when_it_is_asked_to() -> Result<()> {
+    let mut pipeline = Pipeline::new(1)?;
+    pipeline.drain()?;
+    let _other = pipeline.database.hold(BE_ANOTHER_DETECTOR)?;
+    // Neither pass has taken place; only the one that was to be made once has failed for that.
+    for (flags, code) in [(&["detect", "--once", "--wait", "1h"][..], 1), (&["detect"], 0)] {
+        let detector = pipeline.start("streamer", flags)?;
+        wait_until("it is connected", WAIT_TIMEOUT, || {
+            let sessions = "SELECT COUNT(*) FROM pg_stat_activity
+                 WHERE datname = current_database() AND application_name = 'telecom-pipeline'";
+            pipeline.database.number(sessions).is_ok_and(|count| count > 0)
+        })?;
+        detector.terminate()?;
+        let ended = detector.end()?.expect(code)?;
+        ensure!(ended.log.contains("SIGTERM: stopping"), "{}", ended.log);
+    }
+    Ok(())
+}
