@@ -10,10 +10,11 @@
 //! Keeps I-6: polling never waits for a flush, except for a bounded time when partitions are lost
 //! or the program stops.
 
+mod closing;
 mod positions;
+mod reading;
 
 use std::collections::BTreeMap;
-use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{RecvTimeoutError, TryRecvError};
@@ -23,31 +24,21 @@ use anyhow::Context;
 use fail_point::fail_point;
 use rdkafka::ClientConfig;
 use rdkafka::consumer::Consumer;
-use rdkafka::error::{KafkaError, RDKafkaErrorCode};
-use rdkafka::message::Message;
 use store::Flusher;
 use windowing::{Agenda, Bounds, Duty, Effect, Engine, Input, Position};
 
+use self::closing::ClosingGuard;
 use crate::assignment::Assignment;
 use crate::consumer::{GroupConsumer, Rebalance, clock, group_consumer};
 use crate::loader::Loader;
 use crate::metrics::{Holdings, WorkerMetrics};
-use crate::records::Polled;
 use crate::writer::Writer;
 
-/// How long one poll waits for a record at most; events and timers are looked at in between.
-const POLL_WAIT: Duration = Duration::from_millis(200);
-/// … and while something else is waited for as well: the report of a flush, or the client's end.
-const POLL_WAIT_SHORT: Duration = Duration::from_millis(20);
 /// A flush before partitions are lost may take this long; then they are dropped, and read again by
 /// their next owner.
 const FLUSH_BEFORE_REVOKE: Duration = Duration::from_secs(5);
 /// The last flush before stopping may take this long.
 const FLUSH_BEFORE_STOP: Duration = Duration::from_secs(8);
-/// Closing the client can hang after a broker bounce; it is left behind then.
-const CLOSE_DEADLINE: Duration = Duration::from_secs(5);
-/// How often it is looked whether the writer has let go of the client.
-const CLOSE_LOOK_EVERY: Duration = Duration::from_millis(1);
 /// The flush interval is shortened at random by up to this share, so that workers that started
 /// together do not flush together.
 const FLUSH_JITTER: f64 = 0.2;
@@ -101,7 +92,6 @@ impl Worker {
         let failed_attempts = options.flusher.failed_attempts();
         options.metrics.started();
         let writer = Writer::spawn(
-            "writer".to_owned(),
             topic.clone(),
             options.metrics.clone(),
             options.flusher,
@@ -163,66 +153,6 @@ impl Worker {
             partitions_halted: self.halted.len(),
             failed_attempts: self.failed_attempts.load(Ordering::Relaxed),
         });
-    }
-
-    /// Rebalances, and errors of the client. Waits for them only where there is nothing to read.
-    fn serve_events(&mut self) -> anyhow::Result<()> {
-        let wait = if self.assignment.is_empty() { self.poll_wait() } else { Duration::ZERO };
-        match self.consumer.poll(wait) {
-            // Not from its partition's own queue, so its order is not known: what follows it may have
-            // been counted, and it would be counted as skipped (I-7). To begin again is exact.
-            Some(Ok(stray)) => anyhow::bail!(
-                "the Kafka client delivered offset {} of partition {} outside its queue",
-                stray.offset(),
-                stray.partition()
-            ),
-            Some(Err(error)) => serve_error(error, "", &mut self.engine, &mut self.effects)?,
-            None => {}
-        }
-        for rebalance in self.consumer.client().context().take() {
-            self.serve_rebalance(rebalance)?;
-        }
-        self.carry_out_effects()
-    }
-
-    /// Takes the records that the client has ready; waits only for the first. Whatever is to be done
-    /// ends it: what comes afterwards depends on it.
-    fn poll(&mut self) -> anyhow::Result<()> {
-        let now = clock();
-        let wait = if self.assignment.is_empty() { Duration::ZERO } else { self.poll_wait() };
-        let (engine, effects) = (&mut self.engine, &mut self.effects);
-        let (mut records, mut failed) = (0, Ok(()));
-        self.assignment.serve(wait, |polled| {
-            match polled {
-                Polled::Record { partition, record } => {
-                    records += 1;
-                    fail_point("record_polled");
-                    engine.apply(Input::Record { partition, record, now }, effects);
-                    fail_point("record_counted");
-                }
-                Polled::End { partition, end } => {
-                    engine.apply(Input::ReachedEnd(partition), effects);
-                    // Moves the position over control records at the end of the log.
-                    engine.apply(Input::EndOfLog { partition, end }, effects);
-                }
-                Polled::Error { error, detail } => {
-                    failed = serve_error(error, detail, engine, effects)
-                }
-            }
-            let is_over = !effects.is_empty() || failed.is_err();
-            if is_over { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
-        });
-        failed?;
-        self.metrics.read(records);
-        self.carry_out_effects()
-    }
-
-    /// A worker without anything to do costs next to nothing, and yet is not late.
-    fn poll_wait(&self) -> Duration {
-        if self.engine.is_flushing() {
-            return POLL_WAIT_SHORT;
-        }
-        self.agenda.until_flush(self.started_at.elapsed()).min(POLL_WAIT)
     }
 
     fn serve_reports(&mut self) -> anyhow::Result<()> {
@@ -386,82 +316,6 @@ impl Worker {
                 Err(RecvTimeoutError::Disconnected) => return,
             }
             input = Input::FlushNow;
-        }
-    }
-
-    /// Leaves the group, for at most [`CLOSE_DEADLINE`].
-    fn close(self) {
-        drop(self.closing);
-        self.writer.give_up.store(true, Ordering::Relaxed);
-        // Without its inbox the writer ends, and lets go of the client.
-        drop(self.writer);
-        let (consumer, assignment) = (self.consumer, self.assignment);
-        let (outbox, closed) = std::sync::mpsc::sync_channel(1);
-        let closing = std::thread::spawn(move || {
-            consumer.unsubscribe();
-            let deadline = Instant::now() + CLOSE_DEADLINE;
-            // Answers the revocation that leaving the group brings.
-            while Instant::now() < deadline
-                && consumer.assignment().is_ok_and(|list| list.count() > 0)
-            {
-                drop(consumer.poll(POLL_WAIT_SHORT));
-            }
-            drop(assignment);
-            // Whoever lets go last closes the client, and only then has the group been told. If that were
-            // the writer, the process could end before: the next member would wait for the session's end.
-            while Instant::now() < deadline && Arc::strong_count(&consumer) > 1 {
-                std::thread::sleep(CLOSE_LOOK_EVERY);
-            }
-            drop(consumer);
-            outbox.send(()).ok();
-        });
-        if closed.recv_timeout(CLOSE_DEADLINE).is_err() {
-            tracing::warn!("the Kafka client did not close within {CLOSE_DEADLINE:?}");
-            return;
-        }
-        closing.join().ok();
-    }
-}
-
-/// Tells the client that nobody takes rebalances any more. A client that closes waits for their
-/// answers.
-struct ClosingGuard(Arc<GroupConsumer>);
-
-impl Drop for ClosingGuard {
-    fn drop(&mut self) {
-        self.0.client().context().start_closing();
-    }
-}
-
-/// Broken connections heal by themselves; a refused position and a fatal error do not.
-fn serve_error(
-    error: KafkaError,
-    detail: &str,
-    engine: &mut Engine,
-    effects: &mut Vec<Effect>,
-) -> anyhow::Result<()> {
-    match error.rdkafka_error_code() {
-        Some(RDKafkaErrorCode::AutoOffsetReset | RDKafkaErrorCode::OffsetOutOfRange) => {
-            tracing::warn!("a position is outside its log: {error}: {detail}");
-            engine.apply(Input::ResetRefused, effects);
-            Ok(())
-        }
-        // The client says of which partition in its log alone, and goes on behind them.
-        Some(
-            RDKafkaErrorCode::BadMessage
-            | RDKafkaErrorCode::BadCompression
-            | RDKafkaErrorCode::NotImplemented,
-        ) => {
-            tracing::warn!("records that can't be read: {error}: {detail}");
-            engine.apply(Input::BatchUnreadable, effects);
-            Ok(())
-        }
-        _ if matches!(error, KafkaError::MessageConsumptionFatal(_)) => {
-            Err(error).context("the Kafka client can't go on")
-        }
-        _ => {
-            tracing::warn!("Kafka: {error}: {detail}");
-            Ok(())
         }
     }
 }

@@ -33,7 +33,6 @@ pub(crate) struct Writer {
 impl Writer {
     /// Starts the thread. It ends when the worker drops its end.
     pub(crate) fn spawn(
-        name: String,
         topic: String,
         metrics: WorkerMetrics,
         flusher: Flusher,
@@ -54,7 +53,7 @@ impl Writer {
             executor,
         };
         std::thread::Builder::new()
-            .name(name)
+            .name("writer".to_owned())
             .spawn(move || task.run(&batch_inbox, &report_outbox))
             .context("starting a writer thread")?;
         Ok(Writer { batches, reports, give_up })
