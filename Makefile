@@ -41,7 +41,7 @@ fuzz: ## Decoder and core with made-up input, FUZZ_SECONDS=300 each; installs a 
 mutants: setup ## Plants bugs and shows which test catches each; MUTANTS=core: without real services
 	tests/mutants/run $(MUTANTS)
 
-torture: setup ## Faults in numbers, on real services: hours; docs/reliability.md. TORTURE_KILLS=10 and the like for fewer
+torture: setup ## Faults in numbers, on real services: 20 minutes; docs/reliability.md. TORTURE_KILLS=10 and the like for fewer
 	.ci/torture
 
 test-kraft: setup-tests ## The end-to-end tests on a Kafka without ZooKeeper
