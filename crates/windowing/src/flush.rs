@@ -186,6 +186,7 @@ pub struct FlushProtocol {
     matching: Vec<usize>,
     /// Parts of which only the reason to halt is stored.
     refusals: Vec<Option<String>>,
+    small_flush_rows: usize,
 }
 
 impl FlushProtocol {
@@ -210,7 +211,15 @@ impl FlushProtocol {
             .map(|part| if part.is_needed() { None } else { Some(PartOutcome::Unneeded) })
             .collect();
         let refusals = vec![None; batch.parts.len()];
-        FlushProtocol { batch, log_ends, outcomes, matching: Vec::new(), refusals }
+        let (matching, small_flush_rows) = (Vec::new(), SMALL_FLUSH_ROWS);
+        FlushProtocol { batch, log_ends, outcomes, matching, refusals, small_flush_rows }
+    }
+
+    /// The same, where only a flush of at most so many rows counts as small: for simulations, whose
+    /// flushes are.
+    #[must_use]
+    pub fn small_up_to(self, small_flush_rows: usize) -> Self {
+        FlushProtocol { small_flush_rows, ..self }
     }
 
     /// What to do first.
@@ -277,7 +286,7 @@ impl FlushProtocol {
     /// again from the stored row is what was not stored. A small flush is tried again as it is,
     /// because then it was not its size.
     fn give_up_if_large(&mut self) -> FlushAction {
-        if self.batch.rows() <= SMALL_FLUSH_ROWS {
+        if self.batch.rows() <= self.small_flush_rows {
             return self.lock_or_finish();
         }
         for outcome in &mut self.outcomes {

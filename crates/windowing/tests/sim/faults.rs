@@ -29,6 +29,8 @@ kinds! {
     InDoubtCommits: "COMMIT lands after the client has gone", "found stored by the next comparison";
     InDoubtRollsBack: "backend rolls back after its client has gone", "stored by a later attempt";
     ValueRefused: "the database refuses a value", "the partition halts";
+    TooSlow: "a flush takes too long, and is taken back", "given up, its rows are read again";
+    TooSlowInDoubt: "a flush takes too long, and lands later", "given up, its rows are read again";
     GapAnswerLost: "answer to an accepted gap's COMMIT lost", "the changed row is read again";
     Killed: "process killed with unstored records", "they are read again";
     KilledInTransaction: "process killed inside its transaction", "its position is read again";

@@ -12,7 +12,7 @@ use super::faults::Kind;
 use super::worker::Options;
 
 /// Faults that hit a flush.
-const FLUSH_FAULTS: [Kind; 8] = [
+const FLUSH_FAULTS: [Kind; 10] = [
     Kind::BeforeLock,
     Kind::AfterLock,
     Kind::WhileStoring,
@@ -21,6 +21,8 @@ const FLUSH_FAULTS: [Kind; 8] = [
     Kind::InDoubtCommits,
     Kind::InDoubtRollsBack,
     Kind::ValueRefused,
+    Kind::TooSlow,
+    Kind::TooSlowInDoubt,
 ];
 
 /// What a seed's world looks like before anything happens.

@@ -193,6 +193,11 @@ impl Worker {
             shared.meet(outcome_name(outcome));
             match outcome {
                 PartOutcome::Fenced => self.see_fence(*partition, shared),
+                PartOutcome::TooLarge => {
+                    for kind in [Kind::TooSlow, Kind::TooSlowInDoubt] {
+                        shared.observe_once(kind, *partition);
+                    }
+                }
                 PartOutcome::Committed if std::mem::take(&mut self.was_frozen) => {
                     shared.faults.observe(Kind::FrozenBriefly);
                 }

@@ -15,6 +15,9 @@ use super::tables::Life;
 /// What the database says when it refuses a value.
 pub(crate) const REFUSAL: &str = "a user's constraint";
 
+/// A flush of at most so many rows is tried again as it is when it takes too long.
+const SMALL_FLUSH_ROWS: usize = 2;
+
 /// The flush under way.
 pub(crate) struct Writer {
     group: &'static str,
@@ -110,7 +113,7 @@ impl Writer {
             shared.ask_log_ends(part.partition).map(|ends| (part.partition, ends))
         });
         let ends = ends.collect();
-        let protocol = FlushProtocol::new(batch, ends);
+        let protocol = FlushProtocol::new(batch, ends).small_up_to(SMALL_FLUSH_ROWS);
         let action = protocol.start();
         self.stage = Stage::Running { protocol, action, transaction: None };
     }
@@ -197,13 +200,17 @@ impl Writer {
                     | Kind::InDoubtCommits
                     | Kind::InDoubtRollsBack
                     | Kind::ValueRefused
+                    | Kind::TooSlow
+                    | Kind::TooSlowInDoubt
             )
         });
         match hit {
             None | Some(Kind::AnswerLost) => {
                 shared.database.commit(begun, group, &parts, &shared.logs);
             }
-            Some(Kind::InDoubtCommits) => shared.database.orphan(begun, group, Some(parts)),
+            Some(Kind::InDoubtCommits | Kind::TooSlowInDoubt) => {
+                shared.database.orphan(begun, group, Some(parts))
+            }
             Some(Kind::InDoubtRollsBack) => shared.database.orphan(begun, group, None),
             Some(_) => shared.database.rollback(begun),
         }
@@ -217,6 +224,11 @@ impl Writer {
                 let (index, part) = protocol.matching().next().expect("there is one");
                 shared.inject_at(Kind::ValueRefused, part.partition);
                 FlushAnswer::Refused(vec![(index, REFUSAL.to_owned())])
+            }
+            Some(kind @ (Kind::TooSlow | Kind::TooSlowInDoubt)) => {
+                shared.faults.inject(kind);
+                protocol.matching().for_each(|(_, part)| shared.expect_at(kind, part.partition));
+                FlushAnswer::TimedOut
             }
             Some(kind) => {
                 shared.faults.inject(kind);
