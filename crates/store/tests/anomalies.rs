@@ -142,6 +142,39 @@ async fn a_backlog_is_judged_in_order_a_bounded_part_at_a_time_with_the_same_out
     }
 }
 
+/// Whichever comes first, and whether the passes see one window or all of them.
+#[tokio::test]
+async fn a_drop_may_turn_into_a_spike_and_a_spike_into_a_drop() {
+    for (first, then) in [(2, 160), (160, 2)] {
+        let mut found = Vec::new();
+        for step in [5, 95] {
+            let (_, mut connection) = database().await;
+            execute(
+                &mut connection,
+                &format!(
+                    "UPDATE real_time_metrics
+                     SET event_count = CASE WHEN window_start < '2025-12-01 12:40' THEN {first} ELSE {then} END
+                     WHERE region = 'A' AND window_start >= '2025-12-01 12:20' AND window_start < '2025-12-01 13:20'"
+                ),
+            )
+            .await;
+            for minute in (0..=95).step_by(step) {
+                complete_through(&mut connection, at(NOW) + minutes(minute)).await;
+                while pass(&mut connection).await.is_behind {}
+            }
+            let incidents =
+                "SELECT concat_ws(' ', direction, first_window::time, state) FROM anomalies
+                             WHERE region = 'A' ORDER BY first_window";
+            let rows: Vec<String> =
+                sqlx::query_scalar(incidents).fetch_all(&mut connection).await.unwrap();
+            found.push(rows);
+        }
+        let [former, latter] = if first < then { ["low", "high"] } else { ["high", "low"] };
+        let expected = [format!("{former} 12:20:00 closed"), format!("{latter} 12:40:00 closed")];
+        assert_eq!(found, [&expected[..], &expected[..]], "{first}, then {then} a minute");
+    }
+}
+
 #[tokio::test]
 async fn a_pass_of_another_detector_is_not_waited_for_and_nothing_is_doubled() {
     let (url, mut connection) = database().await;

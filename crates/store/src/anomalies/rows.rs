@@ -63,21 +63,26 @@ pub(super) async fn store(
     if incidents.is_empty() {
         return Ok(());
     }
-    fn column<T>(incidents: &[Incident], pick: impl Fn(&Incident) -> T) -> Vec<T> {
-        incidents.iter().map(pick).collect()
+    // A series has one open row at a time (`anomalies_open`), also between two rows of one statement: where a
+    // drop turns into a spike, the one is closed before the other is there.
+    let (closed, open): (Vec<&Incident>, Vec<&Incident>) =
+        incidents.iter().partition(|incident| incident.closed.is_some());
+    let incidents = [closed, open].concat();
+    fn column<T>(incidents: &[&Incident], pick: impl Fn(&Incident) -> T) -> Vec<T> {
+        incidents.iter().map(|incident| pick(incident)).collect()
     }
     sqlx::query(include_str!("../queries/upsert_anomalies.sql"))
-        .bind(column(incidents, |incident| incident.series.region.clone()))
-        .bind(column(incidents, |incident| incident.series.event_type.clone()))
-        .bind(column(incidents, |incident| incident.direction.name()))
-        .bind(column(incidents, |incident| incident.first.start()))
-        .bind(column(incidents, |incident| incident.opened.end()))
-        .bind(column(incidents, |incident| incident.last.start()))
-        .bind(column(incidents, |incident| incident.closed.map(Window::end)))
-        .bind(column(incidents, |incident| incident.calm_windows as i32))
-        .bind(column(incidents, |incident| incident.peak.observed as i64))
-        .bind(column(incidents, |incident| incident.peak.expected))
-        .bind(column(incidents, |incident| incident.peak.score))
+        .bind(column(&incidents, |incident| incident.series.region.clone()))
+        .bind(column(&incidents, |incident| incident.series.event_type.clone()))
+        .bind(column(&incidents, |incident| incident.direction.name()))
+        .bind(column(&incidents, |incident| incident.first.start()))
+        .bind(column(&incidents, |incident| incident.opened.end()))
+        .bind(column(&incidents, |incident| incident.last.start()))
+        .bind(column(&incidents, |incident| incident.closed.map(Window::end)))
+        .bind(column(&incidents, |incident| incident.calm_windows as i32))
+        .bind(column(&incidents, |incident| incident.peak.observed as i64))
+        .bind(column(&incidents, |incident| incident.peak.expected))
+        .bind(column(&incidents, |incident| incident.peak.score))
         .execute(connection)
         .await
         .map_err(StoreError::sql(DOING))?;
