@@ -11,6 +11,7 @@ use tokio::sync::mpsc;
 
 use crate::config::RunArgs;
 use crate::loader::Loader;
+use crate::log_ends::Rounds;
 use crate::metrics::{ProcessMetrics, WorkerMetrics};
 use crate::start::Started;
 use crate::worker::{Worker, WorkerOptions};
@@ -112,6 +113,7 @@ fn new_worker(
         identity: identity.clone(),
         start: args.start.into(),
         executor: tokio::runtime::Builder::new_current_thread().enable_all().build()?,
+        rounds: Rounds::default(),
     };
     let partitions_each = started.partition_count.div_ceil(usize::from(args.workers));
     Worker::new(WorkerOptions {

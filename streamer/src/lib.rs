@@ -19,6 +19,7 @@ mod health;
 mod late;
 mod live;
 mod loader;
+mod log_ends;
 mod metrics;
 mod migrate;
 mod moment;

@@ -4,16 +4,19 @@
 //! It blocks the worker's own thread, with short timeouts: until a position is known there is
 //! nothing to read. Loading on another thread would race with the next rebalance.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use rdkafka::ClientConfig;
+use rdkafka::error::KafkaError;
 use runtime::Secret;
 use store::{Session, Start, StoreError, StoredPartition, WriterIdentity, connect};
 use windowing::{Examination, GapPlan, LogEnds, Progress, Witness};
 
 use crate::consumer::{QueryClient, all_log_ends, log_ends, topic_partitions};
 use crate::examine;
+use crate::log_ends::Rounds;
 
 /// All of the database's part of a load. The connection is dropped when it takes longer.
 const LOAD_TIMEOUT: Duration = Duration::from_secs(5);
@@ -26,37 +29,44 @@ pub(crate) struct Loader {
     pub(crate) identity: WriterIdentity,
     pub(crate) start: Start,
     pub(crate) executor: tokio::runtime::Runtime,
+    pub(crate) rounds: Rounds,
 }
 
 impl Loader {
-    /// The rows and log ends of these partitions, without those of which no broker knows the ends.
+    /// The rows and log ends of these partitions, without those of which no broker tells the ends, or for
+    /// which no row can be made: they keep nobody else from being read.
     pub(crate) fn load(
-        &self,
+        &mut self,
         partitions: &[i32],
     ) -> anyhow::Result<Vec<(StoredPartition, LogEnds)>> {
         let mut rows = self.read_rows(partitions)?;
         if rows.len() < partitions.len() {
-            self.make_rows()?;
-            rows = self.read_rows(partitions)?;
+            match self.make_rows() {
+                Ok(()) => rows = self.read_rows(partitions)?,
+                Err(error) if rows.is_empty() => return Err(error),
+                Err(error) => tracing::warn!("new partitions have no row yet: {error:#}"),
+            }
         }
         anyhow::ensure!(
-            rows.len() == partitions.len(),
+            !rows.is_empty(),
             "stream_progress or settings lack rows for partitions {partitions:?} of {}",
             self.identity.topic
         );
-        Ok(rows.into_iter().filter_map(|row| self.with_log_ends(row)).collect())
-    }
-
-    /// Without an answer for one partition the others are loaded all the same.
-    fn with_log_ends(&self, row: StoredPartition) -> Option<(StoredPartition, LogEnds)> {
-        let topic = &self.identity.topic;
-        match log_ends(&self.client, topic, row.partition) {
-            Ok(ends) => Some((row, ends)),
-            Err(error) => {
-                tracing::warn!(partition = row.partition, "the ends of its log: {error}");
-                None
-            }
-        }
+        let (client, topic) = (&self.client, &self.identity.topic);
+        let asked = rows.iter().map(|row| row.partition);
+        let ends: BTreeMap<i32, LogEnds> = self
+            .rounds
+            .ask(asked, |partition| {
+                let asked = log_ends(client, topic, partition);
+                let say = |error: &KafkaError| {
+                    tracing::warn!(partition, "the ends of its log: {error}");
+                };
+                asked.inspect_err(say).ok()
+            })
+            .into_iter()
+            .collect();
+        let with_ends = |row: StoredPartition| ends.get(&row.partition).map(|ends| (row, *ends));
+        Ok(rows.into_iter().filter_map(with_ends).collect())
     }
 
     fn read_rows(&self, partitions: &[i32]) -> anyhow::Result<Vec<StoredPartition>> {

@@ -14,13 +14,11 @@ use store::Flusher;
 use windowing::{FlushBatch, FlushReport, LogEnds, PartOutcome};
 
 use crate::consumer::{GroupConsumer, QueryClient, log_ends};
+use crate::log_ends::Rounds;
 use crate::metrics::WorkerMetrics;
 
 /// One batch is under way at a time, so one place is enough in each direction (I-6).
 const CHANNEL_CAPACITY: usize = 1;
-
-/// So many unanswered questions about logs' ends are enough before one flush.
-const UNANSWERED_MAX: u32 = 2;
 
 /// The worker's ends of the channels to its writer.
 pub(crate) struct Writer {
@@ -49,6 +47,7 @@ impl Writer {
             flusher,
             consumer,
             query_client,
+            rounds: Rounds::default(),
             give_up: Arc::clone(&give_up),
             executor,
         };
@@ -66,6 +65,7 @@ struct WriterTask {
     flusher: Flusher,
     consumer: Arc<GroupConsumer>,
     query_client: Arc<QueryClient>,
+    rounds: Rounds,
     give_up: Arc<AtomicBool>,
     executor: tokio::runtime::Runtime,
 }
@@ -85,24 +85,13 @@ impl WriterTask {
         }
     }
 
-    /// What the broker says of each partition. Stops when several questions were not answered: a
-    /// broker that is away would cost a timeout for every partition.
-    fn ask_log_ends(&self, batch: &FlushBatch) -> Vec<(i32, LogEnds)> {
-        let mut all = Vec::with_capacity(batch.parts.len());
-        let mut unanswered = 0;
-        for part in &batch.parts {
-            match log_ends(&self.query_client, &self.topic, part.partition) {
-                Ok(ends) => all.push((part.partition, ends)),
-                Err(error) => {
-                    tracing::debug!(partition = part.partition, "no log ends: {error}");
-                    unanswered += 1;
-                    if unanswered == UNANSWERED_MAX {
-                        break;
-                    }
-                }
-            }
-        }
-        all
+    /// What the brokers say of each partition.
+    fn ask_log_ends(&mut self, batch: &FlushBatch) -> Vec<(i32, LogEnds)> {
+        let partitions = batch.parts.iter().map(|part| part.partition);
+        self.rounds.ask(partitions, |partition| {
+            let asked = log_ends(&self.query_client, &self.topic, partition);
+            asked.inspect_err(|error| tracing::debug!(partition, "no log ends: {error}")).ok()
+        })
     }
 
     /// For lag tools only: nothing here ever reads these offsets.
