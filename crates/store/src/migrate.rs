@@ -10,7 +10,7 @@ use crate::adopt::{ReplacedTable, replaced_tables};
 static MIGRATOR: Migrator = sqlx::migrate!("../../migrations");
 
 /// Names that a first migration would create; each must not exist before it.
-const OUR_TABLES: [&str; 12] = [
+const OUR_TABLES: [&str; 14] = [
     "gaps",
     "settings",
     "stream_progress",
@@ -23,6 +23,8 @@ const OUR_TABLES: [&str; 12] = [
     "subscriber_sketches",
     "daily_stats",
     "batch_runs",
+    "anomalies",
+    "detector_progress",
 ];
 
 /// How the database's schema compares with this program's.
@@ -133,5 +135,26 @@ pub async fn ensure_schema(connection: &mut PgConnection) -> Result<(), StoreErr
     match schema_state(connection).await? {
         SchemaState::Current => Ok(()),
         SchemaState::Behind => Err(StoreError::NeedsMigration(None)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn every_table_that_a_migration_creates_is_one_of_ours() {
+        let words: Vec<&str> = MIGRATOR
+            .iter()
+            .flat_map(|migration| migration.sql.as_str().split_whitespace())
+            .collect();
+        let created: BTreeSet<&str> = words
+            .windows(3)
+            .filter(|three| three[..2] == ["CREATE", "TABLE"])
+            .map(|three| three[2])
+            .collect();
+        assert_eq!(created, BTreeSet::from(OUR_TABLES));
     }
 }
