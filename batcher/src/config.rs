@@ -71,6 +71,10 @@ pub struct Config {
     #[arg(long, env = "BUSINESS_TIMEZONE", value_parser = parse_zone, global = true)]
     pub(crate) business_timezone: Option<Tz>,
 
+    /// How long to wait for PostgreSQL
+    #[arg(long, env = "WAIT", default_value = "30s", value_parser = parse_duration, global = true)]
+    pub(crate) wait: Duration,
+
     /// How long to wait for another run on the same date
     #[arg(long, default_value = "60s", value_parser = parse_duration, global = true)]
     pub(crate) lock_wait: Duration,

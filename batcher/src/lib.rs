@@ -56,8 +56,8 @@ impl From<Exit> for ExitCode {
 /// # Errors
 /// The database can't be used, a day can't be computed, or `output` can't be written.
 pub async fn run(config: Config, output: &mut impl Write) -> Result<Exit> {
-    let mut connection =
-        store::connect(config.database.database_url.expose(), Session::Batch).await?;
+    let url = config.database.database_url.expose();
+    let mut connection = store::connect_within(url, Session::Batch, config.wait).await?;
     store::ensure_schema(&mut connection).await?;
     let settings = store::load_settings(&mut connection).await?;
     let zone = business_zone(settings, config.business_timezone)?;

@@ -15,11 +15,11 @@ use runtime::{Reply, chain, metrics_text, serve};
 use store::{Pass, PassReport, PgConnection, Session, StoreError};
 
 pub(crate) use self::metrics::{DetectorMetrics, OPEN_SHOWN_MAX, set_anomalies};
+use crate::Exit;
 use crate::config::{DetectArgs, DetectionArgs, RunArgs};
 use crate::metrics::now;
 use crate::output::print;
 use crate::table::{Align, Table};
-use crate::{Exit, start};
 
 /// Pause before a pass is tried again that another detector's was in the way of.
 const BUSY_PAUSE: Duration = Duration::from_millis(200);
@@ -43,13 +43,13 @@ pub(crate) async fn detect(
 }
 
 async fn work(args: &DetectArgs, metrics: DetectorMetrics) -> anyhow::Result<Exit> {
-    let opening = start::session_within(&args.database, args.wait, Session::Control);
-    let mut connection = opening.await?;
+    let url = args.database.database_url.expose();
+    let mut connection = store::connect_within(url, Session::Control, args.wait).await?;
     store::ensure_schema(&mut connection).await?;
     if args.once {
         return once(args, &mut connection, &metrics).await;
     }
-    let mut detector = Detector::new(&args.detection, args.database.database_url.expose(), metrics);
+    let mut detector = Detector::new(&args.detection, url, metrics);
     detector.connection = Some(connection);
     loop {
         let pause = match detector.pass().await {

@@ -5,16 +5,12 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
-use runtime::{Backoff, DatabaseArgs, ensure_topic};
-use store::{PgConnection, Session, connect};
+use runtime::{DatabaseArgs, ensure_topic};
+use store::{PgConnection, Session};
 use windowing::Position;
 
 use crate::config::RunArgs;
 use crate::consumer::{QueryClient, all_log_ends, query_client};
-
-/// First and longest pause between two attempts to connect.
-const CONNECT_RETRY_FIRST: Duration = Duration::from_millis(100);
-const CONNECT_RETRY_CAP: Duration = Duration::from_secs(2);
 
 /// Pause between two questions about the log's ends.
 const LOG_ENDS_RETRY_PAUSE: Duration = Duration::from_millis(200);
@@ -47,20 +43,22 @@ pub(crate) async fn start(args: &RunArgs) -> anyhow::Result<Started> {
     let client = query_client(&args.kafka.client_config()?)
         .context("the Kafka client refuses its settings; check KAFKA_PROPERTIES")?;
     let query_client = Arc::new(client);
-    let client = Arc::clone(&query_client);
-    let asked = partitions.clone();
     let deadline = Instant::now() + args.wait;
-    let asking = move || loop {
-        // A partition may be without a leader for a while, after a restart of its broker.
-        match all_log_ends(&client, &topic, &asked) {
-            Err(_) if Instant::now() < deadline => std::thread::sleep(LOG_ENDS_RETRY_PAUSE),
-            answer => return answer,
+    let ends = loop {
+        let (client, topic, asked) = (Arc::clone(&query_client), topic.clone(), partitions.clone());
+        // One bounded question at a time: a process that is asked to stop waits for its blocking threads.
+        let asking = move || all_log_ends(&client, &topic, &asked);
+        let answer =
+            tokio::task::spawn_blocking(asking).await.context("asking for the log's ends")?;
+        match answer {
+            // A partition may be without a leader for a while, after a restart of its broker.
+            Err(_) if Instant::now() < deadline => tokio::time::sleep(LOG_ENDS_RETRY_PAUSE).await,
+            answer => {
+                break answer
+                    .with_context(|| format!("topic {} can't be read", args.kafka.kafka_topic))?;
+            }
         }
     };
-    let ends = tokio::task::spawn_blocking(asking)
-        .await
-        .context("asking for the log's ends")?
-        .with_context(|| format!("topic {} can't be read", args.kafka.kafka_topic))?;
     let topic = &args.kafka.kafka_topic;
     store::ensure_partitions(&mut connection, topic, &ends, args.start.into()).await?;
     store::halt_missing_partitions(&mut connection, topic, &partitions).await?;
@@ -78,24 +76,5 @@ pub(crate) async fn connect_within(
     database: &DatabaseArgs,
     wait: Duration,
 ) -> anyhow::Result<PgConnection> {
-    session_within(database, wait, Session::Batch).await
-}
-
-/// The same for a session of another kind.
-pub(crate) async fn session_within(
-    database: &DatabaseArgs,
-    wait: Duration,
-    session: Session,
-) -> anyhow::Result<PgConnection> {
-    let deadline = Instant::now() + wait;
-    let mut backoff = Backoff::new(CONNECT_RETRY_FIRST, CONNECT_RETRY_CAP);
-    loop {
-        match connect(database.database_url.expose(), session).await {
-            Err(error) if error.is_retryable() && Instant::now() < deadline => {
-                tracing::debug!("no database yet: {error}");
-                tokio::time::sleep(backoff.next_wait()).await;
-            }
-            result => return Ok(result?),
-        }
-    }
+    Ok(store::connect_within(database.database_url.expose(), Session::Batch, wait).await?)
 }

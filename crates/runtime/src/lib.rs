@@ -4,7 +4,6 @@
 //! Nothing here knows an event or a window.
 
 mod args;
-mod backoff;
 mod host;
 #[cfg(feature = "metrics")]
 mod http;
@@ -17,7 +16,6 @@ mod table;
 mod telemetry;
 
 pub use args::{DatabaseArgs, LogArgs, LogFormat, Secret, parse_duration};
-pub use backoff::Backoff;
 pub use host::host_name;
 #[cfg(feature = "metrics")]
 pub use http::{MetricsArgs, Reply, Serving, serve};

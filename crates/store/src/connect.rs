@@ -3,7 +3,7 @@
 
 use std::fmt;
 use std::str::FromStr;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use sqlx::postgres::{PgConnectOptions, PgConnection};
 use sqlx::{ConnectOptions, Connection};
@@ -13,6 +13,10 @@ use crate::StoreError;
 /// Opening a session may take this long. What listens there may be no PostgreSQL, or a wall that
 /// swallows everything: then no answer ever comes.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// First and longest pause between two attempts of [`connect_within`].
+const CONNECT_RETRY_FIRST: Duration = Duration::from_millis(100);
+const CONNECT_RETRY_CAP: Duration = Duration::from_secs(2);
 
 /// What a session is for; decides its server-side timeouts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -162,6 +166,29 @@ pub async fn connect(database_url: &str, session: Session) -> Result<PgConnectio
         return Err(StoreError::Encoding { target, found });
     }
     Ok(connection)
+}
+
+/// The same for a program that starts: tries again for up to `wait` while that can help.
+///
+/// # Errors
+/// Those of [`connect`], at the last attempt.
+pub async fn connect_within(
+    database_url: &str,
+    session: Session,
+    wait: Duration,
+) -> Result<PgConnection, StoreError> {
+    let deadline = Instant::now() + wait;
+    let mut pause = CONNECT_RETRY_FIRST;
+    loop {
+        match connect(database_url, session).await {
+            Err(error) if error.is_retryable() && Instant::now() < deadline => {
+                tracing::debug!("no database yet: {error}");
+                tokio::time::sleep(pause).await;
+                pause = (pause * 2).min(CONNECT_RETRY_CAP);
+            }
+            result => return result,
+        }
+    }
 }
 
 #[cfg(test)]

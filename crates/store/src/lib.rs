@@ -39,7 +39,7 @@ pub use anomalies::{
 };
 pub use batch_runs::{Dates, DayRecord, RecordState, day_record, day_records};
 pub use completeness::{DayState, PartitionState, day_state};
-pub use connect::{Session, Target, connect};
+pub use connect::{Session, Target, connect, connect_within};
 pub use daily::{ComputedDay, Condition, DailyError, DayRun, RunOptions, UnusableRow, compute_day};
 pub use day_report::{BusyHour, DayReport, DayTotals, FigureSums, REPORT_REGIONS_MAX, day_report};
 pub use dead_letters::{
