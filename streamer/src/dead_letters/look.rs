@@ -33,6 +33,7 @@ pub(super) async fn list(connection: &mut PgConnection, args: &ListArgs) -> anyh
                 print(format!("{}\n", letter_json(&letter)))?;
             }
         }
+        say_more(has_more);
         return Ok(Exit::Done);
     }
     if lines.is_empty() {
@@ -42,6 +43,13 @@ pub(super) async fn list(connection: &mut PgConnection, args: &ListArgs) -> anyh
     let more = if has_more { "… and more: raise --limit\n" } else { "" };
     print(format!("{}{more}", list_table(&lines)))?;
     Ok(Exit::Done)
+}
+
+/// Beside lines that a program reads.
+fn say_more(has_more: bool) {
+    if has_more {
+        tracing::warn!("there are more than were written: raise --limit");
+    }
 }
 
 fn list_table(lines: &[LetterLine]) -> Table<'static, 6> {
@@ -183,6 +191,7 @@ pub(super) async fn stats(connection: &mut PgConnection, args: &StatsArgs) -> an
     if args.json {
         let lines: Vec<String> = counts.iter().map(|count| count_json(count) + "\n").collect();
         print(lines.concat())?;
+        say_more(has_more);
         return Ok(Exit::Done);
     }
     if counts.is_empty() {
