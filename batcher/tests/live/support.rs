@@ -174,7 +174,7 @@ pub(crate) fn batcher(database_url: &str, arguments: &[&str]) -> (i32, String, S
 /// The same, to be started.
 pub(crate) fn command(database_url: &str, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_batcher"));
-    command.args(arguments).env_clear().env("DATABASE_URL", database_url);
+    command.args(arguments).env_clear().env("DATABASE_URL", database_url).env("WAIT", "1s");
     command
 }
 

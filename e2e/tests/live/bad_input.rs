@@ -93,7 +93,7 @@ fn a_server_that_is_not_there_is_named() -> Result<()> {
         ("streamer", [("DATABASE_URL", &kafka_as_database)], kafka_bootstrap()?),
     ] {
         let arguments: &[&str] =
-            if program == "batcher" { &["2025-11-09"] } else { &["--wait", "1s"] };
+            if program == "batcher" { &["2025-11-09", "--wait", "1s"] } else { &["--wait", "1s"] };
         let variables = [&[("DATABASE_URL", own.as_str())], &variables[..]].concat();
         starts.add(program, arguments, &variables, 1, &[said])?;
     }
@@ -105,7 +105,7 @@ const DATABASE_USERS: [(&str, &[&str]); 4] = [
     ("streamer", &["--wait", "1s"]),
     ("streamer", &["migrate", "--wait", "1s"]),
     ("streamer", &["verify", "--wait", "1s"]),
-    ("batcher", &["2025-11-09"]),
+    ("batcher", &["2025-11-09", "--wait", "1s"]),
 ];
 
 #[test]

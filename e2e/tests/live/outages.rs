@@ -96,6 +96,22 @@ fn asked_to_stop_while_postgresql_is_away_it_ends_and_loses_nothing() -> Result<
 }
 
 #[test]
+fn the_batcher_waits_for_a_postgresql_that_restarts() -> Result<()> {
+    let mut postgres = Postgres::start()?;
+    let url = postgres.create_database("restart")?;
+    let pipeline = Pipeline::on(sandbox::kafka_bootstrap()?, &url, PARTITIONS)?;
+    pipeline.drain()?;
+    postgres.stop(true)?;
+    let batcher =
+        pipeline.start_with("batcher", &["2025-11-09"], &[("RUST_LOG", "store=debug")])?;
+    batcher.wait_for_log("no database yet")?;
+    postgres.restart()?;
+    // There is no data for that day; to find that out it has to be connected.
+    batcher.end()?.expect(4)?;
+    Ok(())
+}
+
+#[test]
 fn when_kafka_or_both_servers_crash_it_goes_on_by_itself() -> Result<()> {
     let (mut kafka, mut postgres) = (Kafka::start()?, Postgres::start()?);
     let url = postgres.create_database("outage")?;

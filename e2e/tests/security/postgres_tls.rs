@@ -110,9 +110,10 @@ fn connections_to_postgresql_are_encrypted_and_the_server_has_to_prove_who_it_is
     // The same key pair, but signed by somebody else.
     let stranger = Certificates::make()?;
     let distrusted = verified(&url, &stranger.path("authority.pem"));
-    for (program, arguments) in
-        [("streamer", &["--drain", "--wait", "1s"][..]), ("batcher", &["2025-11-09"][..])]
-    {
+    for (program, arguments) in [
+        ("streamer", &["--drain", "--wait", "1s"][..]),
+        ("batcher", &["2025-11-09", "--wait", "1s"][..]),
+    ] {
         let variables = [("DATABASE_URL", distrusted.as_str())];
         let ended = pipeline.start_with(program, arguments, &variables)?.end()?;
         assert_eq!(ended.code, Some(1), "{program}: {}", ended.log);

@@ -53,7 +53,7 @@ fn no_secret_is_printed_or_logged_whatever_goes_wrong() -> Result<()> {
         ("streamer", &["status"]),
         ("streamer", &["dead-letters", "replay", "--execute"]),
         ("streamer", &["--help"]),
-        ("batcher", &["2025-11-09"]),
+        ("batcher", &["2025-11-09", "--wait", "100ms"]),
         ("producer", &["--count", "5", "--wait", "100ms"]),
         ("producer", &["--help"]),
     ];
