@@ -18,14 +18,16 @@ pub struct Baseline {
 
 impl Baseline {
     /// The baseline of a series: `count` says what it had in a window, `None` for a hole. `None`:
-    /// too little is known, the series is warming up.
+    /// too little is known, the series is warming up. Weeks or days without a single event of it don't
+    /// count: they may be from before it began, and anything at all would be more than usual.
     pub fn of(former: &Former, count: impl Fn(Window) -> Option<u64>) -> Option<Self> {
+        let nothing = stabilised(0.0);
         let units: Vec<Vec<f64>> = former
             .units
             .iter()
             .map(|unit| unit.iter().filter_map(|window| count(*window)))
             .map(|counts| counts.map(|events| stabilised(events as f64)).collect())
-            .filter(|values: &Vec<f64>| !values.is_empty())
+            .filter(|values: &Vec<f64>| values.iter().any(|value| *value > nothing))
             .collect();
         if units.len() < former.basis.units_min() {
             return None;
@@ -74,6 +76,20 @@ mod tests {
             let second_only = |window| (window < Window::number(1_500)).then_some(9);
             assert_eq!(Baseline::of(&former(basis, 4), second_only), None);
             assert_eq!(Baseline::of(&former(basis, 4), |_| None), None);
+        }
+    }
+
+    #[test]
+    fn a_series_that_has_just_begun_is_not_judged_by_the_weeks_before_it() {
+        for basis in [Basis::Weeks, Basis::Days] {
+            for weeks in 0..4 {
+                let began = |window| {
+                    Some(if window < Window::number(1_000 * weeks + 500) { 40 } else { 0 })
+                };
+                let baseline = Baseline::of(&former(basis, 6), began);
+                let expected = baseline.map(|baseline| baseline.expected().round());
+                assert_eq!(expected, (weeks >= 2).then_some(40.0), "{basis:?}: {weeks}");
+            }
         }
     }
 
