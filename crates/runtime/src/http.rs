@@ -23,10 +23,10 @@ use tokio::task::JoinSet;
 
 /// So many are connected at a time; others wait.
 const CONNECTIONS_MAX: usize = 32;
-/// A client has this long to send its request's head, and to ask again.
+/// A client has this long to send its request's head.
 const REQUEST_DEADLINE: Duration = Duration::from_secs(10);
 /// A connection is closed after this long, whatever is under way.
-const CONNECTION_DEADLINE: Duration = Duration::from_secs(120);
+const CONNECTION_DEADLINE: Duration = Duration::from_secs(30);
 /// The head of a request may have this many bytes.
 const HEAD_BYTES_MAX: usize = 16 << 10;
 /// Pause after a connection could not be accepted, as when files have run out.
@@ -134,6 +134,8 @@ async fn converse(stream: TcpStream, answer: Arc<Answer>) {
         async move { Ok::<_, Infallible>(response) }
     });
     let served = http1::Builder::new()
+        // One answer a connection: pages that stay open must not keep a scrape from being served.
+        .keep_alive(false)
         .timer(TokioTimer::new())
         .header_read_timeout(REQUEST_DEADLINE)
         .max_buf_size(HEAD_BYTES_MAX)
@@ -212,6 +214,15 @@ mod tests {
             assert!(got.starts_with(&format!("HTTP/1.1 {status}\r\n")), "{line}: {got}");
             assert!(got.ends_with(&format!("\r\n\r\n{body}")), "{line}: {got}");
         }
+    }
+
+    /// Viewers whose pages stay open would hold all connections otherwise, and the program look dead.
+    #[tokio::test]
+    async fn a_connection_is_closed_after_its_answer() {
+        let anywhere = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+        let serving = serve(anywhere, |_: &str| Some(Reply::text(true, "well"))).await.unwrap();
+        let got = ask(serving.address(), "GET / HTTP/1.1\r\nhost: x\r\n\r\n").await;
+        assert!(got.to_lowercase().contains("\r\nconnection: close\r\n"), "{got}");
     }
 
     #[tokio::test]
