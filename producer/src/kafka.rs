@@ -17,7 +17,7 @@ use crate::metrics::ProducerMetrics;
 use crate::sink::{Offer, Sink, SinkError, Tally};
 use crate::stop::Stop;
 
-/// How long the client tries to deliver an event before it gives up.
+/// How long the client tries to deliver an event before it gives up, unless KAFKA_PROPERTIES says otherwise.
 const DELIVERY_TIMEOUT: Duration = Duration::from_secs(300);
 /// How long the events under way are waited for after a signal: below the 10 s that Docker grants.
 const STOP_GRACE: Duration = Duration::from_secs(8);
@@ -40,6 +40,8 @@ const DEFAULT_SETTINGS: [(&str, &str); 3] = [
 pub(crate) struct KafkaSink {
     producer: BaseProducer<Reports>,
     topic: String,
+    /// How long the client tries; 0: for ever.
+    delivery_timeout: Duration,
     offers_until_poll: u32,
     taken: u64,
     metrics: ProducerMetrics,
@@ -58,14 +60,15 @@ impl KafkaSink {
                 config.set(key, value);
             }
         }
-        if config.get("message.timeout.ms").is_none() {
-            config.set("message.timeout.ms", DELIVERY_TIMEOUT.as_millis().to_string());
-        }
+        let given = config.get("message.timeout.ms").and_then(|millis| millis.parse().ok());
+        let delivery_timeout = given.map_or(DELIVERY_TIMEOUT, Duration::from_millis);
+        config.set("message.timeout.ms", delivery_timeout.as_millis().to_string());
         let producer = config
             .create_with_context(Reports::default())
             .context("the Kafka client refuses its settings; check KAFKA_PROPERTIES")?;
         let topic = args.kafka_topic.clone();
-        Ok(KafkaSink { producer, topic, offers_until_poll: EVENTS_PER_POLL, taken: 0, metrics })
+        let offers_until_poll = EVENTS_PER_POLL;
+        Ok(KafkaSink { producer, topic, delivery_timeout, offers_until_poll, taken: 0, metrics })
     }
 
     fn report(&self) {
@@ -77,15 +80,17 @@ impl KafkaSink {
     ///
     /// Polling does it better than the client's flush, which waits in steps of 100 ms.
     fn await_reports(&self, patience: Duration, stop: &Stop) -> bool {
-        let mut deadline = Instant::now() + patience;
+        let mut deadline = Instant::now().checked_add(patience);
         let mut stopping = false;
         while self.producer.in_flight_count() > 0 {
-            if Instant::now() >= deadline {
+            let now = Instant::now();
+            if deadline.is_some_and(|deadline| now >= deadline) {
                 return false;
             }
             if !stopping && stop.is_requested() {
                 stopping = true;
-                deadline = deadline.min(Instant::now() + STOP_GRACE);
+                let grace = now + STOP_GRACE;
+                deadline = Some(deadline.map_or(grace, |deadline| deadline.min(grace)));
             }
             self.producer.poll(REPORTS_PAUSE);
             self.report();
@@ -132,7 +137,11 @@ impl Sink for KafkaSink {
     }
 
     fn finish(&mut self, stop: &Stop) -> Result<Tally, SinkError> {
-        if !self.await_reports(DELIVERY_TIMEOUT + STOP_GRACE, stop) {
+        let patience = match self.delivery_timeout {
+            Duration::ZERO => Duration::MAX,
+            timeout => timeout + STOP_GRACE,
+        };
+        if !self.await_reports(patience, stop) {
             // What is given up gets a report too, as failed.
             self.producer.purge(PurgeConfig::default().queue().inflight());
             self.await_reports(PURGE_GRACE, stop);

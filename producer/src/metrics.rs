@@ -20,7 +20,7 @@ const FAILED: Metric =
 const QUEUED: Metric = Metric::gauge(
     "producer_queue_events",
     NONE,
-    "Events that wait in the client or are under way; at most 50,000.",
+    "Events that wait in the client or are under way; at most 50,000 unless KAFKA_PROPERTIES says otherwise.",
 );
 
 /// All of them, as docs/metrics.md lists them.

@@ -24,9 +24,8 @@ const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
 const METADATA_RETRY_PAUSE: Duration = Duration::from_millis(100);
 
 /// librdkafka settings on which an invariant rests; KAFKA_PROPERTIES may not touch them.
-const RESERVED_PROPERTIES: [(&str, &str); 11] = [
+const RESERVED_PROPERTIES: [(&str, &str); 10] = [
     ("bootstrap.servers", "use KAFKA_BOOTSTRAP_SERVERS"),
-    ("metadata.broker.list", "use KAFKA_BOOTSTRAP_SERVERS"),
     ("isolation.level", "it decides which records there are"),
     ("group.id", "use KAFKA_GROUP_ID"),
     ("auto.offset.reset", "positions come from the database"),
@@ -36,6 +35,16 @@ const RESERVED_PROPERTIES: [(&str, &str); 11] = [
     ("group.protocol", "the group uses the classic protocol"),
     ("enable.partition.eof", "being caught up is judged by it"),
     ("group.instance.id", "two members with one id would evict each other"),
+];
+
+/// Other names that librdkafka has for settings which are reserved, or have a default of ours: with both
+/// names in one configuration either may win.
+const ALIASES: [(&str, &str); 5] = [
+    ("metadata.broker.list", "bootstrap.servers"),
+    ("auto.commit.enable", "enable.auto.commit"),
+    ("fetch.message.max.bytes", "max.partition.fetch.bytes"),
+    ("queue.buffering.max.ms", "linger.ms"),
+    ("delivery.timeout.ms", "message.timeout.ms"),
 ];
 
 /// Where Kafka is.
@@ -105,6 +114,7 @@ fn parse_properties(text: &str) -> Result<Vec<(&str, &str)>, KafkaPropertyError>
         }
         let (key, value) = item.split_once('=').ok_or(KafkaPropertyError::NoEquals(index + 1))?;
         let key = key.trim();
+        let key = ALIASES.iter().find(|(alias, _)| *alias == key).map_or(key, |(_, name)| name);
         if let Some((_, reason)) = RESERVED_PROPERTIES.iter().find(|(reserved, _)| *reserved == key)
         {
             return Err(KafkaPropertyError::Reserved { key: key.to_owned(), reason });
@@ -267,6 +277,16 @@ mod tests {
             let error = parse_properties(&format!("{reserved}=x")).unwrap_err();
             assert!(error.to_string().contains(reserved), "{error}");
         }
+    }
+
+    #[test]
+    fn a_setting_has_one_name_whichever_was_used() {
+        assert_eq!(
+            parse_properties("delivery.timeout.ms=900000,linger.ms=1"),
+            Ok(vec![("message.timeout.ms", "900000"), ("linger.ms", "1")])
+        );
+        let error = parse_properties("metadata.broker.list=x").unwrap_err();
+        assert!(error.to_string().contains("use KAFKA_BOOTSTRAP_SERVERS"), "{error}");
     }
 
     #[test]
