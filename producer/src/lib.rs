@@ -205,7 +205,6 @@ fn send_all(
     let mut mailing = Mailing::new(plan, partitions, truth, progress).context(UNRECORDED)?;
     let started = Instant::now();
     let (sent, ended) = pump(&mut mailing, plan.count, plan.pace, sink, stop);
-    mailing.finish().context(UNRECORDED)?;
     let tally = match sink.finish(stop) {
         Ok(tally) => tally,
         Err(SinkError::ReaderGone) => {
@@ -221,6 +220,10 @@ fn send_all(
         elapsed: started.elapsed(),
     };
     tracing::info!("{summary}");
+    // What the topic has not got is not the truth: the file stays without its end then.
+    if sent == tally.delivered {
+        mailing.finish().context(UNRECORDED)?;
+    }
     verdict(summary, ended)
 }
 
