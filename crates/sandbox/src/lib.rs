@@ -17,7 +17,7 @@ mod sql;
 
 pub use kafka::{KAFKA_MODE_VARIABLE, Kafka, KafkaListener, KafkaMode, KafkaOptions};
 pub use postgres::{Postgres, PostgresOptions};
-pub use random::free_address;
+pub use random::{free_address, free_port};
 pub use server::wait_until;
 pub use shared::{
     KAFKA_VARIABLE, POSTGRES_VARIABLE, fresh_database, fresh_topic_name, kafka_bootstrap,

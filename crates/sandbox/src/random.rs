@@ -18,7 +18,10 @@ pub(crate) fn name(prefix: &str) -> String {
 }
 
 /// A TCP port on loopback that nobody listens on.
-pub(crate) fn free_port() -> Result<u16> {
+///
+/// # Errors
+/// No port is free.
+pub fn free_port() -> Result<u16> {
     for _ in 0..PORT_ATTEMPTS {
         let port = PORTS.start + number() % (PORTS.end - PORTS.start);
         let port = u16::try_from(port)?;

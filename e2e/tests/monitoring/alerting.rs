@@ -16,7 +16,7 @@ use sandbox::wait_until;
 use serde_json::Value;
 use tempfile::TempDir;
 
-use super::tools::{Tool, folder, free_port, on_path, prometheus_program, repository_file};
+use super::tools::{Tool, folder, on_path, prometheus_program, repository_file};
 use super::{get, served_pipeline};
 
 /// Pauses of the files, and what they are in a test.
@@ -34,7 +34,7 @@ const ALERT_TIMEOUT: Duration = Duration::from_secs(90);
 fn a_streamer_that_stops_is_heard_of_at_the_webhook_and_so_is_its_return() -> Result<()> {
     let (pipeline, _, streamer, address) = served_pipeline()?;
     let (webhook, alerts) = webhook()?;
-    let alertmanager_port = free_port()?;
+    let alertmanager_port = sandbox::free_port()?;
     let _alertmanager = start_alertmanager(alertmanager_port, &webhook)?;
     let (_prometheus, prometheus_url) = start_prometheus(&address, &address, alertmanager_port)?;
 
@@ -102,7 +102,7 @@ pub(super) fn start_prometheus(
     ];
     write_changed(&files, "prometheus.yml", &changes)?;
     write_changed(&files, "rules.yml", &[])?;
-    let port = free_port()?;
+    let port = sandbox::free_port()?;
     let listen = format!("--web.listen-address=127.0.0.1:{port}");
     let flags = ["--config.file=prometheus.yml", "--storage.tsdb.path=data", &listen];
     let prometheus = Tool::start(&prometheus_program("prometheus")?, &flags, files)?;

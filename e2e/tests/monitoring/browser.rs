@@ -8,7 +8,7 @@ use e2e::WAIT_TIMEOUT;
 use sandbox::wait_until;
 use serde_json::{Value, json};
 
-use super::tools::{Tool, folder, free_port, on_path};
+use super::tools::{Tool, folder, on_path};
 use super::{client, get};
 
 /// What a browser needs to run as root, without a display, and to leave the network alone.
@@ -41,7 +41,7 @@ impl Browser {
         let mut flags: Vec<String> = FLAGS.iter().map(|flag| (*flag).to_owned()).collect();
         flags.push(format!("--user-data-dir={}", files.path().join("profile").display()));
         flags.push(format!("--window-size={width},{height}"));
-        let port = free_port()?;
+        let port = sandbox::free_port()?;
         let driver =
             Tool::start(&on_path(&["chromedriver"])?, &[&format!("--port={port}")], files)?;
         let url = format!("http://127.0.0.1:{port}");

@@ -11,7 +11,7 @@ use sandbox::wait_until;
 use serde_json::Value;
 
 use super::alerting::{ask, start_prometheus, wait_for_query};
-use super::tools::{free_port, repository, repository_file};
+use super::tools::{repository, repository_file};
 use super::{served_at, served_pipeline};
 
 /// Panels whose query may answer nothing on a pipeline that is well, and why.
@@ -137,7 +137,7 @@ fn every_query_of_every_panel_runs_and_answers_something() -> Result<()> {
                       VALUES ('ALL', 'call', 'low', now(), now() + interval '10 minutes', now(), 0, 1, 99.5, -9.5)";
     pipeline.database.execute(an_anomaly)?;
     let (_prometheus, prometheus_url) =
-        start_prometheus(&address, &producer_address, free_port()?)?;
+        start_prometheus(&address, &producer_address, sandbox::free_port()?)?;
     // Rates need two samples, and the rules a round.
     wait_for_query(&prometheus_url, "pipeline:records_per_second:rate5m > 0")?;
     wait_for_query(&prometheus_url, "pipeline:late_share:ratio15m >= 0")?;

@@ -100,7 +100,10 @@ fn served_pipeline() -> Result<(Pipeline, Traffic, Running, String)> {
     let mut pipeline = Pipeline::new(2)?;
     let traffic = traffic(Utc::now());
     pipeline.topic.sender(&[])?.send(&traffic.records)?;
-    let streamer = pipeline.start("streamer", SERVED)?;
+    // Some of these are stopped and started again at the same address: an ephemeral port may have gone by then.
+    let listen = sandbox::free_address()?;
+    let flags = ["--flush-interval", "200ms", "--metrics-addr", &listen];
+    let streamer = pipeline.start("streamer", &flags)?;
     let address = served_at(&streamer)?;
     pipeline.wait_until_caught_up()?;
     Ok((pipeline, traffic, streamer, address))

@@ -2,7 +2,6 @@
 
 use std::fs::{self, File};
 use std::io::Write;
-use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
@@ -108,9 +107,4 @@ pub(crate) fn run_with_input(
     let ended = child.wait_with_output()?;
     let printed = [ended.stdout, ended.stderr].concat();
     Ok((ended.status.code().unwrap_or(-1), String::from_utf8_lossy(&printed).into_owned()))
-}
-
-/// A port that was free a moment ago, for a program that can't choose one itself.
-pub(crate) fn free_port() -> Result<u16> {
-    Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
 }
