@@ -23,12 +23,15 @@ use crate::balance::{Balances, TopUp};
 use crate::curve::{QUARTER_SECONDS, RateCurve, Rates, day_profile};
 use crate::people::People;
 use crate::random::{Purpose, Streams, unit};
-use crate::scenario::{Scenario, type_index};
+use crate::scenario::{Scenario, TimeSpan, type_index};
 
 /// Lengths that a slot can have, in seconds: each divides the next, and the day.
 const SLOT_SECONDS: [i64; 5] = [3_600, 900, 60, 10, 1];
-/// About this many events a slot has at most, which bounds the memory that it takes.
+/// About this many events a slot has at most where every factor is 1 …
 const SLOT_EVENTS_MAX: f64 = 500_000.0;
+/// … and this many at the highest peak: 32 MB. Spikes come on top of that: slots must not depend on them, or
+/// other events would be drawn with one than without.
+const SLOT_PEAK_EVENTS_MAX: f64 = 4_000_000.0;
 /// A Poisson number is drawn as a sum of such with this mean at most, so that e^−mean stays exact.
 const MEAN_MAX: f64 = 16.0;
 
@@ -110,9 +113,13 @@ impl Arrivals {
         curve: RateCurve,
         shard: Shard,
         streams: Streams,
+        scenario: &Scenario,
     ) -> Self {
-        let fits =
-            |seconds: &&i64| curve.nominal_per_second() * **seconds as f64 <= SLOT_EVENTS_MAX;
+        let highest = curve.highest_per_second(scenario);
+        let fits = |seconds: &&i64| {
+            curve.nominal_per_second() * **seconds as f64 <= SLOT_EVENTS_MAX
+                && highest * **seconds as f64 <= SLOT_PEAK_EVENTS_MAX
+        };
         let slot_seconds = *SLOT_SECONDS.iter().find(fits).unwrap_or(&1);
         let second = from.micros().div_euclid(MICROS_PER_SECOND);
         Arrivals {
@@ -159,7 +166,7 @@ impl Arrivals {
         self.keys.clear();
         self.next_key = 0;
         let quarters = self.quarters(scenario);
-        self.add_usual(Source::Usual, 1.0, &quarters, people);
+        self.add_usual(Source::Usual, 1.0, &quarters, people, None);
         let slot = self.slot_start..self.slot_start + self.slot_seconds;
         for (index, anomaly) in scenario.anomalies.iter().enumerate() {
             let second = |time: EventTime| time.micros().div_euclid(MICROS_PER_SECOND);
@@ -167,7 +174,8 @@ impl Arrivals {
                 second(anomaly.span.start) < slot.end && second(anomaly.span.end) >= slot.start;
             if is_now && anomaly.magnitude > 1.0 {
                 let more = anomaly.magnitude - 1.0;
-                self.add_usual(Source::Spike(index as u8), more, &quarters, people);
+                let source = Source::Spike(index as u8);
+                self.add_usual(source, more, &quarters, people, Some(&anomaly.span));
             }
         }
         if let Some(spending) = &scenario.spending {
@@ -189,7 +197,15 @@ impl Arrivals {
             .collect()
     }
 
-    fn add_usual(&mut self, source: Source, factor: f64, quarters: &[Rates], people: &People) {
+    /// Adds so many times what is usual, within a span if there is one.
+    fn add_usual(
+        &mut self,
+        source: Source,
+        factor: f64,
+        quarters: &[Rates],
+        people: &People,
+        span: Option<&TimeSpan>,
+    ) {
         let highest = quarters.iter().map(Rates::total_per_second).fold(0.0, f64::max);
         let mean_of_activity_1 =
             factor * highest * self.slot_seconds as f64 / f64::from(people.count());
@@ -214,8 +230,10 @@ impl Arrivals {
             }
             for _ in 0..count {
                 let micros = dice.below(slot_micros);
+                let time = self.slot_start * MICROS_PER_SECOND + micros.cast_signed();
+                let is_meant = span.is_none_or(|span| span.contains(&EventTime::from_micros(time)));
                 let quarter = micros / (QUARTER_SECONDS * MICROS_PER_SECOND).cast_unsigned();
-                if is_even || dice.chance(shares[quarter as usize]) {
+                if (is_even || dice.chance(shares[quarter as usize])) && is_meant {
                     self.keys.push(key(micros, source, subscriber));
                 }
             }
@@ -305,7 +323,7 @@ mod tests {
         let people = People::draw(&scenario, streams, &SubscriberKey::demo());
         let at = |second: i64| EventTime::from_micros(second * MICROS_PER_SECOND);
         let curve = RateCurve::Flat { per_second };
-        let mut arrivals = Arrivals::from_slot_of(at(from), curve, shard, streams);
+        let mut arrivals = Arrivals::from_slot_of(at(from), curve, shard, streams, &scenario);
         std::iter::from_fn(|| arrivals.next_before(at(to), &scenario, &people)).collect()
     }
 
@@ -316,6 +334,23 @@ mod tests {
             assert!(all.is_sorted(), "{per_second}/s");
             let span = START * MICROS_PER_SECOND..(START + 7) * MICROS_PER_SECOND;
             assert!(all.iter().all(|o| span.contains(&o.time.micros())), "{per_second}/s");
+        }
+    }
+
+    #[test]
+    fn slots_are_the_shorter_the_more_can_come() {
+        let streams = Streams::of(3);
+        let start = EventTime::from_micros(START * MICROS_PER_SECOND);
+        for (base_per_second, peak, expected) in
+            [(26.0, 1.0, 3_600), (26.0, 1_000.0, 60), (200.0, 1.0, 900), (1_000_000.0, 1.0, 1)]
+        {
+            let mut scenario = Scenario::built_in("kazakhstan");
+            for factors in scenario.peaks.iter_mut().map(|found| &mut found.factors) {
+                *factors = [peak; 4];
+            }
+            let curve = RateCurve::Calendar { base_per_second };
+            let arrivals = Arrivals::from_slot_of(start, curve, Shard::WHOLE, streams, &scenario);
+            assert_eq!(arrivals.slot_seconds, expected, "{base_per_second}/s, {peak}");
         }
     }
 

@@ -6,7 +6,7 @@
 
 use chrono::{DateTime, Datelike, NaiveDate, Offset, TimeZone, Timelike};
 
-use crate::scenario::Scenario;
+use crate::scenario::{Peak, Scenario, TypeModel};
 
 /// The highest density and the highest sending rate that can be asked for, per second: event times
 /// are whole microseconds.
@@ -53,6 +53,25 @@ impl RateCurve {
             RateCurve::Flat { per_second } => *per_second,
             RateCurve::Calendar { base_per_second } => *base_per_second,
         }
+    }
+
+    /// No second is denser than this, spikes left out.
+    pub(crate) fn highest_per_second(&self, scenario: &Scenario) -> f64 {
+        let base = match self {
+            RateCurve::Flat { per_second } => return *per_second,
+            RateCurve::Calendar { base_per_second } => *base_per_second,
+        };
+        let total: f64 = scenario.types.iter().map(|model| model.weight).sum();
+        let highest_of = |(index, model): (usize, &TypeModel)| {
+            let usual = model.week.iter().flatten().copied().fold(0.0, f64::max);
+            let of_peak = |peak: &Peak| {
+                let at = |hour| peaks_factor(scenario, peak.date, hour, index);
+                peak.hours.clone().map(at).fold(1.0, f64::max)
+            };
+            let peak = scenario.peaks.iter().map(of_peak).fold(1.0, f64::max);
+            model.weight / total * usual * peak
+        };
+        base * scenario.types.iter().enumerate().map(highest_of).sum::<f64>()
     }
 
     /// The rates of the quarter of an hour that holds this second, which lies after 1970.
@@ -107,9 +126,13 @@ fn day_like(scenario: &Scenario, date: NaiveDate) -> usize {
 }
 
 fn peak_factor(scenario: &Scenario, date: NaiveDate, hour: u32, type_index: usize) -> f64 {
-    let month_day = (date.month(), date.day());
+    peaks_factor(scenario, (date.month(), date.day()), hour, type_index)
+}
+
+/// Of the peaks of this month and day, those at one hour together.
+fn peaks_factor(scenario: &Scenario, date: (u32, u32), hour: u32, type_index: usize) -> f64 {
     let peaks = scenario.peaks.iter();
-    let now = peaks.filter(|peak| peak.date == month_day && peak.hours.contains(&hour));
+    let now = peaks.filter(|peak| peak.date == date && peak.hours.contains(&hour));
     now.map(|peak| peak.factors[type_index]).product()
 }
 

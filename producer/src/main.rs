@@ -12,7 +12,10 @@ use runtime::{init_telemetry, report_failure, shutdown_requested};
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
     let cli = Cli::from_args(std::env::args_os()).unwrap_or_else(|error| error.exit());
-    init_telemetry(&cli.config.log);
+    init_telemetry(match &cli.command {
+        Some(Command::Plan(arguments)) => &arguments.config.log,
+        _ => &cli.config.log,
+    });
     let outcome = match cli.command {
         None => run(cli.config, shutdown_requested()).await.map(drop),
         Some(Command::Plan(arguments)) => plan(&arguments),
@@ -43,7 +46,7 @@ fn plan(arguments: &PlanArgs) -> anyhow::Result<()> {
         ));
     }
     // A run without an end is described by one day.
-    let is_endless = config.to.is_none() && config.count.is_none();
+    let is_endless = config.to.is_none();
     let day = plan.draft.from.plus_micros(TimeDelta::days(1).num_microseconds().unwrap_or(0));
     let until = if config.to.is_none() { day } else { EventTime::END_ACCEPTED };
     let expected = preview::preview(&plan, partitions, until);

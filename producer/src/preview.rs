@@ -100,7 +100,8 @@ fn expected(plan: &Plan, span: &TimeSpan, of: Option<Option<event_model::EventTy
     let (start, end) = (second(span.start), second(span.end));
     let mut events = [0.0; 4];
     let mut quarter = (start / QUARTER_SECONDS as f64).floor() as i64 * QUARTER_SECONDS;
-    while (quarter as f64) < end {
+    // An anomaly may lie outside of the run.
+    while start < end && (quarter as f64) < end {
         let next = quarter + QUARTER_SECONDS;
         let seconds = end.min(next as f64) - start.max(quarter as f64);
         let rates = plan.draft.curve.rates(scenario, quarter);
@@ -165,11 +166,14 @@ fn time(plan: &Plan, preview: &Preview, is_endless: bool) -> String {
     let draft = &plan.draft;
     let event_seconds = (draft.to.micros() - draft.from.micros()) as f64 / MICROS_PER_SECOND as f64;
     let drawing = preview.drawing.mul_f64(preview.records);
+    let records = match plan.count {
+        u64::MAX if is_endless => return "until it is stopped".to_owned(),
+        count if is_endless => count as f64,
+        _ => preview.records,
+    };
     match (plan.pace.clock, plan.pace.per_second) {
-        _ if is_endless => "until it is stopped".to_owned(),
-        (_, Some(per_second)) => {
-            format!("{:.0} s at {per_second} a second", preview.records / per_second)
-        }
+        (_, Some(per_second)) => format!("{:.0} s at {per_second} a second", records / per_second),
+        _ if is_endless => format!("until {records} are sent"),
         (Clock::Sped { factor, .. }, None) => {
             format!("{:.0} s at {factor}x, longer if that reaches now", event_seconds / factor)
         }

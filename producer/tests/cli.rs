@@ -120,6 +120,26 @@ fn a_plan_says_what_would_come_and_sends_nothing() {
     assert!(paced.contains("kazakhstan") && paced.contains("at 1000 a second"), "{paced}");
     let endless = stdout("plan --seed 7 --scenario kazakhstan");
     assert!(endless.contains("no end") && endless.contains("until it is stopped"), "{endless}");
+    let counted = stdout("plan --seed 7 --from 2025-11-09 --speed 60x --count 100");
+    assert!(counted.contains("until 100 are sent"), "{counted}");
+}
+
+#[test]
+fn a_plan_leaves_out_a_spike_that_comes_after_the_run() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("scenario.toml");
+    let records = |spike: &str| {
+        std::fs::write(&path, format!("extends = \"default\"\n{spike}")).unwrap();
+        let plan = stdout(&format!(
+            "plan --seed 7 --from 2025-11-09T12:00:00Z --to 2025-11-09T12:10:00Z --scenario {}",
+            path.to_str().unwrap()
+        ));
+        plan.lines().find(|line| line.starts_with("records")).unwrap().to_owned()
+    };
+    let spike = "[[anomalies]]\nname = \"after\"\nfrom = \"2025-11-09T12:12:00Z\"\n\
+                 to = \"2025-11-09T12:14:00Z\"\nmagnitude = 5\n";
+    assert_eq!(records(spike), records(""));
+    assert_ne!(records(&spike.replace("12:12", "12:08")), records(""));
 }
 
 #[test]
@@ -145,6 +165,18 @@ fn the_truth_stands_in_its_file_and_ends_with_the_sums() {
     let end = &lines[lines.len() - 1];
     assert_eq!((end["kind"].as_str(), end["sent"].as_u64()), (Some("end"), Some(500)));
     assert_eq!(sent.lines().count(), 500);
+
+    let cut = folder.path().join("cut.ndjson");
+    let line = format!(
+        "--stdout --seed 7 --from 2025-11-09 --to 2025-11-10 --truth {}",
+        cut.to_str().unwrap()
+    );
+    let mut program = producer(&line).stdout(Stdio::piped()).spawn().unwrap();
+    // A reader that goes away: nobody knows what it has got.
+    drop(program.stdout.take());
+    assert!(program.wait().unwrap().success());
+    let cut = std::fs::read_to_string(&cut).unwrap();
+    assert!(!cut.contains("\"end\""), "{cut}");
 
     let nowhere = output("--stdout --from 2025-11-09 --count 5 --truth /no/such/folder/truth");
     assert_eq!(nowhere.status.code(), Some(1));

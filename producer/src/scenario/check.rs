@@ -29,6 +29,8 @@ pub(crate) const SUBSCRIBERS_MAX: u32 = 10_000_000;
 const TOWER_IDS: std::ops::RangeInclusive<u32> = 1_000..=9_999;
 /// Most days of a journey, so that it fits between those before and after.
 const JOURNEY_DAYS_MAX: u32 = 14;
+/// Nothing happens more often than so many times as often as usual.
+const FACTOR_MAX: f64 = 1_000.0;
 
 type Checked<T> = Result<T, String>;
 
@@ -97,6 +99,12 @@ fn weight(key: &str, value: f64) -> Checked<f64> {
     Ok(value)
 }
 
+/// How many times as much happens as usual.
+fn factor(key: &str, value: f64) -> Checked<f64> {
+    expect(key, value, (0.0..=FACTOR_MAX).contains(&value), "a factor from 0 to 1000")?;
+    Ok(value)
+}
+
 fn share(key: &str, value: f64) -> Checked<f64> {
     expect(key, value, (0.0..=1.0).contains(&value), "a share from 0 to 1")?;
     Ok(value)
@@ -114,6 +122,8 @@ fn regions(files: &[RegionFile]) -> Checked<Vec<Region>> {
         let length = file.name.chars().count();
         expect(&format!("{key}.name"), length, (1..=100).contains(&length), "1 to 100 characters")?;
         expect(&format!("{key}.name"), &file.name, file.name != "ALL", "a name not reserved")?;
+        let has_nul = file.name.contains('\0');
+        expect(&format!("{key}.name"), file.name.escape_debug(), !has_nul, "a name without NUL")?;
         let is_new = regions.iter().all(|region| region.name != file.name);
         expect(&format!("{key}.name"), &file.name, is_new, "a name that stands there once")?;
         let weight = weight(&format!("{key}.weight"), file.weight)?;
@@ -209,7 +219,7 @@ fn profiles(files: &BTreeMap<String, ProfileFile>) -> Checked<BTreeMap<&str, [[f
             }
         };
         for factor in week.iter().flatten() {
-            weight(&key, *factor)?;
+            self::factor(&key, *factor)?;
         }
         profiles.insert(name.as_str(), week);
     }
@@ -388,7 +398,7 @@ fn peak(file: &PeakFile) -> Checked<Peak> {
     let factors = [file.data_session, file.call, file.sms, file.balance_recharge];
     let factors = factors.map(|factor| factor.unwrap_or(1.0));
     for factor in factors {
-        weight(&key, factor)?;
+        self::factor(&key, factor)?;
     }
     let date = date(&key, &file.date)?;
     Ok(Peak { name: file.name.clone(), date, hours: from..to, factors })

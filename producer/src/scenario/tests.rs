@@ -72,6 +72,10 @@ fn a_bad_value_is_named_with_what_was_expected() {
         ),
         ("[[peaks]]\nname = \"X\"\ndate = \"01-01\"\nhours = [5, 5]", &["hours [5, 5]", "0 to 24"]),
         (
+            "[[peaks]]\nname = \"X\"\ndate = \"01-01\"\nhours = [5, 6]\ncall = 1e12",
+            &["peaks `X`", "0 to 1000"],
+        ),
+        (
             "[faults]\nlate = { share = 1.5, seconds = [1, 2] }",
             &["faults.late.share: 1.5", "0 to 1"],
         ),

@@ -10,7 +10,7 @@ use super::super::{
     Anomaly, Delay, Faults, Malformed, Region, SilentPartition, SilentRegion, SkewedClocks, TYPES,
     TimeSpan, type_name,
 };
-use super::{Checked, expect, share, weight, wrong};
+use super::{Checked, expect, factor, share, wrong};
 use crate::config::parse_time;
 
 /// Most seconds by which anything is late, or a clock wrong.
@@ -105,8 +105,7 @@ pub(super) fn anomalies(files: &[AnomalyFile], regions: &[Region]) -> Checked<Ve
     let mut anomalies = Vec::new();
     for file in files {
         let key = format!("anomalies `{}`", file.name);
-        let magnitude = weight(&key, file.magnitude)?;
-        expect(&key, magnitude, magnitude <= 1_000.0, "a magnitude up to 1000")?;
+        let magnitude = factor(&key, file.magnitude)?;
         let kind = if magnitude > 1.0 { "spike" } else { "drop" };
         let event_type = match &file.event_type {
             None => None,
