@@ -100,7 +100,8 @@ class Stack:
             lines = self.run(str(self.producer), "--stdout", *without_rate(arguments)).stdout
             expected = lines.count("\n")
         producer = subprocess.Popen(
-            [str(self.producer), *arguments], cwd=self.folder, stdin=subprocess.DEVNULL,
+            # It may still be starting when the block takes Kafka away, which is back after half a minute.
+            [str(self.producer), "--wait", "2m", *arguments], cwd=self.folder, stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
         )
         try:

@@ -49,6 +49,17 @@ pub struct LoggedRecord {
 }
 
 impl Topic {
+    /// How many members the consumer group has that [`crate::Pipeline`] gives its streamers.
+    ///
+    /// # Errors
+    /// The broker's.
+    pub fn group_members(&self) -> Result<usize> {
+        let client: BaseConsumer =
+            ClientConfig::new().set("bootstrap.servers", &self.bootstrap).create()?;
+        let list = client.fetch_group_list(Some(&self.name), REQUEST_TIMEOUT)?;
+        Ok(list.groups().iter().map(|group| group.members().len()).sum())
+    }
+
     /// Creates a topic whose records the broker stamps.
     ///
     /// # Errors

@@ -6,6 +6,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::thread::JoinHandle;
 
 use anyhow::Context;
 use rdkafka::consumer::{CommitMode, Consumer};
@@ -26,6 +27,7 @@ pub(crate) struct Writer {
     pub(crate) reports: Receiver<FlushReport>,
     /// Set when nobody waits for a flush any more: a failing one is then not tried again.
     pub(crate) give_up: Arc<AtomicBool>,
+    thread: JoinHandle<()>,
 }
 
 impl Writer {
@@ -51,11 +53,17 @@ impl Writer {
             give_up: Arc::clone(&give_up),
             executor,
         };
-        std::thread::Builder::new()
+        let thread = std::thread::Builder::new()
             .name("writer".to_owned())
             .spawn(move || task.run(&batch_inbox, &report_outbox))
             .context("starting a writer thread")?;
-        Ok(Writer { batches, reports, give_up })
+        Ok(Writer { batches, reports, give_up, thread })
+    }
+
+    /// Lets it end, after an attempt that is under way. Then it holds no client any more, and commits nothing.
+    pub(crate) fn dismiss(self) -> JoinHandle<()> {
+        self.give_up.store(true, Ordering::Relaxed);
+        self.thread
     }
 }
 

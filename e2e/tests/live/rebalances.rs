@@ -47,6 +47,26 @@ fn partitions_move_between_workers_and_processes_and_nothing_is_lost_or_counted_
     Ok(())
 }
 
+/// Or the next one would wait for the end of its session, 6 s, before it reads. Each stop has a last flush, and
+/// offsets that are committed with it.
+#[test]
+fn whoever_stops_has_left_the_group_when_it_ends() -> Result<()> {
+    let mut pipeline = Pipeline::new(PARTITIONS)?;
+    let range = ["--from", "2025-11-09", "--to", "2026-03-01", "--seed", "3", "--rate", "1000"];
+    let producer = pipeline.start("producer", &range)?;
+    for stop in 0..3 {
+        let before = pipeline.database.progress();
+        let streamer = start(&pipeline, &["--workers", "2"])?;
+        pipeline.wait_for_progress_from(before)?;
+        streamer.terminate()?;
+        streamer.end()?.expect(0)?;
+        assert_eq!(pipeline.topic.group_members()?, 0, "stop {stop}");
+    }
+    producer.terminate()?;
+    producer.end()?.expect(0)?;
+    Ok(())
+}
+
 #[test]
 fn a_member_that_joins_takes_its_share_and_the_rest_is_neither_given_up_nor_begun_anew()
 -> Result<()> {
