@@ -47,11 +47,18 @@ impl Loader {
                 Err(error) => tracing::warn!("new partitions have no row yet: {error:#}"),
             }
         }
-        anyhow::ensure!(
-            !rows.is_empty(),
-            "stream_progress or settings lack rows for partitions {partitions:?} of {}",
-            self.identity.topic
-        );
+        let has_row = |partition: &&i32| rows.iter().any(|row| row.partition == **partition);
+        let lacking: Vec<&i32> = partitions.iter().filter(|id| !has_row(id)).collect();
+        if !lacking.is_empty() {
+            let missing = anyhow::anyhow!(
+                "stream_progress or settings lack rows for partitions {lacking:?} of {}",
+                self.identity.topic
+            );
+            if rows.is_empty() {
+                return Err(missing);
+            }
+            tracing::warn!("{missing}");
+        }
         let (client, topic) = (&self.client, &self.identity.topic);
         let asked = rows.iter().map(|row| row.partition);
         let ends: BTreeMap<i32, LogEnds> = self
