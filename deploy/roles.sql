@@ -21,7 +21,7 @@ BEGIN
 END $$;
 
 -- the streamer
-GRANT SELECT ON _sqlx_migrations, completeness TO pipeline_streamer;
+GRANT SELECT ON _sqlx_migrations, schema_compatibility, completeness TO pipeline_streamer;
 GRANT SELECT, INSERT ON settings TO pipeline_streamer;
 GRANT SELECT, INSERT, UPDATE ON stream_progress, real_time_metrics, late_metrics, day_ledger TO pipeline_streamer;
 GRANT SELECT, INSERT, UPDATE ON subscriber_sketches TO pipeline_streamer;
@@ -31,12 +31,12 @@ GRANT SELECT ON daily_stats, batch_runs, day_states, anomalies, detector_progres
     TO pipeline_streamer; -- for --metrics-addr alone
 
 -- streamer detect; a user that runs `streamer run --detect` needs both
-GRANT SELECT ON _sqlx_migrations, settings, current_progress, real_time_metrics TO pipeline_detector;
+GRANT SELECT ON _sqlx_migrations, schema_compatibility, settings, current_progress, real_time_metrics TO pipeline_detector;
 GRANT SELECT, INSERT, UPDATE ON anomalies, detector_progress TO pipeline_detector;
 
 -- the batcher
-GRANT SELECT ON _sqlx_migrations, settings, current_progress, real_time_metrics, late_metrics, day_ledger,
-    daily_stats, batch_runs, day_states, subscriber_sketches TO pipeline_batcher;
+GRANT SELECT ON _sqlx_migrations, schema_compatibility, settings, current_progress, real_time_metrics, late_metrics,
+    day_ledger, daily_stats, batch_runs, day_states, subscriber_sketches TO pipeline_batcher;
 GRANT INSERT, UPDATE, DELETE ON daily_stats TO pipeline_batcher;
 GRANT INSERT, UPDATE ON batch_runs TO pipeline_batcher;
 

@@ -14,14 +14,13 @@ use sqlx::{AssertSqlSafe, Connection, FromRow};
 use crate::StoreError;
 use crate::daily::UnusableRow;
 use crate::migrate::{Schema, examine_schema, migrate, run_migrations};
+use crate::schema_locks::with_short_lock_waits;
 
 /// A report lists at most this many doubled keys (I-6); the rest are counted.
 pub const DOUBLED_KEYS_LISTED_MAX: usize = 20;
 
 /// Key of the advisory lock under which tables are adopted. "adopt" in ASCII.
 const ADOPT_LOCK: i64 = 0x61_646f_7074;
-/// How long to wait for whoever still uses the tables: everybody else queues up behind us.
-const SET_LOCK_TIMEOUT: &str = "SET LOCAL lock_timeout = '10s'";
 
 /// What was adopted.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -146,9 +145,16 @@ pub(crate) async fn replaced_tables(
 /// when anything fails before COMMIT (nothing was changed then), or those of
 /// [`migrate`](crate::migrate).
 pub async fn adopt(connection: &mut PgConnection) -> Result<Adoption, StoreError> {
+    let adoption =
+        with_short_lock_waits(connection, async |connection| adopt_once(connection).await).await?;
+    migrate(connection).await?;
+    Ok(adoption)
+}
+
+/// One transaction.
+async fn adopt_once(connection: &mut PgConnection) -> Result<Adoption, StoreError> {
     let mut transaction =
         connection.begin().await.map_err(StoreError::sql("beginning the adoption"))?;
-    run(&mut transaction, SET_LOCK_TIMEOUT, "preparing").await?;
     // A second program that adopts waits here, and then finds that there is nothing left to do.
     sqlx::query("SELECT pg_advisory_xact_lock($1)")
         .bind(ADOPT_LOCK)
@@ -160,7 +166,6 @@ pub async fn adopt(connection: &mut PgConnection) -> Result<Adoption, StoreError
         Schema::Ours(_) => Adoption::default(),
     };
     transaction.commit().await.map_err(StoreError::sql("committing the adoption"))?;
-    migrate(connection).await?;
     Ok(adoption)
 }
 

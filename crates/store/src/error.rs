@@ -61,11 +61,22 @@ pub enum StoreError {
         "the database schema is not up to date; run `streamer migrate` as the owner of the database"
     )]
     NeedsMigration(#[source] Option<Box<sqlx::migrate::MigrateError>>),
-    /// The schema is newer than this program.
+    /// The schema is newer than this program, and this program may not run on it.
     #[error(
-        "the database schema has migration {0}, which this program does not know; install a newer version of it"
+        "the database schema has migration {0}, on which a program this old can't run; install a newer version of it"
     )]
     SchemaTooNew(i64),
+    /// The schema could not be changed because somebody holds a table.
+    #[error(
+        "the schema could not be changed within {waited:?}: {holders}; let that session end, or end it \
+         with SELECT pg_terminate_backend(PID), and start again"
+    )]
+    TablesInUse {
+        /// How long it was tried.
+        waited: std::time::Duration,
+        /// The sessions that hold our tables.
+        holders: String,
+    },
     /// No program has stored the settings yet.
     #[error("the database has no settings yet; the first start of the streamer stores them")]
     NoSettings,
@@ -111,7 +122,7 @@ pub enum StoreError {
     #[error("the database has not answered for {0:?}")]
     NoAnswer(std::time::Duration),
     /// Any other statement that failed.
-    #[error("{doing} failed")]
+    #[error("{doing} failed{}", remedy(source).unwrap_or_default())]
     Sql {
         /// What was being done.
         doing: &'static str,
@@ -119,6 +130,23 @@ pub enum StoreError {
         #[source]
         source: sqlx::Error,
     },
+}
+
+/// What mends a failure that no waiting cures, to be said behind what failed.
+fn remedy(source: &sqlx::Error) -> Option<&'static str> {
+    let error = source.as_database_error()?;
+    match error.code()?.as_ref() {
+        "55000" if error.message().contains("replica identity") => Some(
+            "; a publication holds a table that has no replica identity: \
+             ALTER TABLE … REPLICA IDENTITY FULL, or take the table out of the publication",
+        ),
+        "42501" => Some("; a right is missing: run deploy/roles.sql as the owner of the database"),
+        "42P01" | "42703" => Some(
+            "; a table or column of ours is gone, or search_path differs: docs/operations.md, \
+             \"Messages about the database\"",
+        ),
+        _ => None,
+    }
 }
 
 impl StoreError {
@@ -144,6 +172,8 @@ impl StoreError {
         match self {
             StoreError::Sql { .. } | StoreError::Connect { .. } => match self.sqlstate() {
                 None => true,
+                // object not in prerequisite state: a published table without replica identity
+                Some(state) if state == "55000" => false,
                 Some(state) => matches!(
                     &state[..2],
                     // connection, transaction rollback (deadlock, serialisation), insufficient

@@ -102,6 +102,9 @@ impl Flusher {
             self.connection = None;
             self.failed_attempts.fetch_add(1, Ordering::Relaxed);
             report_failed_attempt(&error, wait);
+            if !error.is_retryable() {
+                self.note_refusal(&protocol, &error).await;
+            }
             action = if error.is_timeout() {
                 protocol.next(FlushAnswer::TimedOut)
             } else {
@@ -117,6 +120,20 @@ impl Flusher {
             wait = (wait * 2).min(RETRY_CAP);
         }
         protocol.into_report()
+    }
+
+    /// Leaves word beside the positions, for `streamer status`. Not a part of any result, so it does
+    /// not matter whether it succeeds.
+    async fn note_refusal(&self, protocol: &FlushProtocol, error: &StoreError) {
+        let noting = async {
+            let mut connection = connect(&self.database_url, Session::Flush).await?;
+            note_refusal(&mut connection, &self.identity.topic, protocol, error).await
+        };
+        match tokio::time::timeout(ATTEMPT_DEADLINE, noting).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::debug!("the refusal was not stored: {error}"),
+            Err(_) => tracing::debug!("the refusal was not stored: no answer"),
+        }
     }
 
     /// One transaction. An error says nothing about whether it was committed.
@@ -162,8 +179,12 @@ impl Flusher {
     }
 }
 
+fn cause_of(error: &StoreError) -> String {
+    std::error::Error::source(error).map(ToString::to_string).unwrap_or_default()
+}
+
 fn report_failed_attempt(error: &StoreError, wait: Duration) {
-    let cause = std::error::Error::source(error).map(ToString::to_string).unwrap_or_default();
+    let cause = cause_of(error);
     if error.is_retryable() {
         tracing::warn!("flush not stored, trying again in {wait:?}: {error}: {cause}");
     } else {
@@ -204,6 +225,28 @@ async fn lock_positions(
         .map(locked)
         .collect::<Result<_, sqlx::Error>>()
         .map_err(StoreError::sql("locking the positions"))
+}
+
+async fn note_refusal(
+    connection: &mut PgConnection,
+    topic: &str,
+    protocol: &FlushProtocol,
+    error: &StoreError,
+) -> Result<(), StoreError> {
+    let row =
+        |part: &FlushPart| (part.stored.generation, (part.partition, part.stored.next.offset()));
+    let (generations, rest): (Vec<i32>, Vec<(i32, i64)>) = protocol.pending().map(row).unzip();
+    let (partitions, positions): (Vec<i32>, Vec<i64>) = rest.into_iter().unzip();
+    sqlx::query(include_str!("queries/note_refusal.sql"))
+        .bind(topic)
+        .bind(generations)
+        .bind(partitions)
+        .bind(positions)
+        .bind(format!("{error}: {}", cause_of(error)).replace('\0', "\u{fffd}"))
+        .execute(connection)
+        .await
+        .map_err(StoreError::sql("noting why nothing can be stored"))?;
+    Ok(())
 }
 
 /// Everything between the comparison and COMMIT, in the order in which every writer does it.

@@ -25,6 +25,7 @@ mod progress;
 mod recount;
 mod refusal;
 mod replay;
+mod schema_locks;
 mod settings;
 mod sketches;
 mod status;

@@ -1,16 +1,20 @@
 //! Brings the schema up to date, and does no DDL at all when it already is: a least-privilege role
 //! must be able to start the programs.
+//!
+//! A schema that is newer than the program is usable while every later migration says so in
+//! `schema_compatibility`; so releases N and N − 1 run beside each other.
 
 use sqlx::migrate::{MigrateError, Migrator};
 use sqlx::postgres::PgConnection;
 
 use crate::StoreError;
 use crate::adopt::{ReplacedTable, replaced_tables};
+use crate::schema_locks::with_short_lock_waits;
 
 static MIGRATOR: Migrator = sqlx::migrate!("../../migrations");
 
 /// Names that a first migration would create; each must not exist before it.
-const OUR_TABLES: [&str; 14] = [
+pub(crate) const OUR_TABLES: [&str; 15] = [
     "gaps",
     "settings",
     "stream_progress",
@@ -25,12 +29,13 @@ const OUR_TABLES: [&str; 14] = [
     "batch_runs",
     "anomalies",
     "detector_progress",
+    "schema_compatibility",
 ];
 
 /// How the database's schema compares with this program's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SchemaState {
-    /// The same.
+    /// The same, or a newer one on which this program may run.
     Current,
     /// Empty, or an older version of ours.
     Behind,
@@ -97,27 +102,55 @@ pub(crate) async fn examine_schema(connection: &mut PgConnection) -> Result<Sche
 async fn compare_history(connection: &mut PgConnection) -> Result<SchemaState, StoreError> {
     let applied: Vec<i64> =
         sqlx::query_scalar("SELECT version FROM _sqlx_migrations WHERE success ORDER BY version")
-            .fetch_all(connection)
+            .fetch_all(&mut *connection)
             .await
             .map_err(StoreError::sql("reading the schema's version"))?;
     let known: Vec<i64> = MIGRATOR.iter().map(|migration| migration.version).collect();
-    if let Some(unknown) = applied.iter().find(|version| !known.contains(version)) {
-        return Err(StoreError::SchemaTooNew(*unknown));
+    let later: Vec<i64> =
+        applied.iter().copied().filter(|version| !known.contains(version)).collect();
+    if !later.is_empty() {
+        ensure_compatible(connection, &known, &later).await?;
     }
-    Ok(if applied == known { SchemaState::Current } else { SchemaState::Behind })
+    let is_missing = |version: &i64| !applied.contains(version);
+    Ok(if known.iter().any(is_missing) { SchemaState::Behind } else { SchemaState::Current })
+}
+
+/// Fails unless each of the later migrations permits programs that know no more than these.
+async fn ensure_compatible(
+    connection: &mut PgConnection,
+    known: &[i64],
+    later: &[i64],
+) -> Result<(), StoreError> {
+    let permitted: Vec<i64> = sqlx::query_scalar(
+        "SELECT migration FROM schema_compatibility
+         WHERE migration = ANY($1) AND oldest_program <= $2",
+    )
+    .bind(later)
+    .bind(known.iter().max())
+    .fetch_all(connection)
+    .await
+    .map_err(StoreError::sql("reading which programs may run on this schema"))?;
+    match later.iter().find(|version| !permitted.contains(version)) {
+        Some(refusing) => Err(StoreError::SchemaTooNew(*refusing)),
+        None => Ok(()),
+    }
 }
 
 /// Applies what is missing. Safe when several programs do it at once: sqlx holds an advisory lock.
+/// Waits for a table that is in use, in short tries, so that others are not kept from it.
 ///
 /// # Errors
-/// Those of [`schema_state`], and [`StoreError::NeedsMigration`] when the role may not change the
-/// schema.
+/// Those of [`schema_state`], [`StoreError::TablesInUse`], and [`StoreError::NeedsMigration`] when
+/// the role may not change the schema.
 pub async fn migrate(connection: &mut PgConnection) -> Result<(), StoreError> {
     if schema_state(connection).await? == SchemaState::Current {
         return Ok(());
     }
-    let failed = |error| StoreError::NeedsMigration(Some(Box::new(error)));
-    run_migrations(connection).await.map_err(failed)?;
+    with_short_lock_waits(connection, async |connection| {
+        let migrated = run_migrations(connection).await;
+        migrated.map_err(|error| StoreError::NeedsMigration(Some(Box::new(error))))
+    })
+    .await?;
     tracing::info!("the database schema is up to date");
     Ok(())
 }
@@ -156,5 +189,17 @@ mod tests {
             .map(|three| three[2])
             .collect();
         assert_eq!(created, BTreeSet::from(OUR_TABLES));
+    }
+
+    #[test]
+    fn every_migration_says_which_programs_may_run_on_its_schema() {
+        const FIRST: i64 = 7;
+        for migration in MIGRATOR.iter().filter(|migration| migration.version >= FIRST) {
+            let says = format!(
+                "INSERT INTO schema_compatibility (migration, oldest_program) VALUES ({}, ",
+                migration.version
+            );
+            assert!(migration.sql.as_str().contains(&says), "{}: {says}…", migration.description);
+        }
     }
 }

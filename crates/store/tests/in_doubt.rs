@@ -4,6 +4,7 @@
 
 use std::time::Duration;
 
+use event_model::{EventTime, EventView};
 use store::{Flusher, PgConnection, Session, WriterIdentity};
 use windowing::{Delta, FlushBatch, FlushPart, PartOutcome, Position, Progress};
 
@@ -28,10 +29,29 @@ fn batch() -> FlushBatch {
     FlushBatch { parts: vec![part] }
 }
 
-async fn flush(url: String) -> PartOutcome {
+/// The same, where the record at offset 4 is an event.
+fn batch_with_an_event() -> FlushBatch {
+    let mut batch = batch();
+    let part = &mut batch.parts[0];
+    part.new.counters.skipped = 4;
+    part.new.counters.on_time = 1;
+    part.delta.on_time.add_event(&EventView {
+        event_type: "call".into(),
+        region: "Osh".into(),
+        event_time: EventTime::from_micros(0),
+        duration_seconds: 7,
+        data_micro_mb: 0,
+        amount_micro_tenge: 0,
+        subscriber_id: None,
+        msisdn: None,
+    });
+    batch
+}
+
+async fn flush(url: String, batch: FlushBatch) -> PartOutcome {
     let [topic, group_id, owner] = ["t", "g", "host:1:0"].map(str::to_owned);
     let mut flusher = Flusher::new(url, WriterIdentity { topic, group_id, owner });
-    flusher.flush(batch(), Vec::new(), || false).await.parts.remove(0).3
+    flusher.flush(batch, Vec::new(), || false).await.parts.remove(0).3
 }
 
 async fn run(connection: &mut PgConnection, statements: &'static str) {
@@ -72,9 +92,45 @@ async fn a_flush_waits_for_a_backend_that_may_still_commit_and_goes_by_what_it_d
         let moving = "BEGIN; UPDATE stream_progress SET next_offset = 5, skipped = 5";
         run(&mut old_backend, moving).await;
 
-        let flushing = tokio::spawn(flush(url));
+        let flushing = tokio::spawn(flush(url, batch()));
         wait_until_somebody_waits(&mut watcher).await;
         run(&mut old_backend, end).await;
         assert_eq!(flushing.await.unwrap(), expected, "{end}");
     }
+}
+
+#[tokio::test]
+async fn a_flush_that_no_waiting_cures_leaves_word_until_one_is_stored() {
+    let url = sandbox::fresh_database().unwrap();
+    let mut watcher = store::connect(&url, Session::Batch).await.unwrap();
+    store::migrate(&mut watcher).await.unwrap();
+    // As before the migration that gave the table an identity.
+    run(
+        &mut watcher,
+        "INSERT INTO stream_progress (topic, generation, partition, first_offset, next_offset)
+         VALUES ('t', 0, 0, 0, 0);
+         ALTER TABLE stream_progress REPLICA IDENTITY USING INDEX stream_progress_pkey;
+         ALTER TABLE real_time_metrics REPLICA IDENTITY NOTHING;
+         CREATE PUBLICATION everything FOR ALL TABLES",
+    )
+    .await;
+    let flushing = tokio::spawn(flush(url, batch_with_an_event()));
+    let noting = async {
+        loop {
+            let status = store::pipeline_status(&mut watcher).await.unwrap();
+            if let Some(reason) = status.partitions[0].flush_refused.clone() {
+                return reason;
+            }
+        }
+    };
+    let reason = tokio::time::timeout(DEADLINE, noting).await.expect("it leaves word");
+    for part in ["storing into real_time_metrics", "REPLICA IDENTITY FULL", "real_time_metrics"] {
+        assert!(reason.contains(part), "{part}: {reason}");
+    }
+
+    run(&mut watcher, "ALTER TABLE real_time_metrics REPLICA IDENTITY FULL").await;
+    assert_eq!(flushing.await.unwrap(), PartOutcome::Committed);
+    let status = store::pipeline_status(&mut watcher).await.unwrap();
+    assert_eq!(status.partitions[0].flush_refused, None);
+    assert_eq!(status.partitions[0].on_time, 1);
 }

@@ -62,6 +62,8 @@ pub(crate) enum State {
     Stalled,
     /// Nothing is unread, and nobody has looked for long.
     Unattended,
+    /// It is read, and the database stores none of it until somebody mends something.
+    Refused,
     /// Records between the position and the oldest one kept are gone.
     Overtaken,
     /// The log ends before the position.
@@ -141,6 +143,7 @@ impl State {
             State::NotTakenUp => "not_taken_up",
             State::Stalled => "stalled",
             State::Unattended => "unattended",
+            State::Refused => "refused",
             State::Overtaken => "overtaken",
             State::BeyondEnd => "beyond_end",
             State::Missing => "missing",
@@ -157,6 +160,7 @@ impl State {
             State::CatchingUp | State::NotTakenUp => Verdict::CatchingUp,
             State::Stalled
             | State::Unattended
+            | State::Refused
             | State::Overtaken
             | State::BeyondEnd
             | State::Missing => Verdict::Stalled,
@@ -259,6 +263,7 @@ fn judge_stored(
         (Some(None), _) => State::Missing,
         (Some(Some(_)), None) => State::BeyondEnd,
         (Some(Some(ends)), _) if row.next_offset < ends.low => State::Overtaken,
+        _ if row.flush_refused.is_some() => State::Refused,
         (_, Some(0)) if is_neglected => State::Unattended,
         _ if is_neglected => State::Stalled,
         _ if is_behind => State::CatchingUp,
@@ -325,6 +330,7 @@ fn detail(report: &PartitionReport, ends: Option<LogEnds>) -> String {
     match (report.state, ends) {
         (State::UpToDate | State::Retired | State::Unknown | State::NotTakenUp, _) => String::new(),
         (State::Halted, _) => row.halted_reason.clone().unwrap_or_default(),
+        (State::Refused, _) => row.flush_refused.clone().unwrap_or_default(),
         (State::CatchingUp, _) => unread(),
         (State::Stalled, _) => format!("{}, {written}", unread()),
         (State::Unattended, _) => format!("nothing is unread, but the row was {written}"),

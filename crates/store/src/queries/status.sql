@@ -3,6 +3,7 @@ SELECT DISTINCT ON (topic, partition)
        topic, generation, partition, retired_at IS NOT NULL AS is_retired, owner, group_id,
        next_offset, on_time, late, dead, gap, skipped,
        watermark, complete_through, caught_up_at, witness_timestamp_ms, halted_reason, updated_at,
+       CASE WHEN flush_refused_at >= updated_at THEN flush_refused END AS flush_refused,
        max_ahead_ms, max_behind_ms,
        (sum_behind_ms / NULLIF(on_time + late, 0))::double precision AS mean_behind_ms
 FROM stream_progress

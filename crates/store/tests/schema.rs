@@ -1,0 +1,137 @@
+//! Changing the schema beside programs and readers that use it, and programs beside a schema that
+//! has moved on, on a real PostgreSQL.
+#![allow(clippy::unwrap_used, reason = "in a test, a panic is the report")]
+
+use std::time::Duration;
+
+use sqlx::AssertSqlSafe;
+use store::{PgConnection, SchemaState, Session, StoreError, schema_state};
+
+/// More than enough for what must end by itself.
+const DEADLINE: Duration = Duration::from_secs(60);
+
+async fn connect(url: &str) -> PgConnection {
+    store::connect(url, Session::Batch).await.unwrap()
+}
+
+async fn migrated() -> (String, PgConnection) {
+    let url = sandbox::fresh_database().unwrap();
+    let mut connection = connect(&url).await;
+    store::migrate(&mut connection).await.unwrap();
+    (url, connection)
+}
+
+async fn execute(connection: &mut PgConnection, statements: &str) {
+    sqlx::raw_sql(AssertSqlSafe(statements.to_owned())).execute(connection).await.unwrap();
+}
+
+/// Takes the schema back to before the migration that sets replica identities, which needs tables
+/// that others may use.
+const TAKE_BACK: &str = "
+    DELETE FROM _sqlx_migrations WHERE version = 8;
+    DELETE FROM schema_compatibility WHERE migration = 8;
+    ALTER TABLE stream_progress DROP COLUMN flush_refused, DROP COLUMN flush_refused_at;";
+
+#[tokio::test]
+async fn a_migration_that_waits_for_a_reader_lets_other_readers_pass() {
+    tokio::task::LocalSet::new().run_until(wait_for_a_reader()).await;
+}
+
+async fn wait_for_a_reader() {
+    let (url, mut connection) = migrated().await;
+    execute(&mut connection, TAKE_BACK).await;
+    let mut long_reader = connect(&url).await;
+    execute(&mut long_reader, "BEGIN; SELECT COUNT(*) FROM daily_stats").await;
+
+    let migrating = {
+        let url = url.clone();
+        tokio::task::spawn_local(async move { store::migrate(&mut connect(&url).await).await })
+    };
+    // Others come while it tries: each waits no longer than it does, and none fails.
+    let mut reader = connect(&url).await;
+    execute(&mut reader, "SET statement_timeout = '3s'").await;
+    let mut has_waited = false;
+    let waiting = async {
+        while !has_waited {
+            execute(&mut reader, "SELECT COUNT(*) FROM daily_stats").await;
+            has_waited = sqlx::query_scalar(
+                "SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted AND mode = 'AccessExclusiveLock')",
+            )
+            .fetch_one(&mut reader)
+            .await
+            .unwrap();
+        }
+        execute(&mut reader, "SELECT COUNT(*) FROM daily_stats").await;
+    };
+    tokio::time::timeout(DEADLINE, waiting).await.expect("the migration waits for the reader");
+    assert!(!migrating.is_finished());
+
+    execute(&mut long_reader, "ROLLBACK").await;
+    let migrated = tokio::time::timeout(DEADLINE, migrating).await.expect("it goes on by itself");
+    migrated.unwrap().unwrap();
+    assert_eq!(schema_state(&mut connection).await.unwrap(), SchemaState::Current);
+}
+
+#[tokio::test]
+async fn a_program_runs_on_a_later_schema_that_permits_it_and_on_no_other() {
+    for (compatibility, is_permitted) in [
+        (Some(8), true),
+        (Some(1), true),
+        // Only programs that know this migration.
+        (Some(1000), false),
+        // It says nothing.
+        (None, false),
+    ] {
+        let (_, mut connection) = migrated().await;
+        execute(
+            &mut connection,
+            "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time)
+             VALUES (1000, 'later', true, '', 0)",
+        )
+        .await;
+        if let Some(oldest_program) = compatibility {
+            let insert =
+                format!("INSERT INTO schema_compatibility VALUES (1000, {oldest_program})");
+            execute(&mut connection, &insert).await;
+        }
+        let state = schema_state(&mut connection).await;
+        match state {
+            Ok(SchemaState::Current) => {
+                assert!(is_permitted, "{compatibility:?}");
+                // Nothing to do, and nothing is done.
+                store::migrate(&mut connection).await.unwrap();
+            }
+            Err(StoreError::SchemaTooNew(1000)) => assert!(!is_permitted, "{compatibility:?}"),
+            other => panic!("{compatibility:?}: {other:?}"),
+        }
+    }
+}
+
+#[tokio::test]
+async fn every_table_can_be_published() {
+    let (_, mut connection) = migrated().await;
+    execute(&mut connection, "CREATE PUBLICATION everything FOR ALL TABLES").await;
+    let tables: Vec<String> = sqlx::query_scalar(
+        "SELECT relname::text FROM pg_class
+         WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace ORDER BY relname",
+    )
+    .fetch_all(&mut connection)
+    .await
+    .unwrap();
+    assert!(tables.contains(&"real_time_metrics".to_owned()), "{tables:?}");
+    for table in tables {
+        // PostgreSQL refuses these before it looks for rows.
+        let column: String = sqlx::query_scalar(
+            "SELECT attname::text FROM pg_attribute
+             WHERE attrelid = $1::regclass AND attnum > 0 AND attgenerated = '' AND attidentity = ''
+             ORDER BY attnum LIMIT 1",
+        )
+        .bind(&table)
+        .fetch_one(&mut connection)
+        .await
+        .unwrap();
+        execute(&mut connection, &format!("UPDATE {table} SET {column} = {column} WHERE false"))
+            .await;
+        execute(&mut connection, &format!("DELETE FROM {table} WHERE false")).await;
+    }
+}

@@ -1,0 +1,16 @@
+-- Every table that is updated or deleted from can be part of a publication: FOR ALL TABLES, as change
+-- data capture and logical replication set it up. Without a replica identity PostgreSQL refuses every
+-- UPDATE and DELETE of a published table.
+INSERT INTO schema_compatibility (migration, oldest_program) VALUES (8, 6);
+
+-- Its unique key has no NULLs, so it can serve as a primary key does.
+ALTER TABLE daily_stats REPLICA IDENTITY USING INDEX daily_stats_date_event_type_region_key;
+-- Its unique index is partial (WHERE own), which can't name a row to a subscriber; all columns can.
+-- This costs write-ahead log only where wal_level is logical.
+ALTER TABLE real_time_metrics REPLICA IDENTITY FULL;
+
+-- Why no flush of this partition can be stored until somebody mends the database, and when that was
+-- found. The reason counts while it is not older than updated_at: a flush that is stored ends it.
+ALTER TABLE stream_progress
+    ADD COLUMN flush_refused TEXT,
+    ADD COLUMN flush_refused_at TIMESTAMP;
