@@ -1,7 +1,7 @@
 # Everything that a newcomer or CI runs. `make` alone lists it.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test sim fuzz mutants torture deny test-kraft test-airflow test-compose lint docs check-compose check-alerts bench bench-all bench-page bench-curves bench-scaling bench-latency bench-producer bench-batcher bench-flush bench-micro build images sandbox setup setup-tests score-anomalies
+.PHONY: help demo test sim fuzz mutants torture deny test-kraft test-airflow test-compose test-upgrade lint docs check-compose check-alerts bench bench-all bench-page bench-curves bench-scaling bench-latency bench-producer bench-batcher bench-flush bench-micro build images sandbox setup setup-tests score-anomalies
 
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 # The streamer that tests can end at named points; no other build has these.
@@ -40,6 +40,9 @@ fuzz: ## Decoder and core with made-up input, FUZZ_SECONDS=300 each; installs a 
 
 mutants: setup ## Plants bugs and shows which test catches each; MUTANTS=core: without real services
 	tests/mutants/run $(MUTANTS)
+
+test-upgrade: setup ## The release before beside this one, on one topic and database, with kills; before a migration lands
+	tests/upgrade/run
 
 torture: setup ## Faults in numbers, on real services: 20 minutes; docs/reliability.md. TORTURE_KILLS=10 and the like for fewer
 	.ci/torture

@@ -9,7 +9,7 @@ DO $$
 DECLARE
     program TEXT;
 BEGIN
-    FOREACH program IN ARRAY ARRAY['streamer', 'detector', 'batcher', 'reader', 'operator'] LOOP
+    FOREACH program IN ARRAY ARRAY['streamer', 'detector', 'batcher', 'reader', 'operator', 'dashboards'] LOOP
         BEGIN
             EXECUTE format('CREATE ROLE %I NOLOGIN', 'pipeline_' || program);
         EXCEPTION WHEN duplicate_object OR unique_violation THEN
@@ -42,6 +42,12 @@ GRANT INSERT, UPDATE ON batch_runs TO pipeline_batcher;
 
 -- status, verify, gaps, health, settings show, and people who only look
 GRANT SELECT ON ALL TABLES IN SCHEMA public TO pipeline_reader;
+
+-- Grafana's dashboards, which anybody in the house may look at. Of dead letters how many there are, and
+-- why: what a record held, numbers of subscribers perhaps, is not for everybody.
+GRANT SELECT ON real_time_metrics, daily_stats, day_ledger, anomalies, detector_progress TO pipeline_dashboards;
+GRANT SELECT (topic, generation, partition, "offset", reason, record_timestamp, stored_at) ON dead_letters
+    TO pipeline_dashboards;
 
 -- operators: accept-gap, retire, settings set, dead-letters replay; and all that readers may
 GRANT SELECT ON ALL TABLES IN SCHEMA public TO pipeline_operator;

@@ -24,7 +24,7 @@ const DATE: &str = "2025-11-09";
 const ENDS: LogEnds =
     LogEnds { low: Position::at(0), high: Position::at(4), asked_at: EventTime::from_micros(0) };
 
-/// A migrated database whose four roles have the rights of the script.
+/// A migrated database whose roles have the rights of the script.
 async fn database_with_roles() -> String {
     let url = sandbox::fresh_database().unwrap();
     let mut owner = store::connect(&url, Session::Batch).await.unwrap();
@@ -247,6 +247,24 @@ async fn replay(operator: &mut PgConnection) {
     assert_eq!(store::interrupted_replays(operator).await.unwrap(), []);
 }
 
+/// Whoever is not named here must be denied: a role that is added later is asked too.
+#[tokio::test]
+async fn what_dead_letters_hold_is_read_by_two_roles_alone() {
+    let url = database_with_roles().await;
+    let mut owner = store::connect(&url, Session::Batch).await.unwrap();
+    let readers: Vec<String> = sqlx::query_scalar(
+        "SELECT DISTINCT rolname::text FROM pg_roles,
+             (VALUES ('key'), ('payload'), ('headers'), ('detail')) AS columns (name)
+         WHERE NOT rolsuper AND has_column_privilege(rolname, 'dead_letters', name, 'SELECT')
+           AND rolname NOT LIKE 'pg\\_%' AND rolname <> current_user
+         ORDER BY 1",
+    )
+    .fetch_all(&mut owner)
+    .await
+    .unwrap();
+    assert_eq!(readers, ["pipeline_operator", "pipeline_reader"]);
+}
+
 #[tokio::test]
 async fn each_program_is_denied_what_is_not_its_business() {
     let url = database_with_roles().await;
@@ -270,6 +288,13 @@ async fn each_program_is_denied_what_is_not_its_business() {
         ("operator", "UPDATE real_time_metrics SET event_count = 0"),
         ("reader", "DELETE FROM daily_stats"),
         ("reader", "CREATE TABLE x ()"),
+        ("dashboards", "SELECT payload FROM dead_letters"),
+        ("dashboards", "SELECT key FROM dead_letters"),
+        ("dashboards", "SELECT headers FROM dead_letters"),
+        ("dashboards", "SELECT detail FROM dead_letters"),
+        ("dashboards", "SELECT FROM dead_letter_replays"),
+        ("dashboards", "SELECT FROM subscriber_sketches"),
+        ("dashboards", "DELETE FROM anomalies"),
     ] {
         let mut connection = connect_as(role, &url).await;
         let error = sqlx::query(statement).execute(&mut connection).await.unwrap_err();
