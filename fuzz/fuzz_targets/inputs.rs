@@ -164,6 +164,8 @@ fn draw_standing(dice: &mut Dice) -> Standing {
 
 fn draw_ends(dice: &mut Dice) -> LogEnds {
     let low = dice.within(0, 9);
-    let high = low + dice.within(0, 9);
-    LogEnds { low: Position::at(low), high: Position::at(high), asked_at: NOW }
+    let stable = low + dice.within(0, 9);
+    let high = stable + dice.within(0, 9);
+    let [low, stable, high] = [low, stable, high].map(Position::at);
+    LogEnds { low, stable, high, asked_at: NOW }
 }

@@ -11,6 +11,7 @@ use rdkafka::client::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
 use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
+use rdkafka::metadata::Metadata;
 use rdkafka::types::RDKafkaRespErr;
 use rdkafka::{ClientConfig, TopicPartitionList};
 use windowing::{LogEnds, Position};
@@ -81,6 +82,64 @@ impl ConsumerContext for Quiet {}
 pub(crate) fn query_client(config: &ClientConfig) -> KafkaResult<QueryClient> {
     // Nobody polls it: statistics would pile up.
     config.clone().set("statistics.interval.ms", "0").create_with_context(Quiet)
+}
+
+/// Asks the brokers about a topic: where its logs end, and which partitions it has.
+pub(crate) struct Queries {
+    /// Is told of what the group's members are shown.
+    shown: QueryClient,
+    /// Is told of all that was written, open transactions included: a broker tells a reader of committed
+    /// records the last stable offset instead.
+    written: QueryClient,
+}
+
+impl Queries {
+    /// Makes the clients.
+    pub(crate) fn new(config: &ClientConfig) -> KafkaResult<Self> {
+        let mut of_all = config.clone();
+        of_all.set("isolation.level", "read_uncommitted");
+        Ok(Queries { shown: query_client(config)?, written: query_client(&of_all)? })
+    }
+
+    /// The ends of one partition's log; each of two questions waits for as long as `patience` says then.
+    pub(crate) fn log_ends_within(
+        &self,
+        topic: &str,
+        partition: i32,
+        patience: impl Fn() -> Duration,
+    ) -> KafkaResult<LogEnds> {
+        let asked_at = clock();
+        let (low, stable) = self.shown.fetch_watermarks(topic, partition, patience())?;
+        let (_, high) = self.written.fetch_watermarks(topic, partition, patience())?;
+        // The log may have been cut between the questions: then there was more to read.
+        let high = Position::at(high.max(stable));
+        Ok(LogEnds { low: Position::at(low), stable: Position::at(stable), high, asked_at })
+    }
+
+    /// The same. Blocks for at most twice [`QUERY_TIMEOUT`].
+    pub(crate) fn log_ends(&self, topic: &str, partition: i32) -> KafkaResult<LogEnds> {
+        self.log_ends_within(topic, partition, || QUERY_TIMEOUT)
+    }
+
+    /// The ends of each of these partitions' logs. Blocks.
+    pub(crate) fn all_log_ends(
+        &self,
+        topic: &str,
+        partitions: &[i32],
+    ) -> KafkaResult<Vec<(i32, LogEnds)>> {
+        partitions.iter().map(|&id| self.log_ends(topic, id).map(|ends| (id, ends))).collect()
+    }
+
+    /// All partitions that the topic has now. Blocks for at most [`QUERY_TIMEOUT`].
+    pub(crate) fn partitions(&self, topic: &str) -> KafkaResult<Vec<i32>> {
+        topic_partitions(&self.shown, topic)
+    }
+
+    /// All topics and their partitions.
+    pub(crate) fn metadata(&self, timeout: Duration) -> KafkaResult<Metadata> {
+        // Asking for all topics, not for one, does not create it where that is automatic.
+        self.shown.fetch_metadata(None, timeout)
+    }
 }
 
 /// A change of the group's assignment.
@@ -181,25 +240,6 @@ pub(crate) fn group_consumer(
     }
     config.set("group.id", group_id).set_log_level(RDKafkaLogLevel::Warning);
     config.create_with_context(RebalanceMailbox::default())
-}
-
-/// Asks a broker for the ends of one partition's log. Blocks for at most [`QUERY_TIMEOUT`].
-pub(crate) fn log_ends(client: &QueryClient, topic: &str, partition: i32) -> KafkaResult<LogEnds> {
-    let asked_at = clock();
-    let (low, high) = client.fetch_watermarks(topic, partition, QUERY_TIMEOUT)?;
-    Ok(LogEnds { low: Position::at(low), high: Position::at(high), asked_at })
-}
-
-/// (partition, low, high) of each of these partitions. Blocks.
-pub(crate) fn all_log_ends(
-    client: &QueryClient,
-    topic: &str,
-    partitions: &[i32],
-) -> KafkaResult<Vec<(i32, Position, Position)>> {
-    partitions
-        .iter()
-        .map(|&id| log_ends(client, topic, id).map(|ends| (id, ends.low, ends.high)))
-        .collect()
 }
 
 /// Whether there is such a topic. Asking for all topics, not for this one, does not auto-create it.

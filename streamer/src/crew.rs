@@ -107,7 +107,7 @@ fn new_worker(
         WriterIdentity { topic, group_id: args.kafka_group_id.clone(), owner: owner(index) };
     let database_url = args.database.database_url.clone();
     let loader = Loader {
-        client: Arc::clone(&started.query_client),
+        queries: Arc::clone(&started.queries),
         kafka: args.kafka.client_config()?,
         database_url: database_url.clone(),
         identity: identity.clone(),
@@ -115,6 +115,7 @@ fn new_worker(
         executor: tokio::runtime::Builder::new_current_thread().enable_all().build()?,
         rounds: Rounds::default(),
     };
+    let drain_to = started.log_ends.iter().map(|(id, ends)| (*id, ends.stable));
     let partitions_each = started.partition_count.div_ceil(usize::from(args.workers));
     Worker::new(WorkerOptions {
         kafka: args.kafka.client_config()?,
@@ -123,7 +124,7 @@ fn new_worker(
         flusher: Flusher::new(database_url.expose().to_owned(), identity),
         loader,
         flush_interval: args.flush_interval,
-        drain_to: if args.drain { started.log_ends.clone() } else { Vec::new() },
+        drain_to: if args.drain { drain_to.collect() } else { Vec::new() },
         stop,
         metrics,
     })

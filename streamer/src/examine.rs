@@ -29,7 +29,8 @@ pub(crate) fn sight(
     if remembered.offset < ends.low.offset() {
         return Ok(Sighted::Removed);
     }
-    if remembered.offset >= ends.high.offset() {
+    // It was shown to us, and what is not shown yet was not.
+    if remembered.offset >= ends.stable.offset() {
         return Ok(Sighted::Absent);
     }
     let reader: BaseConsumer = kafka

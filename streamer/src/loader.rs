@@ -12,9 +12,9 @@ use rdkafka::ClientConfig;
 use rdkafka::error::KafkaError;
 use runtime::Secret;
 use store::{Session, Start, StoreError, StoredPartition, WriterIdentity, connect};
-use windowing::{Examination, GapPlan, LogEnds, Progress, Witness};
+use windowing::{Examination, GapPlan, LogEnds, Position, Progress, Witness};
 
-use crate::consumer::{QueryClient, all_log_ends, log_ends, topic_partitions};
+use crate::consumer::Queries;
 use crate::examine;
 use crate::log_ends::Rounds;
 
@@ -23,7 +23,7 @@ const LOAD_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Loads partitions for one worker.
 pub(crate) struct Loader {
-    pub(crate) client: Arc<QueryClient>,
+    pub(crate) queries: Arc<Queries>,
     pub(crate) kafka: ClientConfig,
     pub(crate) database_url: Secret,
     pub(crate) identity: WriterIdentity,
@@ -59,12 +59,12 @@ impl Loader {
             }
             tracing::warn!("{missing}");
         }
-        let (client, topic) = (&self.client, &self.identity.topic);
+        let (queries, topic) = (&self.queries, &self.identity.topic);
         let asked = rows.iter().map(|row| row.partition);
         let ends: BTreeMap<i32, LogEnds> = self
             .rounds
             .ask(asked, |partition| {
-                let asked = log_ends(client, topic, partition);
+                let asked = queries.log_ends(topic, partition);
                 let say = |error: &KafkaError| {
                     tracing::warn!(partition, "the ends of its log: {error}");
                 };
@@ -86,8 +86,8 @@ impl Loader {
     /// nobody's to halt.
     fn make_rows(&self) -> anyhow::Result<()> {
         let topic = &self.identity.topic;
-        let all = topic_partitions(&self.client, topic)?;
-        let ends = all_log_ends(&self.client, topic, &all)?;
+        let all = self.queries.partitions(topic)?;
+        let ends = first_positions(&self.queries.all_log_ends(topic, &all)?);
         self.in_database(async |connection| {
             store::ensure_partitions(connection, topic, &ends, self.start).await
         })
@@ -100,7 +100,7 @@ impl Loader {
         origin: Option<Witness>,
     ) -> anyhow::Result<Examination> {
         let topic = &self.identity.topic;
-        let ends = log_ends(&self.client, topic, partition)?;
+        let ends = self.queries.log_ends(topic, partition)?;
         Ok(Examination {
             origin: examine::sight(&self.kafka, topic, partition, origin, &ends)?,
             is_compacted: self.executor.block_on(examine::is_compacted(&self.kafka, topic))?,
@@ -133,4 +133,10 @@ impl Loader {
             .executor
             .block_on(async { tokio::time::timeout(LOAD_TIMEOUT, working).await })??)
     }
+}
+
+/// Where a partition that has no row yet may begin: (partition, at the earliest, at the latest). What an
+/// open transaction holds back is still to come.
+pub(crate) fn first_positions(ends: &[(i32, LogEnds)]) -> Vec<(i32, Position, Position)> {
+    ends.iter().map(|(partition, ends)| (*partition, ends.low, ends.stable)).collect()
 }

@@ -61,7 +61,8 @@ mod tests {
             let ends = |partition| {
                 asked.push(partition);
                 let (low, high) = (Position::at(0), Position::at(9));
-                let ends = LogEnds { low, high, asked_at: EventTime::from_micros(0) };
+                let asked_at = EventTime::from_micros(0);
+                let ends = LogEnds { low, stable: high, high, asked_at };
                 (!silent.contains(&partition)).then_some(ends)
             };
             let answered: Vec<i32> =

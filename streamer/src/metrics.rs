@@ -107,12 +107,17 @@ pub(crate) const VERDICT: Metric = Metric::gauge(
 pub(crate) const LAG_RECORDS: Metric = Metric::gauge(
     "pipeline_lag_records",
     PARTITION,
-    "Records between the stored position and the end of the log.",
+    "Records between the stored position and the end of the log, those of open transactions included.",
 );
 pub(crate) const LAG_SECONDS: Metric = Metric::gauge(
     "pipeline_lag_seconds",
     PARTITION,
     "For how long at most the oldest unstored record has waited, in seconds.",
+);
+pub(crate) const OPEN_TRANSACTION_RECORDS: Metric = Metric::gauge(
+    "pipeline_open_transaction_records",
+    PARTITION,
+    "Records of the log in and behind Kafka transactions that are still open: nobody can read them before these end.",
 );
 pub(crate) const RECORDS: Metric = Metric::counter(
     "pipeline_records_total",
@@ -196,6 +201,7 @@ pub const METRICS: &[&Metric] = &[
     &VERDICT,
     &LAG_RECORDS,
     &LAG_SECONDS,
+    &OPEN_TRANSACTION_RECORDS,
     &RECORDS,
     &HALTED,
     &WRITTEN_AGE,

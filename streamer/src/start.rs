@@ -7,10 +7,11 @@ use std::time::{Duration, Instant};
 use anyhow::Context;
 use runtime::{DatabaseArgs, ensure_topic};
 use store::{PgConnection, Session};
-use windowing::Position;
+use windowing::LogEnds;
 
 use crate::config::RunArgs;
-use crate::consumer::{QueryClient, all_log_ends, query_client};
+use crate::consumer::Queries;
+use crate::loader::first_positions;
 
 /// Pause between two questions about the log's ends.
 const LOG_ENDS_RETRY_PAUSE: Duration = Duration::from_millis(200);
@@ -18,11 +19,11 @@ const LOG_ENDS_RETRY_PAUSE: Duration = Duration::from_millis(200);
 /// What start-up found.
 pub(crate) struct Started {
     /// Asks the brokers questions, for all workers.
-    pub(crate) query_client: Arc<QueryClient>,
+    pub(crate) queries: Arc<Queries>,
     /// Number of the topic's partitions.
     pub(crate) partition_count: usize,
-    /// The end of each partition's log at start.
-    pub(crate) log_ends: Vec<(i32, Position)>,
+    /// The ends of each partition's log at start.
+    pub(crate) log_ends: Vec<(i32, LogEnds)>,
     /// The database's clock at start.
     pub(crate) database_now: chrono::NaiveDateTime,
 }
@@ -40,14 +41,14 @@ pub(crate) async fn start(args: &RunArgs) -> anyhow::Result<Started> {
     );
     let partitions = ensure_topic(&args.kafka, args.wait).await?;
     let topic = args.kafka.kafka_topic.clone();
-    let client = query_client(&args.kafka.client_config()?)
+    let queries = Queries::new(&args.kafka.client_config()?)
         .context("the Kafka client refuses its settings; check KAFKA_PROPERTIES")?;
-    let query_client = Arc::new(client);
+    let queries = Arc::new(queries);
     let deadline = Instant::now() + args.wait;
     let ends = loop {
-        let (client, topic, asked) = (Arc::clone(&query_client), topic.clone(), partitions.clone());
+        let (asking, topic, asked) = (Arc::clone(&queries), topic.clone(), partitions.clone());
         // One bounded question at a time: a process that is asked to stop waits for its blocking threads.
-        let asking = move || all_log_ends(&client, &topic, &asked);
+        let asking = move || asking.all_log_ends(&topic, &asked);
         let answer =
             tokio::task::spawn_blocking(asking).await.context("asking for the log's ends")?;
         match answer {
@@ -60,15 +61,11 @@ pub(crate) async fn start(args: &RunArgs) -> anyhow::Result<Started> {
         }
     };
     let topic = &args.kafka.kafka_topic;
-    store::ensure_partitions(&mut connection, topic, &ends, args.start.into()).await?;
+    let firsts = first_positions(&ends);
+    store::ensure_partitions(&mut connection, topic, &firsts, args.start.into()).await?;
     store::halt_missing_partitions(&mut connection, topic, &partitions).await?;
     let database_now = store::database_now(&mut connection).await?;
-    Ok(Started {
-        query_client,
-        partition_count: ends.len(),
-        log_ends: ends.into_iter().map(|(id, _, high)| (id, high)).collect(),
-        database_now,
-    })
+    Ok(Started { queries, partition_count: ends.len(), log_ends: ends, database_now })
 }
 
 /// Connects for work that may take long, trying again for up to `wait` while that can help.

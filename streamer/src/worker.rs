@@ -96,7 +96,7 @@ impl Worker {
             options.metrics.clone(),
             options.flusher,
             Arc::clone(&consumer),
-            Arc::clone(&options.loader.client),
+            Arc::clone(&options.loader.queries),
         )?;
         Ok(Worker {
             closing: ClosingGuard(Arc::clone(&consumer)),

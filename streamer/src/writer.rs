@@ -14,7 +14,7 @@ use rdkafka::{Offset, TopicPartitionList};
 use store::Flusher;
 use windowing::{FlushBatch, FlushReport, LogEnds, PartOutcome};
 
-use crate::consumer::{GroupConsumer, QueryClient, log_ends};
+use crate::consumer::{GroupConsumer, Queries};
 use crate::log_ends::Rounds;
 use crate::metrics::WorkerMetrics;
 
@@ -37,7 +37,7 @@ impl Writer {
         metrics: WorkerMetrics,
         flusher: Flusher,
         consumer: Arc<GroupConsumer>,
-        query_client: Arc<QueryClient>,
+        queries: Arc<Queries>,
     ) -> anyhow::Result<Self> {
         let (batches, batch_inbox) = sync_channel(CHANNEL_CAPACITY);
         let (report_outbox, reports) = sync_channel(CHANNEL_CAPACITY);
@@ -48,7 +48,7 @@ impl Writer {
             metrics,
             flusher,
             consumer,
-            query_client,
+            queries,
             rounds: Rounds::default(),
             give_up: Arc::clone(&give_up),
             executor,
@@ -72,7 +72,7 @@ struct WriterTask {
     metrics: WorkerMetrics,
     flusher: Flusher,
     consumer: Arc<GroupConsumer>,
-    query_client: Arc<QueryClient>,
+    queries: Arc<Queries>,
     rounds: Rounds,
     give_up: Arc<AtomicBool>,
     executor: tokio::runtime::Runtime,
@@ -97,7 +97,7 @@ impl WriterTask {
     fn ask_log_ends(&mut self, batch: &FlushBatch) -> Vec<(i32, LogEnds)> {
         let partitions = batch.parts.iter().map(|part| part.partition);
         self.rounds.ask(partitions, |partition| {
-            let asked = log_ends(&self.query_client, &self.topic, partition);
+            let asked = self.queries.log_ends(&self.topic, partition);
             asked.inspect_err(|error| tracing::debug!(partition, "no log ends: {error}")).ok()
         })
     }

@@ -68,7 +68,7 @@ impl Default for Counter {
             progress: Box::new(Progress::starting_at(start)),
             rules: RULES,
             standing: Standing::default(),
-            ends: LogEnds { low: start, high: start, asked_at: WRITTEN_AT },
+            ends: LogEnds { low: start, stable: start, high: start, asked_at: WRITTEN_AT },
         };
         let mut counter =
             Counter { engine: Engine::new(Bounds::default()), effects: Vec::new(), offset: 0 };

@@ -75,6 +75,7 @@ async fn flush(database: &Database, stored: &Progress, watermark: Option<&str>, 
         new,
         delta: Delta::default(),
         log_is_known: true,
+        awaited: None,
         is_news: true,
     };
     let identity = WriterIdentity {
@@ -106,6 +107,7 @@ async fn a_flush_moves_it_to_the_watermark_or_ten_minutes_before_catching_up_and
         let high = if caught_up_at.is_some() { 5 } else { 6 };
         let ends = LogEnds {
             low: Position::at(0),
+            stable: Position::at(high),
             high: Position::at(high),
             asked_at: EventTime::from(time(caught_up_at.unwrap_or("12:00:00"))),
         };

@@ -24,6 +24,7 @@ fn batch() -> FlushBatch {
         new,
         delta: Delta::default(),
         log_is_known: true,
+        awaited: None,
         is_news: true,
     };
     FlushBatch { parts: vec![part] }

@@ -21,8 +21,12 @@ const TOPIC: &str = "t";
 /// The day of the events below.
 const DATE: &str = "2025-11-09";
 /// The log's ends; nobody asks a broker here.
-const ENDS: LogEnds =
-    LogEnds { low: Position::at(0), high: Position::at(4), asked_at: EventTime::from_micros(0) };
+const ENDS: LogEnds = LogEnds {
+    low: Position::at(0),
+    stable: Position::at(4),
+    high: Position::at(4),
+    asked_at: EventTime::from_micros(0),
+};
 
 /// A migrated database whose roles have the rights of the script.
 async fn database_with_roles() -> String {

@@ -141,12 +141,13 @@ pub(crate) fn plan_gap(
         LogBreak::Overtaken => (ends.low, None),
         LogBreak::Recreated => (log_end_seen, Some(ends.low)),
         // Never lower than the position, or what was counted already would be counted again.
-        LogBreak::Truncated => (log_end_seen, Some(next.min(ends.high))),
+        LogBreak::Truncated => (log_end_seen, Some(next.min(ends.stable))),
         LogBreak::Unknown => {
             let from = match permission.start_from? {
                 StartFrom::Earliest => ends.low,
-                StartFrom::Latest => ends.high,
-                StartFrom::Offset(offset) => Position::at(offset).clamp(ends.low, ends.high),
+                // What an open transaction holds back is read once it ends.
+                StartFrom::Latest => ends.stable,
+                StartFrom::Offset(offset) => Position::at(offset).clamp(ends.low, ends.stable),
             };
             (log_end_seen, Some(from))
         }
@@ -191,7 +192,8 @@ mod tests {
 
     fn ends(low: i64, high: i64) -> LogEnds {
         let asked_at = EventTime::from_micros(0);
-        LogEnds { low: Position::at(low), high: Position::at(high), asked_at }
+        let high = Position::at(high);
+        LogEnds { low: Position::at(low), stable: high, high, asked_at }
     }
 
     #[test]

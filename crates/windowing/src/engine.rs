@@ -287,7 +287,15 @@ impl Engine {
         }
         let mut parts = Vec::new();
         for (partition, slot) in (0..).zip(&mut self.slots) {
-            let Some(Slot { state: Some(state), stored, incarnation, status, is_news, .. }) = slot
+            let Some(Slot {
+                state: Some(state),
+                stored,
+                incarnation,
+                status,
+                awaited,
+                is_news,
+                ..
+            }) = slot
             else {
                 continue;
             };
@@ -300,6 +308,7 @@ impl Engine {
                 new,
                 delta: state.take_delta(),
                 log_is_known: *status == Status::Reading,
+                awaited: *awaited,
                 is_news: *is_news && status.is_judged(),
             });
         }
@@ -327,6 +336,7 @@ impl Engine {
             else {
                 continue;
             };
+            let flushed = as_stored.next;
             match outcome {
                 PartOutcome::Unneeded => {}
                 PartOutcome::Committed => slot.keep_committed(as_stored),
@@ -347,6 +357,7 @@ impl Engine {
             if let Some((_, ends)) = report.log_ends.iter().find(|(id, _)| *id == partition) {
                 let sighting = Sighting { ends: *ends, now, reset_refused, is_paused };
                 slot.judge_log_ends(partition, &sighting, effects);
+                slot.await_end(flushed, ends);
             }
             has_halted |= slot.status == Status::Halted && !was_halted;
         }

@@ -53,6 +53,8 @@ pub struct FlushPart {
     /// Whether the log that is there is the one that the position belongs to. Of another one, the
     /// ends say nothing about this position.
     pub log_is_known: bool,
+    /// What the broker said when its log had an end that the position had yet to reach.
+    pub awaited: Option<LogEnds>,
     /// Whether the row has yet to say who judged it: the first time after it was read.
     pub is_news: bool,
 }
@@ -193,10 +195,9 @@ impl FlushProtocol {
     /// Begins a flush. `log_ends` are what the broker said after the batch was cut.
     pub fn new(mut batch: FlushBatch, log_ends: Vec<(i32, LogEnds)>) -> Self {
         for part in &mut batch.parts {
-            if part.log_is_known
-                && let Some((_, ends)) = log_ends.iter().find(|(id, _)| *id == part.partition)
-            {
-                part.new.note_log_ends(ends);
+            if part.log_is_known {
+                let ends = log_ends.iter().find(|(id, _)| *id == part.partition);
+                part.new.note_log_ends(ends.map(|(_, ends)| ends), part.awaited.as_ref());
             }
             debug_assert!(
                 part.new.is_accounted() || part.new.halted_reason.is_some(),

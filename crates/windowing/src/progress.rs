@@ -71,7 +71,10 @@ pub struct Witness {
 pub struct LogEnds {
     /// Offset of the oldest record kept.
     pub low: Position,
-    /// Offset that the next record will get.
+    /// The last stable offset: where the oldest transaction that is still open begins, or `high`. A reader of
+    /// committed records is shown nothing from here on, so reading is judged by it.
+    pub stable: Position,
+    /// The high watermark: offset that the next record will get. What is still to be counted reaches to it.
     pub high: Position,
     /// The clock before the broker was asked.
     pub asked_at: EventTime,
@@ -136,7 +139,7 @@ pub struct Progress {
     pub origin: Option<Witness>,
     /// Highest end of the log ever seen.
     pub log_end_seen: Option<Position>,
-    /// At this time the broker had nothing left after `next`.
+    /// Everything that the log held at this time stands before `next`, open transactions included.
     pub caught_up_at: Option<EventTime>,
     /// Why the partition waits for an operator.
     pub halted_reason: Option<String>,
@@ -169,12 +172,16 @@ impl Progress {
         self.next.offset() - self.first.offset() == self.counters.sum()
     }
 
-    /// Takes in what the broker said of the log's ends.
-    pub(crate) fn note_log_ends(&mut self, ends: &LogEnds) {
-        self.log_end_seen = self.log_end_seen.max(Some(ends.high));
+    /// Takes in what the broker said of the log's ends: just now, and when the end was one that the
+    /// position had yet to reach. The latter counts where there is always something unread, as behind a
+    /// sender that opens one transaction after the other.
+    pub(crate) fn note_log_ends(&mut self, ends: Option<&LogEnds>, awaited: Option<&LogEnds>) {
         // Everything that the log held when the broker was asked has been read.
-        if ends.high == self.next {
+        let reached = awaited.filter(|awaited| self.next >= awaited.high);
+        let at_end = ends.filter(|ends| self.next == ends.high);
+        for ends in [reached, at_end].into_iter().flatten() {
             self.caught_up_at = self.caught_up_at.max(Some(ends.asked_at));
         }
+        self.log_end_seen = self.log_end_seen.max(ends.map(|ends| ends.high));
     }
 }

@@ -2,6 +2,7 @@
 //! that it names, and `complete_through` as a real streamer moves it.
 
 mod completeness;
+mod transactions;
 mod verdicts;
 
 use anyhow::{Context, Result, ensure};

@@ -56,6 +56,7 @@ pub(super) fn registry(
 fn add_partitions(registry: &Registry, report: &Report) {
     let lag_records = registry.gauge(&LAG_RECORDS);
     let lag_seconds = registry.gauge(&LAG_SECONDS);
+    let in_transactions = registry.gauge(&OPEN_TRANSACTION_RECORDS);
     let records = registry.counter(&RECORDS);
     let halted = registry.gauge(&HALTED);
     let written = registry.gauge(&WRITTEN_AGE);
@@ -68,6 +69,9 @@ fn add_partitions(registry: &Registry, report: &Report) {
         }
         if let Some(lag) = partition.lag_seconds {
             lag_seconds.with_label_values(labels).set(lag);
+        }
+        if let Some(records) = partition.open_transaction_records {
+            in_transactions.with_label_values(labels).set(records as f64);
         }
         let Some(stored) = partition.stored.as_ref().filter(|stored| !stored.is_retired) else {
             continue;

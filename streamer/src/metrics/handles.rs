@@ -212,6 +212,7 @@ mod tests {
             new,
             delta: Delta { dead_letters, ..Delta::default() },
             log_is_known: true,
+            awaited: None,
             is_news: false,
         }
     }

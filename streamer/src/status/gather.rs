@@ -6,11 +6,11 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
-use rdkafka::consumer::Consumer;
 use runtime::{DatabaseArgs, KafkaArgs, Secret, chain};
 use store::{PipelineStatus, Session, connect};
+use windowing::Position;
 
-use crate::consumer::{QueryClient, query_client};
+use crate::consumer::Queries;
 
 /// A question to a broker gets at least this long: with less, the client does not even ask.
 const QUESTION_MIN: Duration = Duration::from_millis(10);
@@ -23,6 +23,8 @@ pub(crate) type PartitionKey = (String, i32);
 pub(crate) struct LogEnds {
     /// The oldest offset kept.
     pub(crate) low: i64,
+    /// Where the oldest transaction that is still open begins; none is: `high`.
+    pub(crate) stable: i64,
     /// The offset that the next record will get.
     pub(crate) high: i64,
 }
@@ -42,21 +44,21 @@ pub(crate) struct Observer {
     kafka: KafkaArgs,
     database_url: Secret,
     wait: Duration,
-    client: Result<Arc<QueryClient>, String>,
+    queries: Result<Arc<Queries>, String>,
 }
 
 impl Observer {
     /// An observer that has not asked yet.
     pub(crate) fn new(kafka: &KafkaArgs, database: &DatabaseArgs, wait: Duration) -> Self {
-        let client = || -> anyhow::Result<QueryClient> {
-            query_client(&kafka.client_config()?)
+        let queries = || -> anyhow::Result<Queries> {
+            Queries::new(&kafka.client_config()?)
                 .context("the Kafka client refuses its settings; check KAFKA_PROPERTIES")
         };
         Observer {
             kafka: kafka.clone(),
             database_url: database.database_url.clone(),
             wait,
-            client: client().map(Arc::new).map_err(|error| chain(&error)),
+            queries: queries().map(Arc::new).map_err(|error| chain(&error)),
         }
     }
 
@@ -86,10 +88,10 @@ impl Observer {
         &self,
         topics: BTreeSet<String>,
     ) -> Result<BTreeMap<PartitionKey, LogEnds>, String> {
-        let client = Arc::clone(self.client.as_ref().map_err(Clone::clone)?);
+        let queries = Arc::clone(self.queries.as_ref().map_err(Clone::clone)?);
         let wait = self.wait;
         // The client blocks, so it is asked on a thread of its own.
-        let asked = tokio::task::spawn_blocking(move || log_ends(&client, &topics, wait))
+        let asked = tokio::task::spawn_blocking(move || log_ends(&queries, &topics, wait))
             .await
             .expect("questions to a broker do not panic");
         asked.map_err(|error| {
@@ -102,22 +104,22 @@ impl Observer {
 /// The ends of all partitions of these topics; a topic that does not exist has none. Blocks for
 /// about `wait` at most.
 fn log_ends(
-    client: &QueryClient,
+    queries: &Queries,
     topics: &BTreeSet<String>,
     wait: Duration,
 ) -> anyhow::Result<BTreeMap<PartitionKey, LogEnds>> {
     let deadline = Instant::now() + wait;
     let time_left = || deadline.saturating_duration_since(Instant::now()).max(QUESTION_MIN);
-    // Asking for all topics, not for ours, does not create ours where that is automatic.
-    let metadata = client.fetch_metadata(None, time_left())?;
+    let metadata = queries.metadata(time_left())?;
     let mut ends = BTreeMap::new();
     for topic in metadata.topics().iter().filter(|topic| topics.contains(topic.name())) {
         for partition in topic.partitions() {
             let key = (topic.name().to_owned(), partition.id());
-            let (low, high) = client
-                .fetch_watermarks(&key.0, key.1, time_left())
+            let told = queries
+                .log_ends_within(&key.0, key.1, time_left)
                 .with_context(|| format!("{} partition {}", key.0, key.1))?;
-            ends.insert(key, LogEnds { low, high });
+            let [low, stable, high] = [told.low, told.stable, told.high].map(Position::offset);
+            ends.insert(key, LogEnds { low, stable, high });
         }
     }
     Ok(ends)

@@ -6,11 +6,12 @@
 //!   lag in seconds   0 when nothing is unread; else clock − max(caught_up_at, last record read):
 //!                    whatever is unread was written after both, so no result waits longer
 //!   behind           lag in seconds > --stalled-after, or not known
+//!   held up          all is read up to where a transaction that is still open begins
 //!   neglected        row not written for longer than --stalled-after
 //!
-//!                    nothing unread    unread         behind
-//!   written lately   up to date        up to date     catching up
-//!   neglected        unattended        stalled        stalled
+//!                    nothing unread    unread         behind         behind, held up
+//!   written lately   up to date        up to date     catching up    held up
+//!   neglected        unattended        stalled        stalled        stalled
 //! ```
 //!
 //! A healthy streamer always holds up to a flush interval's records that are not stored yet, hence
@@ -56,6 +57,8 @@ pub(crate) enum State {
     UpToDate,
     /// Behind, and written lately.
     CatchingUp,
+    /// Behind, because a transaction that somebody else has not ended hides what follows.
+    HeldUp,
     /// The broker has it, and no streamer has met it yet.
     NotTakenUp,
     /// Something is unread, and the row has not been written for long.
@@ -101,6 +104,10 @@ pub(crate) struct PartitionReport {
     pub(crate) stored: Option<PartitionStatus>,
     pub(crate) lag_records: Option<i64>,
     pub(crate) lag_seconds: Option<f64>,
+    /// Offsets in and behind transactions that are still open.
+    pub(crate) open_transaction_records: Option<i64>,
+    /// Where the transaction begins that keeps anything from being read; `None`: none does.
+    pub(crate) held_up_at: Option<i64>,
     pub(crate) written_seconds_ago: Option<f64>,
     pub(crate) is_idle: bool,
 }
@@ -140,6 +147,7 @@ impl State {
         match self {
             State::UpToDate => "up_to_date",
             State::CatchingUp => "catching_up",
+            State::HeldUp => "held_up",
             State::NotTakenUp => "not_taken_up",
             State::Stalled => "stalled",
             State::Unattended => "unattended",
@@ -158,7 +166,8 @@ impl State {
         match self {
             State::UpToDate | State::Retired => Verdict::Healthy,
             State::CatchingUp | State::NotTakenUp => Verdict::CatchingUp,
-            State::Stalled
+            State::HeldUp
+            | State::Stalled
             | State::Unattended
             | State::Refused
             | State::Overtaken
@@ -237,6 +246,8 @@ fn judge_new(key: PartitionKey, ends: LogEnds, is_known: bool) -> PartitionRepor
         stored: None,
         lag_records: Some(ends.high - ends.low),
         lag_seconds: None,
+        open_transaction_records: Some(ends.high - ends.stable),
+        held_up_at: None,
         written_seconds_ago: None,
         is_idle: false,
     }
@@ -250,8 +261,11 @@ fn judge_stored(
     now: NaiveDateTime,
     stalled_after: Duration,
 ) -> PartitionReport {
-    let lag_records =
-        ends.flatten().map(|ends| ends.high - row.next_offset).filter(|lag| *lag >= 0);
+    let in_log = ends.flatten().filter(|ends| row.next_offset <= ends.stable);
+    let lag_records = in_log.map(|ends| ends.high - row.next_offset);
+    let held_up_at = in_log
+        .filter(|ends| row.next_offset == ends.stable && ends.stable < ends.high)
+        .map(|ends| ends.stable);
     let lag_seconds = lag_records.and_then(|lag| lag_seconds(&row, lag, now));
     let written_seconds_ago = seconds_between(row.updated_at, now);
     let is_neglected = written_seconds_ago > stalled_after.as_secs_f64();
@@ -266,6 +280,7 @@ fn judge_stored(
         _ if row.flush_refused.is_some() => State::Refused,
         (_, Some(0)) if is_neglected => State::Unattended,
         _ if is_neglected => State::Stalled,
+        _ if is_behind && held_up_at.is_some() => State::HeldUp,
         _ if is_behind => State::CatchingUp,
         _ => State::UpToDate,
     };
@@ -277,6 +292,8 @@ fn judge_stored(
         stored: Some(row),
         lag_records,
         lag_seconds,
+        open_transaction_records: ends.flatten().map(|ends| ends.high - ends.stable),
+        held_up_at,
         written_seconds_ago: Some(written_seconds_ago),
         is_idle,
     };
@@ -332,14 +349,18 @@ fn detail(report: &PartitionReport, ends: Option<LogEnds>) -> String {
         (State::Halted, _) => row.halted_reason.clone().unwrap_or_default(),
         (State::Refused, _) => row.flush_refused.clone().unwrap_or_default(),
         (State::CatchingUp, _) => unread(),
+        (State::HeldUp, _) => {
+            let since = report.held_up_at.unwrap_or_default();
+            format!("a Kafka transaction that is open since offset {since} holds up {}", unread())
+        }
         (State::Stalled, _) => format!("{}, {written}", unread()),
         (State::Unattended, _) => format!("nothing is unread, but the row was {written}"),
         (State::Overtaken, Some(LogEnds { low, .. })) => format!(
             "offsets {next} to before {low} have been deleted from the log before they were \
              stored; {written}"
         ),
-        (State::BeyondEnd, Some(LogEnds { high, .. })) => {
-            format!("the position {next} is beyond the end of the log, {high}; {written}")
+        (State::BeyondEnd, Some(LogEnds { stable, .. })) => {
+            format!("the position {next} is beyond the end of the log, {stable}; {written}")
         }
         (State::Missing | State::Overtaken | State::BeyondEnd, _) => {
             format!("Kafka has no such partition, and its position is {next}; {written}")

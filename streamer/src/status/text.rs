@@ -22,6 +22,18 @@ pub(super) fn page(report: &Report) -> String {
         )
         .expect("a String takes any text");
     }
+    for partition in &report.partitions {
+        let Some(since) = partition.held_up_at else { continue };
+        writeln!(
+            page,
+            "{} partition {}: held up by a Kafka transaction that is open since offset {since}; {} records \
+             in and behind it",
+            partition.key.0,
+            partition.key.1,
+            number(partition.open_transaction_records)
+        )
+        .expect("a String takes any text");
+    }
     if report.partitions.is_empty() {
         return page;
     }

@@ -56,6 +56,7 @@ impl Database {
             // Retention has removed the witness: reading begins at once.
             let ends = LogEnds {
                 low: progress.next,
+                stable: Position::at(i64::MAX),
                 high: Position::at(i64::MAX),
                 asked_at: EventTime::from_micros(0),
             };

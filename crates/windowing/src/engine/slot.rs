@@ -64,6 +64,9 @@ pub(super) struct Slot {
     /// The row as it is in the database, should the flush under way succeed.
     pub(super) stored: Progress,
     stall: Stall,
+    /// What the broker said of the log's ends when it was asked for the first time since the position
+    /// reached what it had said before: the end that the position has yet to reach.
+    pub(super) awaited: Option<LogEnds>,
     standing: Standing,
     /// The position that the row had when it was read.
     loaded_at: Position,
@@ -87,6 +90,7 @@ impl Slot {
             state: None,
             stored: Progress::starting_at(Position::at(0)),
             stall: Stall::default(),
+            awaited: None,
             standing: Standing::default(),
             loaded_at: Position::at(0),
             is_news: true,
@@ -101,6 +105,7 @@ impl Slot {
         self.incarnation += 1;
         self.status = Status::Loading;
         self.state = None;
+        self.awaited = None;
         self.may_be_unreadable = false;
     }
 
@@ -167,7 +172,7 @@ impl Slot {
         if next < ends.low {
             return self.break_off(partition, LogBreak::Overtaken, ends, effects);
         }
-        if next > ends.high {
+        if next > ends.stable {
             return self.doubt(partition, Doubt::BeyondEnd, effects);
         }
         self.read_anew(partition, ends, effects);

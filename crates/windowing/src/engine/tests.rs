@@ -27,7 +27,13 @@ struct Bench {
 const HIGH: i64 = 50;
 
 fn ends(low: i64, high: i64) -> LogEnds {
-    LogEnds { low: Position::at(low), high: Position::at(high), asked_at: at(0, 0) }
+    open_ends(low, high, high)
+}
+
+/// The ends of a log with a transaction that is open from `stable` on.
+fn open_ends(low: i64, stable: i64, high: i64) -> LogEnds {
+    let [low, stable, high] = [low, stable, high].map(Position::at);
+    LogEnds { low, stable, high, asked_at: at(0, 0) }
 }
 
 fn stored_at(position: i64) -> Progress {

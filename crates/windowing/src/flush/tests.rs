@@ -28,6 +28,7 @@ fn part(partition: i32, from: i64, to: i64) -> FlushPart {
         new,
         delta,
         log_is_known: true,
+        awaited: None,
         is_news: false,
     }
 }
@@ -310,6 +311,7 @@ fn a_part_that_does_not_move_is_written_only_for_what_is_worth_it() {
             new,
             delta: Delta::default(),
             log_is_known: true,
+            awaited: None,
             is_news: false,
         };
         let first = if is_needed { LockPositions } else { Done };
@@ -320,15 +322,17 @@ fn a_part_that_does_not_move_is_written_only_for_what_is_worth_it() {
 #[test]
 fn a_partition_is_caught_up_when_the_log_ends_where_its_flush_ends() {
     let table = [
-        // low, high, caught up
-        (0, 7, true),
-        (0, 8, false),
-        (7, 7, true),
-        (0, 6, false),
+        // low, stable, high, caught up
+        (0, 7, 7, true),
+        (0, 8, 8, false),
+        (7, 7, 7, true),
+        (0, 6, 6, false),
+        // A transaction is open: what is in it and behind it belongs to the log.
+        (0, 7, 8, false),
     ];
-    for (low, high, is_caught_up) in table {
-        let (low, high) = (Position::at(low), Position::at(high));
-        let ends = LogEnds { low, high, asked_at: at(9, 0) };
+    for (low, stable, high, is_caught_up) in table {
+        let [low, stable, high] = [low, stable, high].map(Position::at);
+        let ends = LogEnds { low, stable, high, asked_at: at(9, 0) };
         let mut part = part(0, 5, 7);
         part.new.log_end_seen = Some(Position::at(7));
         let batch = FlushBatch { parts: vec![part] };

@@ -180,6 +180,7 @@ impl Database {
             let life = (part.partition, part.new.generation);
             assert_eq!(self.locks.get(&life), Some(&transaction), "stored without a lock");
             self.store_dead_letters(part);
+            expect_caught_up(part, logs);
             let raises_watermark = self.store_progress(part, group);
             self.cover(part, tape, raises_watermark, logs);
         }
@@ -344,6 +345,19 @@ impl Database {
         progress.caught_up_at = progress.caught_up_at.max(caught_up_at);
         row.group = Some(group);
         raises_watermark
+    }
+}
+
+/// Whatever the log held at the time that is stored as `caught_up_at` stands before the position.
+fn expect_caught_up(part: &FlushPart, logs: &[Log]) {
+    let FlushPart { partition, stored, new, .. } = part;
+    let Some(caught_up_at) = new.caught_up_at.filter(|_| new.caught_up_at > stored.caught_up_at)
+    else {
+        return;
+    };
+    let log = &logs[usize::try_from(*partition).expect("≥ 0")];
+    if let Some(unread) = log.current().written_before(caught_up_at, new.next.offset()) {
+        panic!("caught up at {caught_up_at}, although {unread} was there and had not been read");
     }
 }
 

@@ -50,6 +50,8 @@ kinds! {
     Truncated: "log truncated below the position", "halted, with the loss named";
     Recreated: "topic deleted and made again", "halted, with the loss named";
     Compacted: "records removed by compaction", "counted as skipped";
+    TransactionOpen: "a transaction stays open", "read up to it and no further";
+    Aborted: "a transaction is aborted", "its records counted as skipped";
     FellSilent: "reader delivers nothing, silently", "read anew";
     Refused: "a position refused, nobody knows of which partition", "read anew";
     Redelivered: "records delivered again", "not counted again";

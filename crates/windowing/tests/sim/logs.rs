@@ -1,5 +1,7 @@
 //! The simulated topic: each partition's log in all its versions. Records come out of order, late,
-//! too far ahead or unusable; control records take an offset without being shown to anyone.
+//! too far ahead or unusable; control records take an offset without being shown to anyone. So do the
+//! records of a transaction that was aborted, and of one that is open nobody is shown any yet, nor
+//! what follows them.
 //!
 //! A truncation, a recreation or a compaction makes a new version; the former ones are kept, because
 //! what was read from them may still be stored. A record is drawn from its partition, version and
@@ -45,6 +47,8 @@ pub(crate) enum Entry {
     Control,
     /// Compaction has removed the record.
     Compacted,
+    /// Belonged to a transaction that was aborted.
+    Aborted,
 }
 
 /// One record, and what it was made from.
@@ -97,6 +101,10 @@ pub(crate) struct Version {
     /// The oldest offset that is kept.
     pub(crate) low: i64,
     entries: Vec<Entry>,
+    /// When each of them was written, by the clock of brokers and workers.
+    written_at: Vec<EventTime>,
+    /// The offsets of the transaction that is open; empty: none is.
+    open: Vec<i64>,
     /// Up to here it is the same as the version before it.
     shared_until: i64,
     /// The record time of the last entry.
@@ -109,6 +117,17 @@ impl Version {
         self.base + i64::try_from(self.entries.len()).expect("logs are short")
     }
 
+    /// Up to here readers are shown records: the last stable offset.
+    pub(crate) fn stable(&self) -> i64 {
+        self.open.first().map_or(self.high(), |first| self.low.max(*first))
+    }
+
+    /// The first offset from here on that was written before `at`.
+    pub(crate) fn written_before(&self, at: EventTime, from: i64) -> Option<i64> {
+        let written = (self.base..).zip(&self.written_at);
+        written.filter(|(offset, _)| *offset >= from).find(|(_, then)| **then < at).map(|w| w.0)
+    }
+
     /// What is or was at this offset.
     pub(crate) fn entry(&self, offset: i64) -> Option<&Entry> {
         self.entries.get(usize::try_from(offset - self.base).ok()?)
@@ -117,8 +136,13 @@ impl Version {
     pub(crate) fn record(&self, offset: i64) -> Option<&Rc<Message>> {
         match self.entry(offset)? {
             Entry::Record(message) => Some(message),
-            Entry::Control | Entry::Compacted => None,
+            Entry::Control | Entry::Compacted | Entry::Aborted => None,
         }
+    }
+
+    fn push(&mut self, entry: Entry, now: EventTime) {
+        self.entries.push(entry);
+        self.written_at.push(now);
     }
 }
 
@@ -137,6 +161,8 @@ impl Log {
             base: first,
             low: first,
             entries: Vec::new(),
+            written_at: Vec::new(),
+            open: Vec::new(),
             shared_until: i64::MIN,
             record_micros: BASE_MICROS,
         };
@@ -158,8 +184,9 @@ impl Log {
         later.min().unwrap_or(i64::MAX)
     }
 
-    /// Writes more entries. Returns how many of them are control records.
-    pub(crate) fn append(&mut self, count: usize) -> u64 {
+    /// Writes more entries; `in_transaction`: as part of the one that is open, or of a new one. Returns
+    /// how many of them are control records.
+    pub(crate) fn append(&mut self, count: usize, in_transaction: bool, now: EventTime) -> u64 {
         let (seed, partition, number) = (self.seed, self.partition, self.number());
         let version = self.versions.last_mut().expect("there is always one");
         let mut controls = 0;
@@ -171,9 +198,29 @@ impl Log {
             version.record_micros += dice.within(0, 90) * SECOND;
             let entry = draw(&mut dice, number, offset, version.record_micros);
             controls += u64::from(matches!(entry, Entry::Control));
-            version.entries.push(entry);
+            version.push(entry, now);
+            if in_transaction {
+                version.open.push(offset);
+            }
         }
         controls
+    }
+
+    /// The transaction that is open ends, with a control record. Returns whether there was one.
+    pub(crate) fn end_transaction(&mut self, commits: bool, now: EventTime) -> bool {
+        let version = self.versions.last_mut().expect("there is always one");
+        let open = std::mem::take(&mut version.open);
+        if open.is_empty() {
+            return false;
+        }
+        for offset in open {
+            let index = usize::try_from(offset - version.base).expect("it is in the log");
+            if !commits {
+                version.entries[index] = Entry::Aborted;
+            }
+        }
+        version.push(Entry::Control, now);
+        true
     }
 
     /// The end is cut off.
@@ -188,11 +235,12 @@ impl Log {
         self.add_version(0, 0, Vec::new(), i64::MIN);
     }
 
-    /// Some records disappear, never the last one. Returns how many.
+    /// Some records that readers may see disappear, never the last one. Returns how many.
     pub(crate) fn compact(&mut self, mut dice: Dice) -> usize {
         let mut entries = self.current().entries.clone();
         let mut removed = 0;
-        let last = entries.len().saturating_sub(1);
+        let stable = usize::try_from(self.current().stable() - self.current().base);
+        let last = stable.expect("it is in the log").min(entries.len().saturating_sub(1));
         for entry in &mut entries[..last] {
             if matches!(entry, Entry::Record(_)) && dice.one_in(4) {
                 *entry = Entry::Compacted;
@@ -211,8 +259,20 @@ impl Log {
     }
 
     fn add_version(&mut self, base: i64, low: i64, entries: Vec<Entry>, shared_until: i64) {
-        let record_micros = self.current().record_micros + VERSION_MICROS;
-        self.versions.push(Version { base, low, entries, shared_until, record_micros });
+        let current = self.current();
+        let record_micros = current.record_micros + VERSION_MICROS;
+        let written_at = current.written_at[..entries.len()].to_vec();
+        let kept = base + i64::try_from(entries.len()).expect("logs are short");
+        let open = current.open.iter().copied().filter(|offset| *offset < kept).collect();
+        self.versions.push(Version {
+            base,
+            low,
+            entries,
+            written_at,
+            open,
+            shared_until,
+            record_micros,
+        });
     }
 }
 

@@ -33,7 +33,7 @@ pub(crate) struct Reader {
 /// What a poll brings.
 pub(crate) enum Polled {
     Record(Rc<Message>, usize),
-    /// The offset after the last entry, and the version of the log.
+    /// The offset after the last entry that readers are shown, and the version of the log.
     End(i64, usize),
     Refused,
     Nothing,
@@ -87,7 +87,7 @@ impl Reader {
 
     /// Whether it has something to deliver, now or later.
     pub(crate) fn has_more(&self, log: &Log) -> bool {
-        self.reads() && (!self.fetched.is_empty() || self.at < log.current().high())
+        self.reads() && (!self.fetched.is_empty() || self.at < log.current().stable())
     }
 
     pub(crate) fn poll(&mut self, log: &Log, shared: &mut ReaderView<'_>) -> Polled {
@@ -119,16 +119,17 @@ impl Reader {
             return was_cut.then_some(Polled::Refused);
         }
         self.version = log.number();
-        if self.at < current.low || self.at > current.high() {
+        if self.at < current.low || self.at > current.stable() {
             self.is_silent = true;
             return Some(Polled::Refused);
         }
-        while self.at < current.high() && self.fetched.len() < FETCH {
+        while self.at < current.stable() && self.fetched.len() < FETCH {
             match current.entry(self.at) {
                 Some(Entry::Record(message)) => {
                     self.fetched.push_back((Rc::clone(message), self.version));
                 }
                 Some(Entry::Compacted) => *shared.compacted += 1,
+                Some(Entry::Aborted) => *shared.aborted += 1,
                 Some(Entry::Control) | None => {}
             }
             self.at += 1;
@@ -136,6 +137,7 @@ impl Reader {
         }
         if self.fetched.is_empty() && !self.has_reported_end {
             self.has_reported_end = true;
+            *shared.is_held_up = self.at < current.high();
             return Some(Polled::End(self.at, self.version));
         }
         None
@@ -154,16 +156,31 @@ pub(crate) struct ReaderView<'a> {
     pub(crate) brokers_answer: bool,
     /// Holes of a compaction that were passed.
     pub(crate) compacted: &'a mut u64,
+    /// Records of aborted transactions that were passed.
+    pub(crate) aborted: &'a mut u64,
+    /// An open transaction holds it up.
+    pub(crate) is_held_up: &'a mut bool,
 }
 
 /// Polls one partition's reader.
 pub(crate) fn poll(reader: &mut Reader, partition: i32, shared: &mut Shared) -> Polled {
-    let mut compacted = 0;
+    let (mut compacted, mut aborted, mut is_held_up) = (0, 0, false);
     let brokers_answer = shared.clock >= shared.brokers_away_until;
-    let mut view = ReaderView { brokers_answer, compacted: &mut compacted };
+    let mut view = ReaderView {
+        brokers_answer,
+        compacted: &mut compacted,
+        aborted: &mut aborted,
+        is_held_up: &mut is_held_up,
+    };
     let polled = reader.poll(shared.log(partition), &mut view);
     if compacted > 0 {
         shared.observe_at(Kind::Compacted, partition);
+    }
+    if aborted > 0 {
+        shared.observe_at(Kind::Aborted, partition);
+    }
+    if is_held_up {
+        shared.observe_at(Kind::TransactionOpen, partition);
     }
     polled
 }

@@ -105,8 +105,12 @@ impl Shared {
             return None;
         }
         let version = self.log(partition).current();
-        let (low, high) = (Position::at(version.low), Position::at(version.high()));
-        Some(LogEnds { low, high, asked_at: self.clock })
+        Some(LogEnds {
+            low: Position::at(version.low),
+            stable: Position::at(version.stable()),
+            high: Position::at(version.high()),
+            asked_at: self.clock,
+        })
     }
 
     /// What stands where the first record was.

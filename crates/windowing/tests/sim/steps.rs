@@ -32,6 +32,8 @@ pub(crate) struct Setting {
     /// The first offset of each partition.
     pub(crate) firsts: Vec<i64>,
     pub(crate) is_compacted: bool,
+    /// Whether transactions that are open in the end stay open for long.
+    pub(crate) transactions_hang: bool,
     pub(crate) workers: Vec<Options>,
 }
 
@@ -42,6 +44,16 @@ pub(crate) enum Step {
     Append {
         partition: usize,
         entries: usize,
+    },
+    /// The log grows by records of a transaction: of the one that is open, or of a new one.
+    Transact {
+        partition: usize,
+        entries: usize,
+    },
+    /// The transaction that is open ends.
+    EndTransaction {
+        partition: usize,
+        commits: bool,
     },
     /// A worker's loop goes round once. `slowly`: a load takes until the next time.
     Turn {
@@ -156,6 +168,7 @@ impl Setting {
             seed,
             firsts: (0..partitions).map(|_| dice.within(0, 3)).collect(),
             is_compacted: dice.one_in(5),
+            transactions_hang: dice.one_in(8),
             workers: (0..workers).map(|_| draw_options(dice)).collect(),
         }
     }
@@ -179,7 +192,7 @@ impl Step {
     pub(crate) fn draw(dice: &mut Dice) -> Self {
         let worker = dice.index(6);
         let partition = dice.index(6);
-        match dice.weighted(&[30, 60, 50, 14, 46]) {
+        match dice.weighted(&[30, 60, 50, 14, 46, 4, 6]) {
             0 => Step::Append { partition, entries: 1 + dice.index(6) },
             1 => Step::Turn { worker, records: 1 + dice.index(8), slowly: dice.one_in(6) },
             2 => {
@@ -187,7 +200,9 @@ impl Step {
                 Step::Write { worker, steps: 1 + dice.index(4), fault }
             }
             3 => Step::Wait { millis: dice.pick(&[50, 200, 1_000, 2_500, 6_000]) },
-            _ => Step::draw_fault(worker, partition, dice),
+            4 => Step::draw_fault(worker, partition, dice),
+            5 => Step::Transact { partition, entries: 1 + dice.index(4) },
+            _ => Step::EndTransaction { partition, commits: dice.one_in(2) },
         }
     }
 

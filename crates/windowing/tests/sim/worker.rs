@@ -204,7 +204,9 @@ impl Worker {
                 _ => {}
             }
         }
+        let log_ends = report.log_ends.clone();
         self.apply(Input::Flushed { report, now: shared.clock }, shared);
+        self.expect_no_halt_at_the_end(&log_ends);
         self.carry_out_effects(shared);
         self.is_refused = false;
     }

@@ -21,6 +21,10 @@ const STEP_MICROS: i64 = 20_000;
 /// The server ends a session that is idle inside its transaction for so long.
 const IDLE_SESSION_MICROS: i64 = 5_000_000;
 
+/// Long enough for a partition from which nothing comes to be halted, were it to blame: brokers abort
+/// what hangs after longer than that.
+const ROUNDS_OF_A_HANG: u64 = 200;
+
 const OURS: &str = "ours";
 const RIVALS: &str = "rivals";
 
@@ -36,6 +40,8 @@ pub(crate) struct World {
     /// Whether the holder was asked to give it up.
     is_asked: Vec<bool>,
     backup: Option<Stored>,
+    /// How long transactions that are open in the end stay open.
+    rounds_until_abort: u64,
 }
 
 /// What came of a schedule.
@@ -71,6 +77,7 @@ impl World {
             workers,
             rival: None,
             backup: None,
+            rounds_until_abort: if setting.transactions_hang { ROUNDS_OF_A_HANG } else { 0 },
         }
     }
 
@@ -183,7 +190,15 @@ impl World {
         match step {
             Step::Append { partition, entries } => {
                 let partition = self.partition(partition);
-                self.append(partition, entries);
+                self.append(partition, entries, false);
+            }
+            Step::Transact { partition, entries } => {
+                let partition = self.partition(partition);
+                self.append(partition, entries, true);
+            }
+            Step::EndTransaction { partition, commits } => {
+                let partition = self.partition(partition);
+                self.end_transaction(partition, commits);
             }
             Step::DatabaseAway { millis } => {
                 shared.inject_at(Kind::DatabaseAway, 0);

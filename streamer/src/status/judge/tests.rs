@@ -67,9 +67,14 @@ fn behind(partition: i32) -> PartitionStatus {
     PartitionStatus { caught_up_at: None, last_record_ms: millis(at(20, 0)), ..row(partition) }
 }
 
+/// A log without an open transaction.
+fn log(low: i64, high: i64) -> LogEnds {
+    LogEnds { low, stable: high, high }
+}
+
 /// Logs of topic `t`, which begin at 0.
 fn logs<const N: usize>(highs: [i64; N]) -> BTreeMap<PartitionKey, LogEnds> {
-    (0..).zip(highs).map(|(id, high)| (("t".to_owned(), id), LogEnds { low: 0, high })).collect()
+    (0..).zip(highs).map(|(id, high)| (("t".to_owned(), id), log(0, high))).collect()
 }
 
 fn observation(
@@ -82,7 +87,8 @@ fn observation(
 
 #[test]
 fn the_state_of_a_partition_follows_from_its_row_and_the_ends_of_its_log() {
-    let ends = |low, high| Some(Some(LogEnds { low, high }));
+    let ends = |low, high| Some(Some(log(low, high)));
+    let open = |stable, high| Some(Some(LogEnds { low: 0, stable, high }));
     let unread = PartitionStatus { caught_up_at: None, last_record_ms: None, ..row(0) };
     let new = PartitionStatus { owner: None, ..unread.clone() };
     let limit = at(28, 30);
@@ -114,6 +120,14 @@ fn the_state_of_a_partition_follows_from_its_row_and_the_ends_of_its_log() {
         (refused.clone(), ends(0, 10), State::Refused, Some(0), Some(0.0)),
         (refused, ends(0, 60), State::Refused, Some(50), Some(20.0)),
         (row(0), ends(0, 9), State::BeyondEnd, None, None),
+        // A transaction is open: for less than the limit, and for longer; not read up to it yet.
+        (row(0), open(10, 60), State::UpToDate, Some(50), Some(20.0)),
+        (behind(0), open(10, 60), State::HeldUp, Some(50), Some(600.0)),
+        (behind(0), open(11, 60), State::CatchingUp, Some(50), Some(600.0)),
+        (neglected(0), open(10, 60), State::Stalled, Some(50), Some(600.0)),
+        (halted(0), open(10, 60), State::Halted, Some(50), Some(20.0)),
+        // Nobody was ever shown anything of it.
+        (row(0), open(9, 60), State::BeyondEnd, None, None),
         (row(0), Some(None), State::Missing, None, None),
         (row(0), None, State::Unknown, None, None),
         // What an operator must know comes before everything that can be seen.
@@ -132,7 +146,7 @@ fn the_state_of_a_partition_follows_from_its_row_and_the_ends_of_its_log() {
 
 #[test]
 fn the_limit_itself_is_not_beyond_it() {
-    let ends = Some(Some(LogEnds { low: 0, high: 10 }));
+    let ends = Some(Some(log(0, 10)));
     for (second, state) in [(30, State::UpToDate), (29, State::Unattended)] {
         let row = PartitionStatus { updated_at: at(28, second), ..row(0) };
         assert_eq!(judge_stored(row, ends, now(), STALLED_AFTER).state, state);
@@ -141,7 +155,7 @@ fn the_limit_itself_is_not_beyond_it() {
 
 #[test]
 fn a_partition_is_idle_when_a_streamer_has_found_nothing_for_a_minute() {
-    let ends = |high| Some(Some(LogEnds { low: 0, high }));
+    let ends = |high| Some(Some(log(0, high)));
     let quiet = PartitionStatus { last_record_ms: millis(at(28, 40)), ..row(0) };
     let never = PartitionStatus { last_record_ms: None, ..row(0) };
     let unknown = PartitionStatus { caught_up_at: None, ..never.clone() };
@@ -271,8 +285,35 @@ fn without_the_database_nothing_is_known_and_kafkas_trouble_is_told_too() {
 }
 
 #[test]
+fn an_open_transaction_is_named_with_what_it_holds_up() {
+    let ends = LogEnds { low: 0, stable: 10, high: 60 };
+    let logs = BTreeMap::from([(("t".to_owned(), 0), ends)]);
+    let report = judge(observation(vec![behind(0)], Ok(logs)), STALLED_AFTER);
+    assert_eq!(report.verdict, Verdict::Stalled);
+    assert_eq!(
+        report.reason,
+        "1 of 1 partitions; t partition 0: a Kafka transaction that is open since offset 10 holds up 50 \
+         records unread, the oldest for at most 10m 0s"
+    );
+    let page = crate::status::text::page(&report);
+    let line = "t partition 0: held up by a Kafka transaction that is open since offset 10; 50 records in \
+                and behind it\n";
+    assert!(page.contains(line), "{page}");
+
+    // It is told of before anything has waited for long, and by whom it is read from there.
+    for (row, stable, held_up_at) in
+        [(row(0), 10, Some(10)), (row(0), 11, None), (row(0), 60, None)]
+    {
+        let ends = LogEnds { stable, ..ends };
+        let report = judge_stored(row, Some(Some(ends)), now(), STALLED_AFTER);
+        assert_eq!((report.state, report.held_up_at), (State::UpToDate, held_up_at));
+        assert_eq!(report.open_transaction_records, Some(60 - stable));
+    }
+}
+
+#[test]
 fn overtaken_names_the_offsets_that_are_gone() {
-    let ends = Some(Some(LogEnds { low: 15, high: 60 }));
+    let ends = Some(Some(log(15, 60)));
     let report = judge_stored(row(0), ends, now(), STALLED_AFTER);
     assert_eq!(
         report.detail,

@@ -53,13 +53,14 @@ impl Slot {
         let Some(state) = self.state.as_ref().filter(|_| is_read) else { return };
         // The broker was asked after this position was cut, so no record that came meanwhile
         // explains an end before it.
-        if self.stored.next > ends.high {
+        if self.stored.next > ends.stable {
             return self.doubt(partition, Doubt::BeyondEnd, effects);
         }
         let next = state.progress().next;
         let came_since = self.stall.position != Some(next);
-        // At the end of the log nothing comes, but for the witness.
-        let expects_nothing = *is_paused || (next >= ends.high && self.status == Status::Reading);
+        // At the end of the log and behind an open transaction nothing comes, but for the witness.
+        let is_at_end = next >= ends.stable && self.status == Status::Reading;
+        let expects_nothing = *is_paused || is_at_end;
         if came_since || expects_nothing {
             self.stall = Stall { position: Some(next), ..Stall::default() };
         }
@@ -89,11 +90,20 @@ impl Slot {
             format!(
                 "no record comes at offset {next} although the log goes on to {}; \
                  reading was restarted {} times",
-                ends.high,
+                ends.stable,
                 STALLS_UNTIL_HALT - 1
             )
         };
         self.halt(partition, reason, effects);
+    }
+
+    /// Remembers the end that the log had during the flush of this position, until it is reached.
+    pub(in crate::engine) fn await_end(&mut self, flushed: Position, ends: &LogEnds) {
+        if self.status != Status::Reading {
+            return;
+        }
+        let awaited = self.awaited.filter(|awaited| flushed < awaited.high);
+        self.awaited = awaited.or((flushed < ends.high).then_some(*ends));
     }
 }
 

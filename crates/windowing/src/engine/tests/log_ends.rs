@@ -158,3 +158,63 @@ fn a_partition_that_stands_before_an_unreadable_batch_halts_with_that_reason() {
         assert_eq!(effects[0], expected, "time {time}");
     }
 }
+
+#[test]
+fn a_partition_behind_an_open_transaction_is_not_stuck_and_the_records_in_it_come_later() {
+    let mut bench = Bench::reading(WIDE, &[0]);
+    bench.read(0, 0);
+    for _ in 0..8 {
+        assert_eq!(bench.look_at(0, open_ends(0, 1, 9)), NOTHING, "it is open");
+    }
+    // Ended: now there is something to read, and the look that finds it begins to wait.
+    for effects in [NOTHING.as_slice(), &["read 0 from 0"]] {
+        assert_eq!(bench.look_at(0, ends(0, 9)), effects);
+    }
+}
+
+#[test]
+fn a_position_in_an_open_transaction_is_beyond_the_end_of_what_was_ever_shown() {
+    let mut bench = Bench::new(WIDE);
+    bench.apply(Input::Assigned(&[0]));
+    let effects = bench.load_row(0, stored_at(5), open_ends(0, 4, 9));
+    assert_eq!(effects, ["examine 0, origin None"]);
+
+    let mut bench = Bench::reading(WIDE, &[0]);
+    bench.read(0, 0);
+    bench.read(0, 1);
+    assert_eq!(bench.look_at(0, open_ends(0, 1, 9)), ["examine 0, origin Some(0)"]);
+}
+
+/// A sender whose next transaction is open whenever the last one has ended: at no look is everything read.
+#[test]
+fn behind_a_sender_of_transactions_each_end_is_caught_up_with_when_it_is_reached() {
+    let mut bench = Bench::reading(WIDE, &[0]);
+    let caught_up = |bench: &Bench| bench.engine.slots[0].as_ref().unwrap().stored.caught_up_at;
+    let look = |bench: &mut Bench, minute, stable, high| {
+        let log = LogEnds { asked_at: at(minute, 0), ..open_ends(0, stable, high) };
+        assert_eq!(bench.look_at(0, log), NOTHING);
+    };
+    for (minute, read, high, expected) in [
+        (1, 0..2, 5, None),    // 5 is awaited
+        (2, 2..4, 9, None),    // … still
+        (3, 4..5, 9, Some(1)), // … and reached; 9 is awaited
+        (4, 5..8, 12, Some(1)),
+        (5, 8..12, 15, Some(3)),  // passed; 15 is awaited
+        (6, 12..15, 15, Some(6)), // at the end
+        (7, 15..15, 16, Some(6)), // 16 is awaited
+        (8, 15..16, 16, Some(8)),
+    ] {
+        let stable = read.end;
+        read.for_each(|offset| drop(bench.read(0, offset)));
+        look(&mut bench, minute, stable, high);
+        assert_eq!(caught_up(&bench), expected.map(|minute| at(minute, 0)), "minute {minute}");
+    }
+    // Of a row that is read anew nobody knows how it came about.
+    look(&mut bench, 9, 16, 20);
+    bench.apply(Input::FlushDue);
+    assert_eq!(bench.finish(&PartOutcome::Fenced, &[]), ["load [0]"]);
+    bench.load(0, 16);
+    (15..30).for_each(|offset| drop(bench.read(0, offset)));
+    look(&mut bench, 10, 30, 40);
+    assert_eq!(caught_up(&bench), None);
+}

@@ -1,7 +1,7 @@
 //! What the engine asks for, carried out: rows are loaded, readers start and stop, gaps are accepted,
 //! flushes handed to the writer.
 
-use windowing::{Effect, FlushBatch, GapPlan, Input, Position, Progress};
+use windowing::{Effect, FlushBatch, GapPlan, Input, LogEnds, Position, Progress};
 
 use super::super::database::{LoadedRow, Tape};
 use super::super::faults::Kind;
@@ -61,6 +61,19 @@ impl Worker {
             }
         }
         shared.meet("halted");
+    }
+
+    /// Where a reader of committed records is shown no more, nothing comes: that is no fault of the log.
+    pub(super) fn expect_no_halt_at_the_end(&self, log_ends: &[(i32, LogEnds)]) {
+        for effect in &self.effects {
+            let Effect::Halt { partition, reason } = effect else { continue };
+            let ends = log_ends.iter().find(|(id, _)| id == partition).map(|(_, ends)| ends);
+            let next = self.tapes.get(partition).map(|(next, _)| *next);
+            if let (Some(ends), Some(next), true) = (ends, next, reason.contains("no record comes"))
+            {
+                assert!(next < ends.stable.offset(), "halted behind an open transaction: {reason}");
+            }
+        }
     }
 
     fn accept_gap(

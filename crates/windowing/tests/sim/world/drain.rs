@@ -20,13 +20,19 @@ impl World {
         let entries: i64 = self.shared.logs.iter().map(|log| log.current().high()).sum();
         // At least one record is stored in two rounds, after some for timers: the longest are that a
         // silent reader is read anew after 10 s, and that loads are tried again after 5 s.
-        let rounds_max = 400 + 2 * u64::try_from(entries).expect("≥ 0");
+        let rounds_max = self.rounds_until_abort + 400 + 2 * u64::try_from(entries).expect("≥ 0");
         let mut anew = vec![false; self.workers.len()];
+        let mut last_fault = 0;
         for round in 0..rounds_max {
+            if round == self.rounds_until_abort {
+                // As the broker does with what its producer never ends.
+                (0..self.owners.len()).for_each(|partition| self.end_transaction(partition, false));
+                last_fault = round;
+            }
             if self.is_drained() {
                 self.shared.database.check(&self.shared.logs);
                 self.shared.database.check_generations(&self.shared.logs);
-                return round;
+                return round - last_fault;
             }
             self.pass(ROUND_MICROS);
             for index in 0..self.workers.len() {

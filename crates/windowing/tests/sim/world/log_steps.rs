@@ -36,12 +36,23 @@ impl World {
         }
     }
 
-    pub(super) fn append(&mut self, partition: usize, entries: usize) {
+    pub(super) fn append(&mut self, partition: usize, entries: usize, in_transaction: bool) {
+        let now = self.shared.clock;
         let log = &mut self.shared.logs[partition];
         let room = usize::try_from(ENTRIES_MAX - log.current().high()).unwrap_or_default();
-        let controls = log.append(entries.min(room));
+        let controls = log.append(entries.min(room), in_transaction, now);
+        if in_transaction && log.current().stable() < log.current().high() {
+            self.shared.inject_at(Kind::TransactionOpen, number(partition));
+        }
         if controls > 0 {
             *self.shared.met.entry("control records").or_default() += controls;
+        }
+    }
+
+    pub(super) fn end_transaction(&mut self, partition: usize, commits: bool) {
+        let now = self.shared.clock;
+        if self.shared.logs[partition].end_transaction(commits, now) && !commits {
+            self.shared.inject_at(Kind::Aborted, number(partition));
         }
     }
 
@@ -89,7 +100,7 @@ impl World {
         }
         shared.logs[partition].truncate(cut);
         shared.inject_at(Kind::Truncated, number(partition));
-        self.append(partition, refill);
+        self.append(partition, refill, false);
     }
 
     fn recreate(&mut self, refill: usize) {
@@ -99,7 +110,7 @@ impl World {
                 self.shared.inject_at(Kind::Recreated, number(partition));
             }
             self.shared.logs[partition].recreate();
-            self.append(partition, refill);
+            self.append(partition, refill, false);
         }
         // The group notices that the topic is another.
         for index in 0..self.workers.len() {
