@@ -18,8 +18,9 @@ A manual run does not ask its data interval: that of the logical date 2025-11-09
 Beside it, whatever became of that day, correct_stale_days computes again the days that have changed
 since they were computed.
 
-Every exit code but 0 fails its task, which is tried twice more, 5 minutes apart; none skips it. Of
-these, 75 (the day can still change, or has just changed) is the one that time alone may cure.
+Every exit code but 0 fails its task, which is tried twice more, 5 minutes apart. Of these, 75 (the day
+can still change, or has just changed) is the one that time alone may cure. One skips: 99 of check_data,
+no event was ever counted, as on a new system. A day without data among others fails.
 docs/scheduling.md of the project has the codes and what to do about each.
 """
 
@@ -126,7 +127,11 @@ def log_failure(context) -> None:
 
 
 def task(
-    task_id: str, command: str, trigger_rule: str = "all_success", **environment: str
+    task_id: str,
+    command: str,
+    trigger_rule: str = "all_success",
+    skip_on: int | None = None,
+    **environment: str,
 ) -> BashOperator:
     """A task that runs a constant command. What varies reaches it by environment variables alone,
     so that nothing which a run is triggered with is ever read as shell."""
@@ -136,8 +141,8 @@ def task(
         trigger_rule=trigger_rule,
         env={"DAY": "{{ day_of(dag_run) }}", **environment},
         append_env=True,
-        # By default 99 would skip the task, and with it the rest of the run, as if all were well.
-        skip_on_exit_code=None,
+        # A task that is skipped skips the rest of the run, as if all were well.
+        skip_on_exit_code=skip_on,
     )
 
 
@@ -169,7 +174,7 @@ with DAG(
     user_defined_macros={"day_of": day_of},
     tags=["telecom"],
 ) as dag:
-    check_data = task("check_data", 'exec "${BATCHER:-batcher}" check "$DAY"')
+    check_data = task("check_data", 'exec "${BATCHER:-batcher}" check "$DAY"', skip_on=99)
     run_batch = task("run_batch", 'exec "${BATCHER:-batcher}" "$DAY"')
     validate_results = task("validate_results", 'exec "${BATCHER:-batcher}" validate "$DAY"')
     notify = task(

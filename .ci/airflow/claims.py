@@ -108,9 +108,11 @@ def structure(claims: Claims) -> None:
         ]
         equal(found["edges"], sorted(edges))
         equal(found["operators"], ["BashOperator"])
-    with claims.claim("each task has 2 retries, 5 minutes apart, and no exit code skips it"):
+    with claims.claim("each task has 2 retries, 5 minutes apart, and none but check_data can be skipped, by 99"):
         equal(found["retries"], [[2, 300.0]])
-        equal(found["skip_codes"], ["None"])
+        skipping = {task: codes for task, codes in found["skip_codes"].items() if codes != "None"}
+        equal(list(skipping), ["check_data"])
+        assert skipping["check_data"] in ("99", "[99]"), skipping
     with claims.claim("no command is a template: what varies is passed by the environment"):
         equal(found["templates_in_commands"], [])
     with claims.claim("CronDataIntervalTimetable, 0 2 * * * in UTC, for the scheduler as well"):
@@ -144,6 +146,19 @@ def scheduled_runs(claims: Claims) -> None:
     """The run that was due at the last 02:00, on three states of the pipeline's database."""
     airflow, pipeline = claims.airflow, claims.pipeline
     day, next_day = two_days_that_may_be_due()
+
+    with claims.claim(
+        "scheduled, no event was ever counted: the run ends as skipped and says so, batcher computes nothing"
+    ):
+        pipeline.read_until(midnight(next_day + 2 * ONE_DAY))
+        run, start, end = airflow.scheduled_run()
+        computed = end.astimezone(datetime.timezone.utc).date() - ONE_DAY
+        ends(airflow, run, "success")
+        equal(airflow.calls(run), [f"check {computed}", "--stale"])
+        states = airflow.tasks(run)
+        equal([states[task][0] for task in IN_ORDER], ["skipped"] * 4)
+        assert "no event was ever counted" in airflow.log(run, "check_data")
+
     pipeline.add_windows(day)
     pipeline.add_windows(next_day)
     complete = midnight(next_day + 2 * ONE_DAY)

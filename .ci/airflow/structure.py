@@ -92,7 +92,7 @@ def describe(module) -> dict:
         "edges": sorted([task.task_id, *sorted(task.downstream_task_ids)] for task in tasks),
         "operators": sorted({type(task).__name__ for task in tasks}),
         "retries": sorted({(task.retries, task.retry_delay.total_seconds()) for task in tasks}),
-        "skip_codes": sorted({str(task.skip_on_exit_code or None) for task in tasks}),
+        "skip_codes": {task.task_id: str(task.skip_on_exit_code or None) for task in tasks},
         "templates_in_commands": [task.bash_command for task in tasks if "{{" in task.bash_command],
         "catchup": dag.catchup,
         "max_active_runs": dag.max_active_runs,

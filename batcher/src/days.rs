@@ -128,9 +128,9 @@ impl<W: Write> Batch<'_, W> {
                 tally.up_to_date += 1;
                 Ok(())
             }
-            Ok(DayRun::NoData) => {
+            Ok(DayRun::NoData { late_events }) => {
                 tally.no_data.insert(date);
-                self.say(bar, &messages::no_data(&day))
+                self.say(bar, &messages::no_data(&day, late_events))
             }
             Err(error) if error.is_of_one_day() => {
                 tally.failed.insert(date);

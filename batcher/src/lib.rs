@@ -37,6 +37,8 @@ pub enum Exit {
     Invalid,
     /// The day can still change, or has changed since it was computed.
     Incomplete,
+    /// No event was ever counted: there is nothing to compute yet.
+    NothingYet,
 }
 
 impl From<Exit> for ExitCode {
@@ -46,6 +48,7 @@ impl From<Exit> for ExitCode {
             Exit::Done => 0,
             Exit::NoData => 4,
             Exit::Invalid => 5,
+            Exit::NothingYet => 99, // what Airflow's BashOperator takes for "skip"
             Exit::Incomplete => 75, // EX_TEMPFAIL of sysexits.h: try again later
         })
     }
@@ -103,7 +106,7 @@ async fn compute(
     options: RunOptions<'_>,
 ) -> Result<(Exit, String)> {
     match store::compute_day(connection, day, options).await? {
-        DayRun::NoData => Ok((Exit::NoData, messages::no_data(day))),
+        DayRun::NoData { late_events } => Ok((Exit::NoData, messages::no_data(day, late_events))),
         DayRun::NotNeeded => Ok((Exit::Done, String::new())),
         DayRun::Computed(computed) => {
             if !computed.state.is_complete() {
@@ -129,6 +132,9 @@ fn warn_of_correction(day: &BusinessDay, computed: &store::ComputedDay) {
 async fn check(connection: &mut PgConnection, day: &BusinessDay) -> Result<(Exit, String)> {
     let state = store::day_state(connection, day).await?;
     let record = store::day_record(connection, day).await?;
+    if state.is_complete() && store::is_empty(connection).await? {
+        return Ok((Exit::NothingYet, messages::nothing_yet(day)));
+    }
     let exit = if state.is_complete() { Exit::Done } else { Exit::Incomplete };
     Ok((exit, messages::completeness(day, &state, record.as_ref())))
 }

@@ -60,12 +60,27 @@ pub(crate) fn corrections(tally: &Tally, still_stale: &[DayRecord]) -> String {
     text
 }
 
-/// After a run that found nothing.
-pub(crate) fn no_data(day: &BusinessDay) -> String {
+/// After a run that found nothing on time.
+pub(crate) fn no_data(day: &BusinessDay, late_events: i64) -> String {
+    let late = match late_events {
+        0 => String::new(),
+        events => format!(
+            "; it has {events} events that came late: `batcher --include-late {}` counts them",
+            day.date()
+        ),
+    };
     format!(
-        "{}: real_time_metrics has no window of that day ({}); daily_stats is as it was\n",
+        "{}: real_time_metrics has no window of that day ({}){late}; daily_stats is as it was\n",
         day.date(),
         bounds(day)
+    )
+}
+
+/// The answer of `check` on a new system.
+pub(crate) fn nothing_yet(day: &BusinessDay) -> String {
+    format!(
+        "{}: no event was ever counted in this database: there is nothing to compute yet\n",
+        day.date()
     )
 }
 

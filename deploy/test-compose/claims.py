@@ -58,14 +58,27 @@ def up_wait_makes_every_lasting_service_healthy_within_two_minutes():
     assert states.count("(healthy)") == len(LASTING), states
 
 
+def the_readmes_block_works_when_it_is_pasted():
+    for command in commands_of("README.md", "## With Docker"):
+        run = stack.typed(command)
+        assert run.returncode == 0, (command, run.stdout[-800:], run.stderr[-800:])
+    stack.compose("--profile", "producer", "stop", "producer")
+    stack.sent = stack.records()
+    day = f"window_start >= '{DAY}' AND window_start < DATE '{DAY}' + 1"
+    counted = int(stack.sql(f"SELECT SUM(event_count) FROM real_time_metrics WHERE {day}"))
+    total = int(stack.sql(f"SELECT SUM(total_events) FROM daily_stats WHERE date = '{DAY}' AND region = 'ALL'"))
+    note(f"{counted} events of {DAY}")
+    assert counted == total > 100_000, (counted, total)
+    assert stack.sql("SELECT COALESCE(SUM(event_count), 0) FROM late_metrics") == "0"
+
+
 def a_producer_on_the_host_reaches_kafka_and_rows_arrive():
-    # The program itself, out of its image, as `cargo run -p producer` would be.
+    # The program itself, out of its image, as `cargo run -p producer` is.
     stack.docker("create", "--name", "copied", "telecom/producer:local")
     stack.docker("cp", "copied:/usr/local/bin/producer", str(stack.producer))
     stack.docker("rm", "copied")
     stack.produce(*BACKFILL)
     wait_until("the backfill is counted", lambda: stack.counted() == stack.sent, seconds=120)
-    assert int(stack.sql("SELECT SUM(event_count) FROM real_time_metrics")) == stack.sent
 
 
 def the_batcher_computes_a_day_from_its_container_and_from_within_airflow():
@@ -177,18 +190,39 @@ def a_port_in_use_is_named():
 
 
 def every_everyday_command_of_the_documentation_runs():
-    text = (stack.folder / "docs/compose.md").read_text()
-    block = re.search(r"## Everyday commands\n+```sh\n(.*?)```", text, re.DOTALL).group(1)
-    commands = [line.split("#")[0].strip() for line in block.splitlines()]
+    commands = commands_of("docs/compose.md", "## Everyday commands")
     assert len(commands) > 10, commands
     for command in commands:
         if "--profile monitoring" in command:
             continue  # nothing stands in for the images of Prometheus, Alertmanager and Grafana here
-        # There is no terminal here.
-        run = stack.shell(command.replace("exec -it", "exec -i"))
+        run = stack.typed(command)
         assert run.returncode == 0, (command, run.stdout[-500:], run.stderr[-500:])
     stack.compose("up", "-d", "--wait")
     wait_until("all is counted", lambda: stack.unread() == 0, seconds=120)
+
+
+def every_new_command_of_the_parity_page_runs():
+    text = (stack.folder / "docs/parity.md").read_text().split("## Old command, new command")[1]
+    commands = re.findall(r"\| `([^`|]*)` \|$", text, re.MULTILINE)
+    assert len(commands) > 6, commands
+    for command in commands:
+        # Two of them go on until they are interrupted, as their predecessors did.
+        interrupted = command == "cargo run -p producer" or " logs -f " in command
+        run = stack.typed(f"timeout --signal INT 20 {command}" if command.startswith("cargo") else command,
+                          seconds=20 if " logs -f " in command else None)
+        assert interrupted or run.returncode == 0, (command, run.stdout[-500:], run.stderr[-500:])
+        if command.startswith("cargo"):
+            assert "delivered" in run.stderr + run.stdout, (run.stdout[-500:], run.stderr[-500:])
+    stack.compose("up", "-d", "--wait")
+    stack.sent = stack.records()
+
+
+def commands_of(page, heading):
+    """The commands of the first block below a heading, without their comments."""
+    text = (stack.folder / page).read_text()
+    block = re.search(rf"{heading}\n.*?```sh\n(.*?)```", text, re.DOTALL).group(1)
+    commands = [re.split(r"\s+#", line)[0].strip() for line in block.splitlines()]
+    return [command for command in commands if command]
 
 
 def the_same_without_zookeeper():
@@ -213,7 +247,7 @@ def note(line):
 
 CLAIMS = [
     value for name, value in list(globals().items())
-    if callable(value) and getattr(value, "__module__", "") == __name__ and name != "note"
+    if callable(value) and getattr(value, "__module__", "") == __name__ and name not in ("note", "commands_of")
 ]
 
 

@@ -41,9 +41,14 @@ class Stack:
         files = [part for name in self.files for part in ("--file", name)]
         return self.run(*self.compose_command, *files, *arguments, check=check, capture=capture)
 
-    def shell(self, line):
-        """A line as a user types it, with this Compose under the name that users type."""
-        return self.run("bash", "-c", f'docker-compose() {{ {" ".join(self.compose_command)} "$@"; }}; {line}', check=False)
+    def typed(self, line, seconds=None):
+        """A line as a user types it, with this Compose under the name that users type; there is no terminal here.
+        After `seconds` it is interrupted, as by Ctrl-C."""
+        line = line.replace("exec -it", "exec -i")
+        compose = " ".join(self.compose_command)
+        if seconds:
+            line = line.replace("docker-compose", f"timeout --signal INT {seconds} {compose}", 1)
+        return self.run("bash", "-c", f'docker-compose() {{ {compose} "$@"; }}; {line}', check=False)
 
     def docker(self, *arguments):
         run = self.run("docker", *arguments)

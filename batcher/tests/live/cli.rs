@@ -51,6 +51,49 @@ async fn a_day_from_open_to_final() {
 }
 
 #[tokio::test]
+async fn a_database_without_any_event_is_no_failure_and_a_missing_day_is() {
+    let mut database = Database::new().await;
+    let url = database.url.clone();
+    let check = |arguments: &[&str], exit, said: &[&str]| check(&url, arguments, exit, said);
+    database.execute(OPEN).await;
+    // Not before everything has been read.
+    check(&["check", "2025-11-09"], 75, &["1 of 1 partitions"]);
+    database.execute("UPDATE stream_progress SET complete_through = '2025-11-20 00:00'").await;
+    check(&["check", "2025-11-09"], 99, &["no event was ever counted in this database"]);
+    // What could not be used were events.
+    database.execute("UPDATE stream_progress SET dead = 1, next_offset = 1").await;
+    check(&["check", "2025-11-09"], 0, &["complete"]);
+    database.execute("UPDATE stream_progress SET dead = 0, next_offset = 0").await;
+
+    let tenth = day("2025-11-10", "UTC");
+    database.insert_windows(&windows(tenth.start(), tenth.end(), TimeDelta::hours(1))).await;
+    for missing in ["2025-11-09", "2025-11-11"] {
+        check(&["check", missing], 0, &["complete"]);
+        check(&[missing], 4, &["no window of that day"]);
+    }
+    // Old minutes may be deleted: their days were there all the same.
+    check(&["2025-11-10"], 0, &["final"]);
+    database.execute("DELETE FROM real_time_metrics; DELETE FROM day_ledger").await;
+    check(&["check", "2025-11-10"], 0, &["complete"]);
+}
+
+#[tokio::test]
+async fn a_day_whose_events_all_came_late_says_so() {
+    let mut database = Database::new().await;
+    let url = database.url.clone();
+    let late = "INSERT INTO late_metrics (window_start, window_end, event_type, event_count, total_duration,
+                    total_data_mb, total_amount, region, exact_data_mb, exact_amount)
+                SELECT at, at + interval '1 minute', 'call', 91475, 60, 0, 0, 'Osh', 0, 0
+                FROM (VALUES (timestamp '2025-11-10 10:00'), ('2025-11-10 23:59'), ('2025-11-11 00:00')) AS v (at)";
+    database.execute(late).await;
+    let said =
+        "it has 182950 events that came late: `batcher --include-late 2025-11-10` counts them";
+    check(&url, &["2025-11-10"], 4, &[said]);
+    check(&url, &["--from", "2025-11-10", "--to", "2025-11-10"], 4, &[said]);
+    check(&url, &["--include-late", "2025-11-10"], 0, &["with late events"]);
+}
+
+#[tokio::test]
 async fn yesterday_is_a_date_of_the_stored_zone() {
     let mut database = Database::new().await;
     database

@@ -86,7 +86,7 @@ async fn a_date_is_held_while_it_is_computed_and_other_dates_are_free() {
     assert!(matches!(refused, DailyError::Busy { .. }), "{refused:?}");
     assert!(refused.to_string().contains("2025-11-09"), "{refused}");
     let other = compute(&mut second, &day("2025-11-08", "UTC")).await.unwrap();
-    assert_eq!(other, DayRun::NoData);
+    assert_eq!(other, DayRun::NoData { late_events: 0 });
 
     sqlx::raw_sql("ROLLBACK").execute(&mut holder).await.unwrap();
     first.await.unwrap().unwrap();

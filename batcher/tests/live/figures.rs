@@ -126,11 +126,17 @@ async fn without_windows_there_is_no_data_and_daily_stats_stays() {
         )
         .await;
     let before = database.daily_rows("2025-11-09").await;
-    assert_eq!(compute(&mut database.connection, &day).await.unwrap(), DayRun::NoData);
+    assert_eq!(
+        compute(&mut database.connection, &day).await.unwrap(),
+        DayRun::NoData { late_events: 0 }
+    );
     assert_eq!(database.daily_rows("2025-11-09").await, before);
     // Nor is there data on a date that the zone left out.
     let skipped = BusinessDay::new("2011-12-30".parse().unwrap(), chrono_tz::Pacific::Apia);
-    assert_eq!(compute(&mut database.connection, &skipped).await.unwrap(), DayRun::NoData);
+    assert_eq!(
+        compute(&mut database.connection, &skipped).await.unwrap(),
+        DayRun::NoData { late_events: 0 }
+    );
 }
 
 #[tokio::test]

@@ -1,6 +1,6 @@
 //! The queries that users of the replaced system have, word for word, on tables with data.
 
-use sqlx::Connection;
+use sqlx::{AssertSqlSafe, Connection};
 
 use crate::support::{Database, day};
 
@@ -69,6 +69,43 @@ async fn todays_regions_by_data() {
         rows,
         [("Aral".to_owned(), "0.0025".to_owned()), ("Osh".to_owned(), "1.0000".to_owned())]
     );
+}
+
+/// README's queries, in a session that has the time zone of an operator's machine.
+#[tokio::test]
+async fn the_queries_of_the_readme_do_not_depend_on_the_sessions_time_zone() {
+    let readme = include_str!("../../../README.md");
+    let query = |comment: &str| {
+        let (_, rest) = readme.split_once(comment).unwrap();
+        rest.split_once(';').unwrap().0.to_owned()
+    };
+    let mut database = Database::new().await;
+    for zone in ["UTC", "Asia/Almaty", "America/Los_Angeles"] {
+        let mut transaction = database.connection.begin().await.unwrap();
+        sqlx::query(WINDOWS_AROUND_NOW).execute(&mut *transaction).await.unwrap();
+        let set = AssertSqlSafe(format!("SET LOCAL TIME ZONE '{zone}'"));
+        sqlx::query(set).execute(&mut *transaction).await.unwrap();
+        let last_hour = format!(
+            "SELECT event_type, windows, total_events::text FROM ({}) AS query
+             WHERE event_type IN ('call', 'sms') ORDER BY event_type",
+            query("-- the last hour, by type")
+        );
+        let rows: Vec<(String, i64, String)> =
+            sqlx::query_as(AssertSqlSafe(last_hour)).fetch_all(&mut *transaction).await.unwrap();
+        let row = |event_type: &str, windows, events: &str| {
+            (event_type.to_owned(), windows, events.to_owned())
+        };
+        assert_eq!(rows, [row("call", 2, "5"), row("sms", 1, "7")], "{zone}");
+        let today = format!(
+            "SELECT region, data_tb::text FROM ({}) AS query ORDER BY region",
+            query("-- today's top regions by data")
+        );
+        let rows: Vec<(String, String)> =
+            sqlx::query_as(AssertSqlSafe(today)).fetch_all(&mut *transaction).await.unwrap();
+        let row = |region: &str, tb: &str| (region.to_owned(), tb.to_owned());
+        assert_eq!(rows, [row("Aral", "0.0025"), row("Osh", "1.0000")], "{zone}");
+        transaction.rollback().await.unwrap();
+    }
 }
 
 #[tokio::test]

@@ -104,6 +104,18 @@ pub async fn day_state(
     Ok(DayState::judge(partitions, day.end()))
 }
 
+/// Whether the database has no trace of any event: neither counted nor refused nor lost, as on a new
+/// system.
+///
+/// # Errors
+/// A failed statement.
+pub async fn is_empty(connection: &mut PgConnection) -> Result<bool, StoreError> {
+    sqlx::query_scalar(include_str!("queries/is_empty.sql"))
+        .fetch_one(connection)
+        .await
+        .map_err(StoreError::sql("looking for events"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -67,7 +67,10 @@ pub enum Condition {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum DayRun {
     /// There is no window of that day; `daily_stats` was left as it was.
-    NoData,
+    NoData {
+        /// Events of that day that came late, and would be counted with [`RunOptions::include_late`].
+        late_events: i64,
+    },
     /// The condition did not hold; nothing was done.
     NotNeeded,
     /// The day's rows were replaced.
@@ -275,8 +278,9 @@ async fn compute_once(
             .await
             .map_err(StoreError::sql(adding_up))?;
     if windows == 0 {
+        let late_events = late_events(&mut transaction, day).await?;
         transaction.rollback().await.map_err(StoreError::sql("leaving daily_stats as it was"))?;
-        return Ok(DayRun::NoData);
+        return Ok(DayRun::NoData { late_events });
     }
     // Old minutes may be deleted, the ledger never is: a day computed from what is left of it would
     // take the place of a right one.
@@ -294,4 +298,16 @@ async fn compute_once(
         changed_after_final: None,
         state,
     }))
+}
+
+async fn late_events(connection: &mut PgConnection, day: &BusinessDay) -> Result<i64, StoreError> {
+    sqlx::query_scalar(
+        "SELECT COALESCE(SUM(event_count), 0)::bigint FROM late_metrics
+         WHERE window_start >= $1 AND window_start < $2",
+    )
+    .bind(day.start())
+    .bind(day.end())
+    .fetch_one(connection)
+    .await
+    .map_err(StoreError::sql("counting the day's late events"))
 }

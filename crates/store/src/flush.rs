@@ -21,7 +21,7 @@ use sqlx::postgres::{PgConnection, PgRow};
 use sqlx::{Connection, Row};
 use windowing::{
     FlushAction, FlushAnswer, FlushBatch, FlushPart, FlushProtocol, FlushReport, LockedRow,
-    LogEnds, MergedRows, Position, Witness,
+    LogEnds, MergedRows, Position, Totals, Witness,
 };
 
 use crate::flush_rows::{insert_dead_letters, upsert_groups, upsert_ledger};
@@ -273,6 +273,11 @@ async fn update_progress(
     fn column<T>(parts: &[&FlushPart], value: impl Fn(&windowing::Progress) -> T) -> Vec<T> {
         parts.iter().map(|part| value(&part.new)).collect()
     }
+    let sums: Vec<(Totals, Totals)> =
+        parts.iter().map(|part| (part.delta.on_time.sum(), part.delta.late.sum())).collect();
+    let recent = |value: fn(&Totals, &Totals) -> i64| -> Vec<i64> {
+        sums.iter().map(|(on_time, late)| value(on_time, late)).collect()
+    };
     let instant = |at: Option<EventTime>| at.and_then(EventTime::to_datetime);
     let offset = |position: Option<Position>| position.map(Position::offset);
     let crc = |witness: Option<Witness>| witness.map(|w| i64::from(w.crc));
@@ -305,6 +310,10 @@ async fn update_progress(
         .bind(column(parts, |p| p.skew.max_ahead_ms))
         .bind(column(parts, |p| p.skew.max_behind_ms))
         .bind(column(parts, |p| p.skew.sum_behind_ms.to_string()))
+        .bind(recent(|on_time, late| on_time.events + late.events))
+        .bind(recent(|_, late| late.events))
+        .bind(recent(|on_time, late| on_time.duration_seconds + late.duration_seconds))
+        .bind(recent(|_, late| late.duration_seconds))
         .execute(connection)
         .await
         .map_err(StoreError::sql("storing the positions"))?;

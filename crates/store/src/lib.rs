@@ -39,7 +39,7 @@ pub use anomalies::{
     detector_progress, open_anomalies,
 };
 pub use batch_runs::{Dates, DayRecord, RecordState, day_record, day_records};
-pub use completeness::{DayState, PartitionState, day_state};
+pub use completeness::{DayState, PartitionState, day_state, is_empty};
 pub use connect::{Session, Target, connect, connect_within};
 pub use daily::{ComputedDay, Condition, DailyError, DayRun, RunOptions, UnusableRow, compute_day};
 pub use day_report::{BusyHour, DayReport, DayTotals, FigureSums, REPORT_REGIONS_MAX, day_report};
@@ -71,7 +71,9 @@ pub use replay::{
     mark_replaying, replay_transactional_id,
 };
 pub use settings::{ExplicitSettings, Settings, agree_settings, change_settings, load_settings};
-pub use status::{PartitionStatus, PipelineStatus, TopicCompleteness, pipeline_status};
+pub use status::{
+    PartitionStatus, PipelineStatus, RecentEvents, TopicCompleteness, pipeline_status,
+};
 pub use validate::{Validation, validate_day};
 pub use verify::{VerifyReport, verify};
 /// A day is a matter of event time, so it is defined there.

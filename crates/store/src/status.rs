@@ -7,6 +7,9 @@ use sqlx::postgres::PgConnection;
 
 use crate::{StoreError, database_now};
 
+/// With fewer recent events nothing is said of their share.
+const RECENT_EVENTS_MIN: f64 = 20.0;
+
 /// What the database says of the pipeline. All times are UTC.
 #[derive(Clone, Debug)]
 pub struct PipelineStatus {
@@ -54,6 +57,9 @@ pub struct PartitionStatus {
     /// The last record read was written then, milliseconds since 1970; a producer may have said so.
     #[sqlx(rename = "witness_timestamp_ms")]
     pub last_record_ms: Option<i64>,
+    /// What its newest events are like.
+    #[sqlx(flatten)]
+    pub recent: RecentEvents,
     /// Why it waits for an operator.
     pub halted_reason: Option<String>,
     /// Why no flush of it can be stored until somebody mends the database; `None`: they are stored.
@@ -66,6 +72,39 @@ pub struct PartitionStatus {
     pub max_behind_ms: i64,
     /// By how much events were behind their records on average, milliseconds; `None`: no events.
     pub mean_behind_ms: Option<f64>,
+}
+
+/// Events of about the last quarter of an hour before a partition's last flush. The older one is, the
+/// less it counts: e times less after 15 minutes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, FromRow)]
+pub struct RecentEvents {
+    /// How many.
+    #[sqlx(rename = "recent_events")]
+    pub events: f64,
+    /// How many of them came late.
+    #[sqlx(rename = "recent_late")]
+    pub late: f64,
+    /// How long they lasted, seconds.
+    #[sqlx(rename = "recent_seconds")]
+    pub seconds: f64,
+    /// How long those lasted that came late, seconds.
+    #[sqlx(rename = "recent_late_seconds")]
+    pub late_seconds: f64,
+    /// How much less all of these count now than at the last flush: 1 then, near 0 hours later.
+    #[sqlx(rename = "recent_fade")]
+    pub fade: f64,
+}
+
+impl RecentEvents {
+    /// The share of late ones, of events or of their seconds, whichever is greater; `None`: there
+    /// are too few to say.
+    pub fn late_share(&self) -> Option<f64> {
+        if self.events * self.fade < RECENT_EVENTS_MIN {
+            return None;
+        }
+        let of_seconds = if self.seconds > 0.0 { self.late_seconds / self.seconds } else { 0.0 };
+        Some(of_seconds.max(self.late / self.events))
+    }
 }
 
 /// How far one topic's figures are complete.

@@ -135,6 +135,15 @@ impl Groups {
         self.0.is_empty()
     }
 
+    /// All groups together.
+    pub fn sum(&self) -> Totals {
+        let mut sum = Totals::default();
+        for group in self.0.values() {
+            sum.add(&group.totals);
+        }
+        sum
+    }
+
     /// The groups, in no particular order.
     pub fn iter(&self) -> impl Iterator<Item = (&GroupKey, &Totals)> {
         self.0.iter().map(|(key, group)| (key, &group.totals))

@@ -94,6 +94,7 @@ mod tests {
         let report = Report {
             verdict,
             reason: "the reason".to_owned(),
+            remarks: Vec::new(),
             looked_at: looked,
             stalled_after: Duration::from_secs(90),
             topics: Vec::new(),

@@ -15,6 +15,7 @@ pub(crate) struct Document<'a> {
     version: u32,
     verdict: &'static str,
     reason: &'a str,
+    remarks: &'a [String],
     exit_code: u8,
     looked_at: Option<String>,
     stalled_after_seconds: f64,
@@ -57,6 +58,7 @@ struct Partition<'a> {
     max_ahead_ms: Option<i64>,
     max_behind_ms: Option<i64>,
     mean_behind_ms: Option<f64>,
+    recent_late_share: Option<f64>,
     halted_reason: Option<&'a str>,
 }
 
@@ -74,6 +76,7 @@ pub(crate) fn document(report: &Report) -> Document<'_> {
         version: SCHEMA_VERSION,
         verdict: report.verdict.code(),
         reason: &report.reason,
+        remarks: &report.remarks,
         exit_code: report.verdict.exit().code(),
         looked_at: instant(report.looked_at),
         stalled_after_seconds: report.stalled_after.as_secs_f64(),
@@ -119,6 +122,7 @@ fn partition(report: &PartitionReport) -> Partition<'_> {
         max_ahead_ms: stored.map(|row| row.max_ahead_ms),
         max_behind_ms: stored.map(|row| row.max_behind_ms),
         mean_behind_ms: stored.and_then(|row| row.mean_behind_ms),
+        recent_late_share: stored.and_then(|row| row.recent.late_share()),
         halted_reason: stored.and_then(|row| row.halted_reason.as_deref()),
     }
 }

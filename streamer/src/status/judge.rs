@@ -33,6 +33,9 @@ use crate::Exit;
 /// to have nothing left.
 const IDLE_AFTER: TimeDelta = TimeDelta::minutes(1);
 
+/// A greater share of late events is worth a word.
+const LATE_SHARE_MAX: f64 = 0.05;
+
 /// The whole pipeline in a word, the best first: of several the last one counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Verdict {
@@ -86,6 +89,8 @@ pub(crate) enum State {
 pub(crate) struct Report {
     pub(crate) verdict: Verdict,
     pub(crate) reason: String,
+    /// What should be known beside the verdict, in sentences.
+    pub(crate) remarks: Vec<String>,
     /// The database's clock; `None`: it is away.
     pub(crate) looked_at: Option<NaiveDateTime>,
     pub(crate) stalled_after: Duration,
@@ -191,6 +196,7 @@ pub(crate) fn judge(observation: Observation, stalled_after: Duration) -> Report
             return Report {
                 verdict: Verdict::DatabaseAway,
                 reason,
+                remarks: Vec::new(),
                 looked_at: None,
                 stalled_after,
                 topics: Vec::new(),
@@ -204,7 +210,21 @@ pub(crate) fn judge(observation: Observation, stalled_after: Duration) -> Report
         Err(reason) => (Verdict::KafkaAway, reason),
         Ok(_) => summarise(&partitions),
     };
-    Report { verdict, reason, looked_at: Some(now), stalled_after, topics, partitions }
+    let remarks = partitions.iter().filter_map(remark_on_late_events).collect();
+    Report { verdict, reason, remarks, looked_at: Some(now), stalled_after, topics, partitions }
+}
+
+/// Much comes late: the figures that people look at miss it, and all is well otherwise.
+fn remark_on_late_events(report: &PartitionReport) -> Option<String> {
+    let row = report.stored.as_ref().filter(|row| !row.is_retired)?;
+    let share = row.recent.late_share().filter(|share| *share > LATE_SHARE_MAX)?;
+    Some(format!(
+        "{} partition {}: {:.0} % of the newest events, or of their seconds, came late: they are in \
+         late_metrics, not in daily_stats; `streamer late` sums them up",
+        report.key.0,
+        report.key.1,
+        share * 100.0
+    ))
 }
 
 /// The stored partitions and those that only the broker has, by topic and partition.

@@ -34,6 +34,9 @@ pub(super) fn page(report: &Report) -> String {
         )
         .expect("a String takes any text");
     }
+    for remark in &report.remarks {
+        writeln!(page, "{remark}").expect("a String takes any text");
+    }
     if report.partitions.is_empty() {
         return page;
     }

@@ -20,6 +20,11 @@ SET next_offset = n.next_offset,
     max_ahead_ms = n.max_ahead_ms,
     max_behind_ms = n.max_behind_ms,
     sum_behind_ms = n.sum_behind_ms::numeric,
+    recent_at = now(),
+    recent_events = faded.events + n.recent_events,
+    recent_late = faded.late + n.recent_late,
+    recent_seconds = faded.seconds + n.recent_seconds,
+    recent_late_seconds = faded.late_seconds + n.recent_late_seconds,
     group_id = $2,
     owner = $3,
     updated_at = now()
@@ -29,13 +34,26 @@ FROM unnest(
     $13::bigint[], $14::bigint[], $15::bigint[],
     $16::bigint[], $17::bigint[], $18::bigint[],
     $19::bigint[], $20::timestamp[], $21::text[],
-    $22::bigint[], $23::bigint[], $24::text[]
+    $22::bigint[], $23::bigint[], $24::text[],
+    $25::bigint[], $26::bigint[], $27::bigint[], $28::bigint[]
 ) AS n (
     generation, partition, next_offset, watermark, max_event_time,
     on_time, late, dead, skipped,
     witness_offset, witness_timestamp_ms, witness_crc,
     origin_offset, origin_timestamp_ms, origin_crc,
     log_end_seen, caught_up_at, halted_reason,
-    max_ahead_ms, max_behind_ms, sum_behind_ms
+    max_ahead_ms, max_behind_ms, sum_behind_ms,
+    recent_events, recent_late, recent_seconds, recent_late_seconds
 )
+-- What has become too small to count is 0: PostgreSQL refuses a product that underflows.
+CROSS JOIN LATERAL (
+    SELECT old.generation, old.partition,
+           fade * CASE WHEN old.recent_events < 0.001 THEN 0 ELSE old.recent_events END AS events,
+           fade * CASE WHEN old.recent_late < 0.001 THEN 0 ELSE old.recent_late END AS late,
+           fade * CASE WHEN old.recent_seconds < 0.001 THEN 0 ELSE old.recent_seconds END AS seconds,
+           fade * CASE WHEN old.recent_late_seconds < 0.001 THEN 0 ELSE old.recent_late_seconds END AS late_seconds
+    FROM stream_progress old,
+         exp(-LEAST(GREATEST(EXTRACT(epoch FROM now() - old.recent_at), 0), 9000)::double precision / 900) AS fade
+    WHERE old.topic = $1 AND old.generation = n.generation AND old.partition = n.partition
+) AS faded
 WHERE p.topic = $1 AND p.generation = n.generation AND p.partition = n.partition

@@ -1,5 +1,7 @@
 //! One table for the state of a partition, one for what several make of the whole.
 
+use store::RecentEvents;
+
 use super::*;
 
 const STALLED_AFTER: Duration = Duration::from_secs(90);
@@ -44,6 +46,7 @@ fn row(partition: i32) -> PartitionStatus {
         max_ahead_ms: 0,
         max_behind_ms: 0,
         mean_behind_ms: None,
+        recent: RecentEvents { events: 100.0, fade: 1.0, ..RecentEvents::default() },
     }
 }
 
@@ -320,4 +323,33 @@ fn overtaken_names_the_offsets_that_are_gone() {
         "offsets 10 to before 15 have been deleted from the log before they were stored; \
          last written 20.0s ago by host:1:0"
     );
+}
+
+#[test]
+fn more_than_a_twentieth_late_is_worth_a_remark() {
+    let ends = Some(Some(LogEnds { low: 0, stable: 10, high: 10 }));
+    // events, late, seconds, late seconds, how long ago
+    for (events, late, seconds, late_seconds, fade, percent) in [
+        (100.0, 5.0, 0.0, 0.0, 1.0, None),
+        (100.0, 6.0, 0.0, 0.0, 1.0, Some("6 %")),
+        (100.0, 100.0, 0.0, 0.0, 1.0, Some("100 %")),
+        // Few, but the long ones.
+        (100.0, 1.0, 1_000.0, 980.0, 1.0, Some("98 %")),
+        // Too few to say, or too long ago.
+        (19.0, 19.0, 0.0, 0.0, 1.0, None),
+        (100.0, 100.0, 0.0, 0.0, 0.1, None),
+        (0.0, 0.0, 0.0, 0.0, 1.0, None),
+    ] {
+        let recent = RecentEvents { events, late, seconds, late_seconds, fade };
+        let report = judge_stored(PartitionStatus { recent, ..row(3) }, ends, now(), STALLED_AFTER);
+        let remark = remark_on_late_events(&report);
+        let expected = percent.map(|percent| format!("t partition 3: {percent} of the newest"));
+        match (&remark, &expected) {
+            (Some(remark), Some(expected)) => assert!(remark.starts_with(expected), "{remark}"),
+            both => assert_eq!(both, (&None, &None), "{recent:?}"),
+        }
+        let retired = PartitionStatus { is_retired: true, recent, ..row(3) };
+        let report = judge_stored(retired, ends, now(), STALLED_AFTER);
+        assert_eq!(remark_on_late_events(&report), None);
+    }
 }
