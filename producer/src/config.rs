@@ -14,18 +14,18 @@ use chrono::Utc;
 use clap::error::ErrorKind;
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use event_model::EventTime;
+use generator::Draft;
+use generator::Shard;
+use generator::curve::RateCurve;
+use generator::instant::parse_time;
+use generator::scenario::{RATE_MAX_PER_SECOND, Scenario};
+use pseudonym::SubscriberKey;
 use runtime::{KafkaArgs, LogArgs, MetricsArgs, Secret, parse_duration};
 
-pub(crate) use self::values::parse_time;
 use self::values::{
     parse_count, parse_epoch, parse_per_second, parse_rate, parse_shard, parse_speed,
 };
-use crate::arrivals::Shard;
-use crate::curve::{RATE_MAX_PER_SECOND, RateCurve};
-use crate::generator::Draft;
 use crate::pace::{Clock, Pace};
-use crate::pseudonym::SubscriberKey;
-use crate::scenario::Scenario;
 
 /// Generates realistic telecom events and sends them to Kafka.
 ///
@@ -301,14 +301,13 @@ impl Config {
     fn key(&self) -> Result<SubscriberKey, String> {
         let epoch = self.subscriber_key_epoch;
         match &self.subscriber_key {
-            Some(key) if !self.uses_demo_key() => {
-                SubscriberKey::from_hex(key, epoch).map_err(|problem| {
+            Some(key) if !self.uses_demo_key() => SubscriberKey::from_hex(key.expose(), epoch)
+                .map_err(|problem| {
                     format!(
                         "SUBSCRIBER_KEY can't be used: {problem}; give at least 32 hex digits, \
                          for example from `openssl rand -hex 32`"
                     )
-                })
-            }
+                }),
             _ => Ok(SubscriberKey::demo_of_epoch(epoch)),
         }
     }

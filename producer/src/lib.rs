@@ -1,53 +1,29 @@
-//! The producer: draws realistic telecom events and sends them to Kafka or to standard output.
+//! The producer: sends the events of the crate `generator` to Kafka or to standard output.
 //!
 //! ```text
-//!   seed ─► streams ─► generator ─► post ─► pump ─► sink: Kafka, or lines on standard output
-//!                          ▲          ▲       ▲
-//!            scenario, curve,       faults    pace: when each letter is sent
-//!            people, places,
-//!            balances: which
-//!            events there are
+//!   generator: post ─► mailing ─► pump ─► sink: Kafka, or lines on standard output
+//!                         │         ▲
+//!                         └► truth  pace: when each letter is sent
 //! ```
 //!
-//! Reading order: [`scenario`] (the figures), `random` (why every subscriber and second can be drawn
-//! alone), [`curve`] and `arrivals` (when events happen, and to whom), `people`, `places`, `balance` and
-//! [`pseudonym`] (who that is), [`generator`] (what happens), `post` (what goes wrong), [`pace`] and
-//! `pump` (when it is sent), `kafka` (how it is delivered), `truth` (what a pipeline must make of it),
-//! [`config`] (what can be chosen).
+//! Reading order: [`config`] (what can be chosen), [`pace`] and `pump` (when a letter is sent), `mailing`
+//! (what is written down of it), `kafka` (how it is delivered).
 //!
-//! Everything up to the post is a pure function of the [`generator::Draft`]; the clock is read by the
-//! pump alone, and it can change only *when* events are sent, never *which*.
+//! Which events there are is a pure function of the [`generator::Draft`]; the clock is read by the pump
+//! alone, and it can change only *when* events are sent, never *which*.
 
-mod arrivals;
-mod balance;
 pub mod config;
-pub mod curve;
-mod distribution;
-#[cfg(test)]
-mod fit;
-pub mod generator;
 mod kafka;
 mod lines;
 mod mailing;
-mod malformed;
 mod metrics;
 pub mod pace;
-mod people;
-mod permutation;
-mod places;
-mod post;
 pub mod preview;
 mod progress;
-pub mod pseudonym;
 mod pump;
-mod random;
-pub mod scenario;
 pub mod schema;
 mod sink;
 mod stop;
-#[cfg(test)]
-mod testing;
-mod truth;
 
 use std::fmt;
 use std::pin::pin;
@@ -60,7 +36,6 @@ use chrono::Utc;
 use event_model::EventTime;
 use runtime::{Reply, Serving, ensure_topic, metrics_text, serve};
 
-pub use crate::arrivals::Shard;
 use crate::config::Plan;
 pub use crate::config::{Cli, Config};
 use crate::kafka::KafkaSink;

@@ -9,12 +9,12 @@ use std::path::PathBuf;
 use chrono::Utc;
 use chrono_tz::Tz;
 use event_model::EventTime;
+use generator::post::{Letter, Post};
+use generator::truth::Truth;
 
 use crate::config::Plan;
-use crate::post::{Letter, Post};
 use crate::progress::Progress;
 use crate::pump::{Envelope, Letters};
-use crate::truth::Truth;
 
 /// Letters for the pump.
 pub(crate) struct Mailing {

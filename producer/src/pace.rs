@@ -79,7 +79,9 @@ fn between(earlier: EventTime, later: EventTime) -> Duration {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::NOON;
+
+    /// 2025-11-09T12:00:00Z.
+    const NOON: EventTime = EventTime::from_millis(1_762_689_600_000);
 
     #[test]
     fn a_letter_waits_for_the_later_of_its_time_and_its_turn() {

@@ -8,12 +8,12 @@ use std::io;
 use std::time::{Duration, Instant};
 
 use event_model::{EventTime, MICROS_PER_SECOND};
+use generator::curve::QUARTER_SECONDS;
+use generator::post::Post;
+use generator::scenario::{Spending, TYPES, TimeSpan, type_name};
 
 use crate::config::Plan;
-use crate::curve::QUARTER_SECONDS;
 use crate::pace::Clock;
-use crate::post::Post;
-use crate::scenario::{Spending, TYPES, TimeSpan, type_name};
 
 /// Records that are drawn to see how large they are, and how long drawing takes.
 const MEASURED_RECORDS: u32 = 10_000;

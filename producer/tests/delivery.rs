@@ -6,7 +6,7 @@
 use std::future::pending;
 use std::time::{Duration, SystemTime};
 
-use producer::generator::Generator;
+use generator::Generator;
 use producer::{Config, run};
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::mocking::MockCluster;

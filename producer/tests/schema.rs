@@ -26,7 +26,10 @@ fn the_pages_are_what_the_code_says() {
 #[test]
 fn every_field_of_an_event_is_described_and_required() {
     let schema: Value = serde_json::from_str(&document(SchemaForm::JsonSchema)).unwrap();
-    let line = include_str!("data/seed-1-from-2025-11-09.ndjson").lines().next().unwrap();
+    let line = include_str!("../../crates/generator/tests/data/seed-1-from-2025-11-09.ndjson")
+        .lines()
+        .next()
+        .unwrap();
     let event: Value = serde_json::from_str(line).unwrap();
     let required = schema["required"].as_array().unwrap();
     for (field, value) in event.as_object().unwrap() {

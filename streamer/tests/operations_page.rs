@@ -6,7 +6,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Where the programs' own messages are.
-const SOURCES: [&str; 7] = [
+const SOURCES: [&str; 9] = [
+    "crates/generator/src",
+    "crates/pseudonym/src",
     "crates/event-model/src",
     "crates/windowing/src",
     "crates/store/src",

@@ -9,11 +9,11 @@ use anomaly::{Calendar, Counts, Series, Window};
 use anyhow::{Result, anyhow};
 use chrono::NaiveDateTime;
 use event_model::{EventTime, MICROS_PER_SECOND};
-use producer::Shard;
-use producer::curve::RateCurve;
-use producer::generator::{Draft, Generator};
-use producer::pseudonym::SubscriberKey;
-use producer::scenario::{Scenario, TYPES, type_index, type_name};
+use generator::Shard;
+use generator::curve::RateCurve;
+use generator::scenario::{Scenario, TYPES, type_index, type_name};
+use generator::{Draft, Generator};
+use pseudonym::SubscriberKey;
 
 use crate::labels::{Label, as_toml};
 

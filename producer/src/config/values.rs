@@ -2,33 +2,13 @@
 //!
 //! In: the text of one argument. Out: its value, or a sentence that shows how to write it.
 
-use chrono::{DateTime, NaiveDate};
-use event_model::EventTime;
+use generator::Shard;
+use generator::scenario::RATE_MAX_PER_SECOND;
 
 use super::Rate;
-use crate::arrivals::Shard;
-use crate::curve::RATE_MAX_PER_SECOND;
 
 /// The fastest clock that --speed accepts.
 const SPEED_MAX: f64 = 1_000_000.0;
-
-/// Reads a date, or an instant with an offset.
-pub(crate) fn parse_time(text: &str) -> Result<EventTime, String> {
-    let time = match text.parse::<NaiveDate>() {
-        Ok(date) => EventTime::from(date.and_time(chrono::NaiveTime::MIN)),
-        Err(_) => DateTime::parse_from_rfc3339(text)
-            .map(|instant| EventTime::from(instant.to_utc()))
-            .map_err(|_| {
-                "write a date like 2025-11-09 (midnight UTC) or an instant like \
-                 2025-11-09T12:00:00Z or 2025-11-09T12:00:00+05:00"
-                    .to_owned()
-            })?,
-    };
-    if !(EventTime::MIN_ACCEPTED..=EventTime::END_ACCEPTED).contains(&time) {
-        return Err("event times lie between 2000-01-01 and 2100-01-01".to_owned());
-    }
-    Ok(time)
-}
 
 /// Reads a number of events per second, or `max`.
 pub(super) fn parse_rate(text: &str) -> Result<Rate, String> {

@@ -10,10 +10,10 @@ use std::fmt::Write;
 
 use self::circles::Circles;
 use crate::permutation::Permutation;
-use crate::pseudonym::SubscriberKey;
 use crate::random::{Dice, Purpose, Streams};
 use crate::scenario::{Grid, Movement, Scenario, Towers, type_index};
 use event_model::EventType;
+use pseudonym::SubscriberKey;
 
 /// Numbers behind a prefix: seven digits.
 const NUMBERS_PER_PREFIX: u64 = 10_000_000;
@@ -201,7 +201,7 @@ mod tests {
     const SIZE: u32 = 5_001;
 
     fn key(digit: char) -> SubscriberKey {
-        SubscriberKey::from_hex(&digit.to_string().repeat(64).into(), 0).unwrap()
+        SubscriberKey::from_hex(&digit.to_string().repeat(64), 0).unwrap()
     }
 
     fn people(scenario: &str, seed: u64, key: &SubscriberKey) -> (Scenario, People) {

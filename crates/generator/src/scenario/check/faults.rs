@@ -11,7 +11,7 @@ use super::super::{
     TimeSpan, type_name,
 };
 use super::{Checked, expect, factor, share, wrong};
-use crate::config::parse_time;
+use crate::instant::parse_time;
 
 /// Most seconds by which anything is late, or a clock wrong.
 const SECONDS_MAX: u32 = 86_400;

@@ -115,8 +115,8 @@ fn second_of(profile: &[f64; 24], share: f64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::pseudonym::SubscriberKey;
     use crate::scenario::Scenario;
+    use pseudonym::SubscriberKey;
 
     const FIRST_DAY: i64 = 20_401;
 

@@ -100,8 +100,8 @@ mod tests {
 
     use super::*;
     use crate::people::People;
-    use crate::pseudonym::SubscriberKey;
     use crate::scenario::Scenario;
+    use pseudonym::SubscriberKey;
 
     const SIZE: u32 = 5_001;
 

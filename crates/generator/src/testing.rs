@@ -4,11 +4,11 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use event_model::{EventTime, MICROS_PER_SECOND};
+use pseudonym::SubscriberKey;
 
 use crate::Shard;
 use crate::curve::RateCurve;
 use crate::generator::Draft;
-use crate::pseudonym::SubscriberKey;
 use crate::scenario::Scenario;
 
 /// 2025-11-09T12:00:00Z.

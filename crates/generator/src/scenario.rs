@@ -21,6 +21,10 @@ pub const BUILT_IN: [(&str, &str); 2] = [
     ("kazakhstan", include_str!("../scenarios/kazakhstan.toml")),
 ];
 
+/// The highest density and the highest sending rate that can be asked for, per second: event times
+/// are whole microseconds.
+pub const RATE_MAX_PER_SECOND: f64 = 1_000_000.0;
+
 /// All event types, in the order of [`type_index`].
 pub const TYPES: [EventType; 4] =
     [EventType::DataSession, EventType::Call, EventType::Sms, EventType::BalanceRecharge];

@@ -8,11 +8,11 @@ use std::sync::{Arc, LazyLock};
 
 use chrono::{DateTime, Timelike};
 use event_model::{Event, EventTime, EventType};
-use producer::Shard;
-use producer::curve::RateCurve;
-use producer::generator::{Draft, Generator};
-use producer::pseudonym::SubscriberKey;
-use producer::scenario::{Grid, Scenario, Towers};
+use generator::Shard;
+use generator::curve::RateCurve;
+use generator::scenario::{Grid, Scenario, Towers};
+use generator::{Draft, Generator};
+use pseudonym::SubscriberKey;
 
 /// Smaller than the scenario's own, so that a fortnight is drawn in seconds.
 const SUBSCRIBERS: u32 = 4_000;

@@ -8,10 +8,6 @@ use chrono::{DateTime, Datelike, NaiveDate, Offset, TimeZone, Timelike};
 
 use crate::scenario::{Peak, Scenario, TypeModel};
 
-/// The highest density and the highest sending rate that can be asked for, per second: event times
-/// are whole microseconds.
-pub const RATE_MAX_PER_SECOND: f64 = 1_000_000.0;
-
 /// For how long rates hold.
 pub const QUARTER_SECONDS: i64 = 900;
 

@@ -8,11 +8,11 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Timelike};
 use event_model::{Event, EventTime, EventType, decode};
-use producer::Shard;
-use producer::curve::RateCurve;
-use producer::generator::{Draft, Generator};
-use producer::pseudonym::SubscriberKey;
-use producer::scenario::{Scenario, TYPES};
+use generator::Shard;
+use generator::curve::RateCurve;
+use generator::scenario::{Scenario, TYPES};
+use generator::{Draft, Generator};
+use pseudonym::SubscriberKey;
 
 fn at(instant: &str) -> EventTime {
     EventTime::from(DateTime::parse_from_rfc3339(instant).unwrap().to_utc())
@@ -258,7 +258,7 @@ fn subscribers_recur_and_never_call_themselves() {
 fn the_key_changes_pseudonyms_and_nothing_else() {
     let mut draft = draft(1, "2025-11-09T00:00:00Z", "2025-11-09T00:10:00Z");
     let with_demo_key: Vec<Event> = Generator::new(&draft).collect();
-    draft.key = SubscriberKey::from_hex(&"5e".repeat(32).into(), 0).unwrap();
+    draft.key = SubscriberKey::from_hex(&"5e".repeat(32), 0).unwrap();
     let with_other_key: Vec<Event> = Generator::new(&draft).collect();
     assert_eq!(with_demo_key.len(), with_other_key.len());
     for (demo, other) in with_demo_key.into_iter().zip(with_other_key) {

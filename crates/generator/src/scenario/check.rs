@@ -17,10 +17,9 @@ use super::file::{
     TypeFile,
 };
 use super::{
-    Activity, Contacts, Grid, Holiday, Movement, Peak, Region, Scenario, Spending, TYPES, Towers,
-    TypeModel, type_name,
+    Activity, Contacts, Grid, Holiday, Movement, Peak, RATE_MAX_PER_SECOND, Region, Scenario,
+    Spending, TYPES, Towers, TypeModel, type_name,
 };
-use crate::curve::RATE_MAX_PER_SECOND;
 use crate::distribution::Distribution;
 
 /// Most subscribers: each has a number of seven digits behind his prefix, and a prefix may be alone.

@@ -13,6 +13,7 @@ use chrono::DateTime;
 use event_model::{Direction, Event, EventTime, EventType, MICROS_PER_SECOND};
 use fake::Fake;
 use fake::uuid::UUIDv4;
+use pseudonym::SubscriberKey;
 use uuid::Uuid;
 
 use crate::arrivals::{Arrivals, Occurrence, Shard, Source};
@@ -20,7 +21,6 @@ use crate::balance::Balances;
 use crate::curve::{QUARTER_SECONDS, RateCurve, Rates, day_profile};
 use crate::people::People;
 use crate::places::{Place, Whereabouts};
-use crate::pseudonym::SubscriberKey;
 use crate::random::{Dice, Purpose, Streams};
 use crate::scenario::{Scenario, TYPES, Towers, type_index};
 

@@ -37,7 +37,7 @@ const MEAN_MAX: f64 = 16.0;
 
 /// Why something happens: the same moment may come to the same subscriber from two sources.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Source {
+pub enum Source {
     /// It is usual.
     Usual,
     /// His balance is low.
@@ -68,10 +68,13 @@ impl Source {
 
 /// Something happens to somebody. All that an event says follows from this.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Occurrence {
-    pub(crate) time: EventTime,
-    pub(crate) source: Source,
-    pub(crate) subscriber: u32,
+pub struct Occurrence {
+    /// When.
+    pub time: EventTime,
+    /// Why.
+    pub source: Source,
+    /// Whose number among all subscribers.
+    pub subscriber: u32,
 }
 
 /// Which subscribers are drawn: every `of`-th, from `index` on.
@@ -312,7 +315,7 @@ fn top_ups_of(day: i64, scenario: &Scenario, balances: &Balances<'_>, shard: Sha
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::pseudonym::SubscriberKey;
+    use pseudonym::SubscriberKey;
 
     const START: i64 = 1_762_646_400;
 

@@ -37,7 +37,7 @@ const WATERMARK_DELAY_SECONDS: i64 = 120;
 const FUTURE_SKEW_SECONDS: i64 = 300;
 
 /// Computes the truth while letters are sent.
-pub(crate) struct Truth<W: Write> {
+pub struct Truth<W: Write> {
     writer: W,
     /// After this time no event of a letter can come that is not yet due.
     horizon_micros: i64,
@@ -90,12 +90,7 @@ enum Verdict {
 
 impl<W: Write> Truth<W> {
     /// Begins to write. `zone` bounds the days.
-    pub(crate) fn begin(
-        mut writer: W,
-        draft: &Draft,
-        partitions: u32,
-        zone: Tz,
-    ) -> io::Result<Self> {
+    pub fn begin(mut writer: W, draft: &Draft, partitions: u32, zone: Tz) -> io::Result<Self> {
         let scenario = &draft.scenario;
         lines::write(
             &mut writer,
@@ -129,7 +124,7 @@ impl<W: Write> Truth<W> {
     }
 
     /// Takes a letter into account that was sent at this time.
-    pub(crate) fn observe(
+    pub fn observe(
         &mut self,
         letter: &Letter,
         event: &Event,
@@ -160,7 +155,7 @@ impl<W: Write> Truth<W> {
     }
 
     /// Writes what is left. `post` knows what was not sent.
-    pub(crate) fn finish(mut self, post: &Post) -> io::Result<()> {
+    pub fn finish(mut self, post: &Post) -> io::Result<()> {
         self.write_up_to(EventTime::END_ACCEPTED.plus_micros(WINDOW_MICROS))?;
         self.tell_silences(post)?;
         self.tell_anomalies(post)?;

@@ -30,34 +30,34 @@ use crate::scenario::{Delay, Faults, SkewedClocks};
 
 /// One thing to send.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) struct Letter {
+pub struct Letter {
     /// When it is sent.
-    pub(crate) due: EventTime,
+    pub due: EventTime,
     /// What it tells of.
-    pub(crate) occurrence: Occurrence,
+    pub occurrence: Occurrence,
     /// What went wrong on purpose.
-    pub(crate) fate: Fate,
+    pub fate: Fate,
     /// Whether it is the second of two.
-    pub(crate) is_copy: bool,
+    pub is_copy: bool,
     /// The partition that its key leads to.
-    pub(crate) partition: u32,
+    pub partition: u32,
     /// Whether it has a payload.
-    pub(crate) has_payload: bool,
+    pub has_payload: bool,
 }
 
 /// What goes wrong with an event. By default nothing.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Fate {
+pub struct Fate {
     /// It is sent so many seconds after it happened, as a late one.
-    pub(crate) late_seconds: Option<u32>,
+    pub late_seconds: Option<u32>,
     /// It is sent so many seconds after it happened, behind some that happened later.
-    pub(crate) out_of_order_seconds: Option<u32>,
+    pub out_of_order_seconds: Option<u32>,
     /// It is sent once more, so many seconds after the first time.
-    pub(crate) copied_after_seconds: Option<u32>,
+    pub copied_after_seconds: Option<u32>,
     /// It arrives unusable.
-    pub(crate) malformed: Option<DeadReason>,
+    pub malformed: Option<DeadReason>,
     /// The subscriber's clock is ahead by so many seconds.
-    pub(crate) skew_seconds: i32,
+    pub skew_seconds: i32,
 }
 
 /// A letter that waits, in the order in which letters are due.
@@ -71,7 +71,7 @@ struct Waiting {
 
 /// Hands out letters.
 #[derive(Debug)]
-pub(crate) struct Post {
+pub struct Post {
     generator: Generator,
     faults: Faults,
     has_faults: bool,
@@ -90,7 +90,7 @@ pub(crate) struct Post {
 
 impl Post {
     /// The letters of a draft, for a topic of so many partitions.
-    pub(crate) fn new(draft: &Draft, partitions: u32) -> Self {
+    pub fn new(draft: &Draft, partitions: u32) -> Self {
         let faults = draft.scenario.faults.clone();
         let mut earlier = draft.clone();
         let lookback = i64::from(longest_delay_seconds(&faults)) * MICROS_PER_SECOND;
@@ -111,7 +111,7 @@ impl Post {
     }
 
     /// The next letter, its payload put into `payload`; `None`: there are no more.
-    pub(crate) fn next(&mut self, payload: &mut Vec<u8>) -> Option<Letter> {
+    pub fn next(&mut self, payload: &mut Vec<u8>) -> Option<Letter> {
         loop {
             let mut letter = self.next_of_any_time()?;
             if letter.due >= self.to {
@@ -138,7 +138,7 @@ impl Post {
     }
 
     /// The event of the last letter, with the time that its sender's clock shows.
-    pub(crate) fn event(&self) -> &Event {
+    pub fn event(&self) -> &Event {
         &self.event
     }
 
@@ -244,7 +244,7 @@ fn skew_of(skew: SkewedClocks, streams: Streams, subscriber: u32) -> i32 {
 }
 
 /// The longest time between an event and its sending.
-pub(crate) fn longest_delay_seconds(faults: &Faults) -> u32 {
+pub fn longest_delay_seconds(faults: &Faults) -> u32 {
     let most = |delay: &Option<Delay>| delay.map_or(0, |delay| delay.seconds.1);
     most(&faults.late).max(most(&faults.out_of_order)) + most(&faults.duplicate)
 }

@@ -1,0 +1,38 @@
+//! The generator: realistic telecom events, and what a pipeline must make of them. A pure function of
+//! its [`Draft`](generator::Draft): it reads no clock and does no IO but that of the writer it is given.
+//!
+//! ```text
+//!   seed ─► streams ─► generator ─► post ─► letters, each with the time at which it is due
+//!                          ▲          ▲ └──► truth
+//!            scenario, curve,       faults
+//!            people, places,
+//!            balances: which
+//!            events there are
+//! ```
+//!
+//! Reading order: [`scenario`] (the figures), `random` (why every subscriber and second can be drawn
+//! alone), [`curve`] and [`arrivals`] (when events happen, and to whom), `people`, `places`, `balance`
+//! (who that is), [`generator`] (what happens), [`post`] (what goes wrong), [`truth`] (what a pipeline
+//! must make of it).
+
+pub mod arrivals;
+mod balance;
+pub mod curve;
+mod distribution;
+#[cfg(test)]
+mod fit;
+pub mod generator;
+pub mod instant;
+mod malformed;
+mod people;
+mod permutation;
+mod places;
+pub mod post;
+mod random;
+pub mod scenario;
+#[cfg(test)]
+mod testing;
+pub mod truth;
+
+pub use crate::arrivals::Shard;
+pub use crate::generator::{Draft, Generator};
