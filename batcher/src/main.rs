@@ -5,26 +5,21 @@ use std::process::ExitCode;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use batcher::{Config, run, run_metrics};
-use runtime::{Reply, Serving, metrics_text, serve};
+use runtime::{Reply, Serving, StandardOutput, metrics_text, run_program, serve};
 
-#[tokio::main(flavor = "current_thread")]
-async fn main() -> ExitCode {
-    let config = Config::from_arguments(std::env::args_os()).unwrap_or_else(|error| error.exit());
-    runtime::init_telemetry(&config.log);
-    let _serving = match serve_metrics(config.metrics.metrics_addr).await {
-        Ok(serving) => serving,
-        Err(error) => {
-            runtime::report_failure(&error);
-            return ExitCode::FAILURE;
-        }
-    };
-    match run(config, &mut std::io::stdout()).await {
-        Ok(exit) => exit.into(),
-        Err(error) => {
-            runtime::report_failure(&error);
-            ExitCode::FAILURE
-        }
-    }
+fn main() -> ExitCode {
+    let arguments = Config::from_arguments(std::env::args_os());
+    run_program(
+        arguments,
+        |config| &config.log,
+        async |config| {
+            let _serving = serve_metrics(config.metrics.metrics_addr).await?;
+            let mut output = StandardOutput::new();
+            let exit = run(config, &mut output).await?;
+            output.finish()?;
+            Ok(exit.into())
+        },
+    )
 }
 
 /// Says that a run is under way, until it has ended.

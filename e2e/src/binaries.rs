@@ -9,9 +9,12 @@ use anyhow::{Context, Result, anyhow, ensure};
 /// The streamer that a test can end at a named point.
 pub const WITH_FAIL_POINTS: &str = "streamer-with-fail-points";
 
-/// The path of `producer`, `streamer`, `batcher` or [`WITH_FAIL_POINTS`], built from the sources as
-/// they are now, with the profile of the tests.
-pub(crate) fn binary(name: &str) -> Result<PathBuf> {
+/// The path of `producer`, `streamer`, `batcher`, `sandbox` or [`WITH_FAIL_POINTS`], built from the
+/// sources as they are now, with the profile of the tests.
+///
+/// # Errors
+/// They can't be built.
+pub fn binary(name: &str) -> Result<PathBuf> {
     static PROGRAMS: OnceLock<Result<PathBuf, String>> = OnceLock::new();
     static FAIL_POINTS: OnceLock<Result<PathBuf, String>> = OnceLock::new();
     let (folder, what): (_, &[&str]) = match name {

@@ -23,13 +23,13 @@ mod tally;
 mod tables;
 mod topic;
 
-pub use binaries::WITH_FAIL_POINTS;
+pub use binaries::{WITH_FAIL_POINTS, binary};
 pub use database::{Database, Held};
 pub use events::{Scatter, event};
 pub use faulty_link::{Fault, FaultyLink};
 pub use pipeline::{Pipeline, SLOW_READER};
 pub use produce_request::send_with_raw_header;
-pub use program::{END_TIMEOUT, Ended, Running, WAIT_TIMEOUT, run};
+pub use program::{END_TIMEOUT, Ended, Running, Stream, WAIT_TIMEOUT, run};
 pub use send::{RawRecord, Sender};
 pub use tables::{Differences, daily_rows, differences};
 pub use tally::{Tally, volume};

@@ -6,7 +6,7 @@ use anyhow::{Result, ensure};
 use sandbox::wait_until;
 
 use crate::oracle::{self, Expected};
-use crate::{Database, Ended, Running, Span, Topic, WAIT_TIMEOUT, differences};
+use crate::{Database, Ended, Running, Span, Stream, Topic, WAIT_TIMEOUT, differences};
 
 /// KAFKA_PROPERTIES of a streamer that reads some thousand records a second, so that a test
 /// has the time to disturb it.
@@ -61,15 +61,34 @@ impl Pipeline {
         arguments: &[&str],
         variables: &[(&str, &str)],
     ) -> Result<Running> {
-        let mut all = vec![
+        let mut all = self.variables().to_vec();
+        all.extend(variables);
+        Running::start(program, arguments, &all)
+    }
+
+    /// The same with standard output and standard error that may take nothing.
+    ///
+    /// # Errors
+    /// It can't be started.
+    pub fn start_with_streams(
+        &self,
+        program: &str,
+        arguments: &[&str],
+        output: Stream,
+        log: Stream,
+    ) -> Result<Running> {
+        Running::start_with_streams(program, arguments, &self.variables(), output, log)
+    }
+
+    /// What tells a program where topic and database are.
+    fn variables(&self) -> [(&str, &str); 4] {
+        [
             ("KAFKA_BOOTSTRAP_SERVERS", self.topic.bootstrap()),
             ("KAFKA_TOPIC", self.topic.name()),
             // A group of the test's own: the groups of one broker must not meet.
             ("KAFKA_GROUP_ID", self.topic.name()),
             ("DATABASE_URL", self.database.url()),
-        ];
-        all.extend(variables);
-        Running::start(program, arguments, &all)
+        ]
     }
 
     /// Runs a program to its end.

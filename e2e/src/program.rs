@@ -1,6 +1,7 @@
 //! One of the three programs as a process: its output is kept, and it never outlives its guard.
 
 use std::fs::{self, File};
+use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::Duration;
 
@@ -24,6 +25,19 @@ pub struct Running {
     folder: TempDir,
 }
 
+/// Where a program's output or log goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stream {
+    /// Into a file.
+    Kept,
+    /// To a disk that is full.
+    Full,
+    /// Into a pipe that nobody reads any more.
+    ReaderGone,
+    /// Nowhere: the program is started without it. Only for the log.
+    Closed,
+}
+
 /// How a program ended.
 #[derive(Clone, Debug)]
 pub struct Ended {
@@ -43,21 +57,56 @@ pub fn run(name: &str, arguments: &[&str], variables: &[(&str, &str)]) -> Result
     Running::start(name, arguments, variables)?.end()
 }
 
+impl Stream {
+    fn open(self, file: &Path) -> Result<Stdio> {
+        Ok(match self {
+            Stream::Kept | Stream::Closed => File::create(file)?.into(),
+            Stream::Full => File::options().write(true).open("/dev/full")?.into(),
+            // Its other end is dropped here.
+            Stream::ReaderGone => std::io::pipe()?.1.into(),
+        })
+    }
+}
+
 impl Running {
     /// Starts a program with these arguments, and of all variables only these.
     ///
     /// # Errors
     /// It can't be built or started.
     pub fn start(name: &str, arguments: &[&str], variables: &[(&str, &str)]) -> Result<Running> {
+        Running::start_with_streams(name, arguments, variables, Stream::Kept, Stream::Kept)
+    }
+
+    /// The same with standard output and standard error that may take nothing.
+    ///
+    /// # Errors
+    /// It can't be built or started.
+    pub fn start_with_streams(
+        name: &str,
+        arguments: &[&str],
+        variables: &[(&str, &str)],
+        output: Stream,
+        log: Stream,
+    ) -> Result<Running> {
         let folder = tempfile::Builder::new().prefix("e2e-").tempdir()?;
-        let child = Command::new(binary(name)?)
+        let program = binary(name)?;
+        let mut command = match log {
+            // Only a shell can start a program without one.
+            Stream::Closed => {
+                let mut shell = Command::new("sh");
+                shell.args(["-c", "exec \"$@\" 2>&-", "sh"]).arg(program);
+                shell
+            }
+            _ => Command::new(program),
+        };
+        let child = command
             .args(arguments)
             .env_clear()
             .envs(variables.iter().copied())
             .current_dir(folder.path())
             .stdin(Stdio::null())
-            .stdout(File::create(folder.path().join("output"))?)
-            .stderr(File::create(folder.path().join("log"))?)
+            .stdout(output.open(&folder.path().join("output"))?)
+            .stderr(log.open(&folder.path().join("log"))?)
             .spawn()
             .with_context(|| format!("cannot start {name}"))?;
         Ok(Running { name: name.to_owned(), child, folder })
@@ -121,6 +170,14 @@ impl Running {
     /// It has gone already.
     pub fn terminate(&self) -> Result<()> {
         self.signal("TERM")
+    }
+
+    /// Sends SIGHUP, as a terminal does that is closed.
+    ///
+    /// # Errors
+    /// It has gone already.
+    pub fn hang_up(&self) -> Result<()> {
+        self.signal("HUP")
     }
 
     /// Stops it in the middle of whatever it does, until [`Running::thaw`].

@@ -198,6 +198,14 @@ pub struct Plan {
 }
 
 impl Cli {
+    /// How to log, whatever the command.
+    pub fn log(&self) -> &LogArgs {
+        match &self.command {
+            Some(Command::Plan(arguments)) => &arguments.config.log,
+            _ => &self.config.log,
+        }
+    }
+
     /// Reads arguments (the first is the program's name) and environment.
     ///
     /// # Errors

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use anyhow::Context;
+use runtime::ThreadExecutor;
 use store::{Flusher, WriterIdentity};
 use tokio::sync::mpsc;
 
@@ -112,7 +113,7 @@ fn new_worker(
         database_url: database_url.clone(),
         identity: identity.clone(),
         start: args.start.into(),
-        executor: tokio::runtime::Builder::new_current_thread().enable_all().build()?,
+        executor: ThreadExecutor::new()?,
         rounds: Rounds::default(),
     };
     let drain_to = started.log_ends.iter().map(|(id, ends)| (*id, ends.stable));

@@ -11,15 +11,13 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use chrono::NaiveDateTime;
-use runtime::{Reply, chain, metrics_text, serve};
+use runtime::{Align, Reply, Table, ThreadExecutor, chain, metrics_text, print, serve};
 use store::{Pass, PassReport, PgConnection, Session, StoreError};
 
 pub(crate) use self::metrics::{DetectorMetrics, OPEN_SHOWN_MAX, set_anomalies};
 use crate::Exit;
 use crate::config::{DetectArgs, DetectionArgs, RunArgs};
 use crate::metrics::now;
-use crate::output::print;
-use crate::table::{Align, Table};
 
 /// Pause before a pass is tried again that another detector's was in the way of.
 const BUSY_PAUSE: Duration = Duration::from_millis(200);
@@ -65,7 +63,7 @@ async fn work(args: &DetectArgs, metrics: DetectorMetrics) -> anyhow::Result<Exi
 /// The same beside a streamer's workers, on a thread of its own that nobody waits for. It never ends by
 /// itself: counting does not depend on it.
 pub(crate) fn spawn(args: &RunArgs, metrics: DetectorMetrics) -> anyhow::Result<()> {
-    let executor = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let executor = ThreadExecutor::new()?;
     let url = args.database.database_url.clone();
     let detection = args.detection.clone();
     let work = move || {

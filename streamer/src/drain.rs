@@ -78,9 +78,9 @@ async fn look(
     if halted == 0 {
         return Ok(Some(Exit::Done));
     }
-    tracing::error!(
+    runtime::report(&format!(
         "drained, but {halted} partitions are halted; see stream_progress.halted_reason"
-    );
+    ));
     Ok(Some(Exit::DrainedButHalted))
 }
 

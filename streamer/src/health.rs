@@ -5,11 +5,10 @@
 //! the broker and found nothing. So a row that has grown old says that the database, Kafka or the
 //! streamer itself is in the way.
 
-#![allow(clippy::print_stdout, reason = "the line is this command's output")]
-
 use std::time::Duration;
 
 use anyhow::Context;
+use runtime::print;
 use store::{LastWrite, Session, connect, last_writes};
 
 use crate::Exit;
@@ -33,11 +32,11 @@ pub(crate) async fn health(args: &HealthArgs) -> anyhow::Result<Exit> {
         .with_context(|| format!("the database has not answered within {ANSWER_DEADLINE:?}"))??;
     match judge(&writes, &runtime::host_name(), args.flush_interval * FLUSH_INTERVALS + MARGIN) {
         Ok(line) => {
-            println!("healthy: {line}");
+            print(format!("healthy: {line}\n"))?;
             Ok(Exit::Done)
         }
         Err(line) => {
-            println!("unhealthy: {line}");
+            print(format!("unhealthy: {line}\n"))?;
             Ok(Exit::Failed)
         }
     }

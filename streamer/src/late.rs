@@ -4,13 +4,12 @@ use std::fmt::Write as _;
 
 use chrono_tz::Tz;
 use clap::Args;
+use runtime::{Align, Table, print};
 use serde_json::{Value, json};
 use store::{LateSummary, LateSums};
 
 use crate::config::DatabaseCommandArgs;
 use crate::moment::{Moment, parse_moment};
-use crate::output::print;
-use crate::table::{Align, Table};
 use crate::{Exit, start};
 
 /// Millionths in one unit.

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use rdkafka::ClientConfig;
 use rdkafka::error::KafkaError;
-use runtime::Secret;
+use runtime::{Secret, ThreadExecutor};
 use store::{Session, Start, StoreError, StoredPartition, WriterIdentity, connect};
 use windowing::{Examination, GapPlan, LogEnds, Position, Progress, Witness};
 
@@ -28,7 +28,7 @@ pub(crate) struct Loader {
     pub(crate) database_url: Secret,
     pub(crate) identity: WriterIdentity,
     pub(crate) start: Start,
-    pub(crate) executor: tokio::runtime::Runtime,
+    pub(crate) executor: ThreadExecutor,
     pub(crate) rounds: Rounds,
 }
 

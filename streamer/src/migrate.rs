@@ -1,19 +1,19 @@
 //! `streamer migrate`: brings the schema up to date, and with `--adopt` takes over the replaced
 //! system's tables and says what was found in them.
 
-#![allow(clippy::print_stdout, reason = "the report is this command's output")]
+use std::fmt::Write as _;
 
+use runtime::{print, table};
 use store::Adoption;
 
 use crate::config::MigrateArgs;
-use crate::table::print_table;
 use crate::{Exit, start};
 
 /// `streamer migrate`
 pub(crate) async fn migrate(args: &MigrateArgs) -> anyhow::Result<Exit> {
     let mut connection = start::connect_within(&args.database.database, args.database.wait).await?;
     if args.adopt {
-        print_adoption(&store::adopt(&mut connection).await?);
+        print(adoption_text(&store::adopt(&mut connection).await?))?;
     } else {
         store::migrate(&mut connection).await?;
     }
@@ -21,10 +21,12 @@ pub(crate) async fn migrate(args: &MigrateArgs) -> anyhow::Result<Exit> {
     Ok(Exit::Done)
 }
 
-fn print_adoption(adoption: &Adoption) {
+/// Writing to a String can't fail.
+const WRITTEN: &str = "a String takes any text";
+
+fn adoption_text(adoption: &Adoption) -> String {
     if adoption.tables.is_empty() {
-        println!("there are no tables of the replaced system to adopt");
-        return;
+        return "there are no tables of the replaced system to adopt\n".to_owned();
     }
     let rows = adoption.tables.iter().map(|table| {
         [
@@ -35,26 +37,23 @@ fn print_adoption(adoption: &Adoption) {
             table.columns_left.join(", "),
         ]
     });
-    print_table(["adopted", "rows", "copied", "kept as", "columns only there"], rows);
-    print_doubled_keys(adoption);
+    let mut text = table(["adopted", "rows", "copied", "kept as", "columns only there"], rows);
+    text.push_str(&doubled_keys_text(adoption));
     if let Some(row) = &adoption.unusable_row {
-        println!("\nthe batcher will refuse the day of this row, and perhaps others: {row}");
+        writeln!(text, "\nthe batcher will refuse the day of this row, and perhaps others: {row}")
+            .expect(WRITTEN);
     }
     for view in &adoption.views {
-        println!("\nthe view {view} reads a …_legacy table from now on: create it again");
+        writeln!(text, "\nthe view {view} reads a …_legacy table from now on: create it again")
+            .expect(WRITTEN);
     }
-    println!("\nwhat comes next: docs/operations.md, \"Moving from the replaced system\"");
+    text + "\nwhat comes next: docs/operations.md, \"Moving from the replaced system\"\n"
 }
 
-fn print_doubled_keys(adoption: &Adoption) {
+fn doubled_keys_text(adoption: &Adoption) -> String {
     if adoption.doubled_keys_total == 0 {
-        println!("\nno key of real_time_metrics has more than one row");
-        return;
+        return "\nno key of real_time_metrics has more than one row\n".to_owned();
     }
-    println!(
-        "\n{} keys of real_time_metrics have more than one row, {} rows too many in all:",
-        adoption.doubled_keys_total, adoption.surplus_rows
-    );
     let or_null = |text: &Option<String>| text.clone().unwrap_or_else(|| "NULL".to_owned());
     let rows = adoption.doubled_keys.iter().map(|key| {
         [
@@ -65,9 +64,14 @@ fn print_doubled_keys(adoption: &Adoption) {
             if key.agree { "agree" } else { "differ" }.to_owned(),
         ]
     });
-    print_table(["window_start (UTC)", "event_type", "region", "rows", "their figures"], rows);
+    let rows = table(["window_start (UTC)", "event_type", "region", "rows", "their figures"], rows);
+    let mut text = format!(
+        "\n{} keys of real_time_metrics have more than one row, {} rows too many in all:\n{rows}",
+        adoption.doubled_keys_total, adoption.surplus_rows
+    );
     let unlisted = adoption.doubled_keys_total - adoption.doubled_keys.len() as i64;
     if unlisted > 0 {
-        println!("… and {unlisted} more");
+        writeln!(text, "… and {unlisted} more").expect(WRITTEN);
     }
+    text
 }

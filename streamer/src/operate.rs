@@ -1,13 +1,11 @@
 //! What an operator does from the command line: see what halts, accept a loss, take a partition
 //! out, change the settings. Needs the database alone; running streamers notice by themselves.
 
-#![allow(clippy::print_stdout, reason = "the tables are these commands' output")]
-
 use anyhow::Context;
-use store::{ExplicitSettings, GapRequest, PgConnection, Settings};
+use runtime::{print, table};
+use store::{AcceptedGap, ExplicitSettings, GapRequest, PgConnection, Settings};
 
 use crate::config::{AcceptGapArgs, DatabaseCommandArgs, RetireArgs, SetSettingsArgs};
-use crate::table::print_table;
 use crate::{Exit, start};
 
 async fn open(args: &DatabaseCommandArgs) -> anyhow::Result<PgConnection> {
@@ -20,19 +18,23 @@ async fn open(args: &DatabaseCommandArgs) -> anyhow::Result<PgConnection> {
 pub(crate) async fn gaps(args: &DatabaseCommandArgs) -> anyhow::Result<Exit> {
     let mut connection = open(args).await?;
     let halted = store::halted_partitions(&mut connection).await?;
-    if halted.is_empty() {
-        println!("no partition is halted");
+    let mut text = if halted.is_empty() {
+        "no partition is halted\n".to_owned()
     } else {
         let rows = halted
             .into_iter()
             .map(|row| [row.topic, row.partition.to_string(), row.next.to_string(), row.reason]);
-        print_table(["halted topic", "partition", "position", "reason"], rows);
-    }
+        table(["halted topic", "partition", "position", "reason"], rows)
+    };
     let gaps = store::list_gaps(&mut connection).await?;
-    if gaps.is_empty() {
-        return Ok(Exit::Done);
+    if !gaps.is_empty() {
+        text = format!("{text}\n{}", gaps_table(gaps));
     }
-    println!();
+    print(text)?;
+    Ok(Exit::Done)
+}
+
+fn gaps_table(gaps: Vec<AcceptedGap>) -> String {
     let or_dash = |value: Option<i64>| value.map_or_else(|| "-".to_owned(), |v| v.to_string());
     let rows = gaps.into_iter().map(|gap| {
         [
@@ -60,8 +62,7 @@ pub(crate) async fn gaps(args: &DatabaseCommandArgs) -> anyhow::Result<Exit> {
         "at (UTC)",
         "reason",
     ];
-    print_table(head, rows);
-    Ok(Exit::Done)
+    table(head, rows)
 }
 
 /// `streamer accept-gap`
@@ -75,11 +76,11 @@ pub(crate) async fn accept_gap(args: &AcceptGapArgs) -> anyhow::Result<Exit> {
         accepted_by: args.by.clone(),
     };
     store::accept_gap(&mut connection, &request).await?;
-    println!(
+    print(format!(
         "accepted: the worker of {} [{}] goes on within seconds, or when it starts; \
-         `streamer gaps` then shows what was lost",
+         `streamer gaps` then shows what was lost\n",
         args.topic, args.partition
-    );
+    ))?;
     Ok(Exit::Done)
 }
 
@@ -92,7 +93,7 @@ pub(crate) async fn retire(args: &RetireArgs) -> anyhow::Result<Exit> {
         "nothing to retire: the database has no such partition of {} in service",
         args.topic
     );
-    println!("retired: {retired} rows of {} do not count any more", args.topic);
+    print(format!("retired: {retired} rows of {} do not count any more\n", args.topic))?;
     Ok(Exit::Done)
 }
 
@@ -102,7 +103,7 @@ pub(crate) async fn show_settings(args: &DatabaseCommandArgs) -> anyhow::Result<
     let settings = store::load_settings(&mut connection)
         .await?
         .context("no settings are stored yet: the first start of the streamer stores them")?;
-    print_settings(&settings);
+    print(settings_table(&settings))?;
     Ok(Exit::Done)
 }
 
@@ -114,15 +115,15 @@ pub(crate) async fn set_settings(args: &SetSettingsArgs) -> anyhow::Result<Exit>
         max_future_skew: args.max_future_skew,
         business_timezone: args.business_timezone,
     };
-    print_settings(&store::change_settings(&mut connection, given).await?);
+    print(settings_table(&store::change_settings(&mut connection, given).await?))?;
     Ok(Exit::Done)
 }
 
-fn print_settings(settings: &Settings) {
+fn settings_table(settings: &Settings) -> String {
     let rows = [
         ["WATERMARK_DELAY", &format!("{:?}", settings.watermark_delay)],
         ["MAX_FUTURE_SKEW", &format!("{:?}", settings.max_future_skew)],
         ["BUSINESS_TIMEZONE", settings.business_timezone.name()],
     ];
-    print_table(["setting", "value"], rows.map(|row| row.map(str::to_owned)));
+    table(["setting", "value"], rows.map(|row| row.map(str::to_owned)))
 }

@@ -2,9 +2,6 @@
 //!
 //! Nothing that a record holds reaches a terminal as it is: control characters are escaped.
 
-use std::io::{ErrorKind, Write as _};
-
-use anyhow::Context;
 use chrono::NaiveDateTime;
 use event_model::visible;
 use serde_json::{Value, json};
@@ -13,18 +10,6 @@ use serde_json::{Value, json};
 const PREVIEW_HEX_BYTES: usize = 24;
 /// Bytes in a line of a hex dump.
 const DUMP_BYTES_PER_LINE: usize = 16;
-
-/// Writes to standard output. A reader that has gone, like `head`, is no error.
-///
-/// # Errors
-/// Standard output can't be written.
-pub(crate) fn print(text: impl AsRef<[u8]>) -> anyhow::Result<()> {
-    let mut output = std::io::stdout().lock();
-    match output.write_all(text.as_ref()).and_then(|()| output.flush()) {
-        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
-        written => written.context("cannot write to standard output"),
-    }
-}
 
 /// The beginning of bytes on one line: as text if they are text, else in hex. `start` may be cut
 /// anywhere from `total_bytes`.

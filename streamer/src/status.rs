@@ -15,10 +15,10 @@ mod judge;
 mod text;
 
 use std::future::Future;
-use std::io::{IsTerminal, Write};
+use std::io::IsTerminal;
 use std::time::Duration;
 
-use anyhow::Context;
+use runtime::{Reader, print};
 
 pub(crate) use self::gather::Observer;
 pub(crate) use self::json::{Document, document, instant};
@@ -31,13 +31,13 @@ const WATCH_EVERY: Duration = Duration::from_secs(2);
 /// Clears a terminal and moves to its top left corner.
 const CLEAR_SCREEN: &str = "\x1b[2J\x1b[H";
 
-/// Looks once, or with `--watch` until `shutdown` completes. The exit is that of the last look.
+/// Looks once, or with `--watch` until `shutdown` completes or nobody reads any more. The exit is that of the last look.
 pub(crate) async fn status(
     args: &StatusArgs,
     shutdown: impl Future<Output = ()>,
 ) -> anyhow::Result<Exit> {
     let observer = Observer::new(&args.kafka, &args.database, args.wait);
-    let mut exit = look(args, &observer, "").await?;
+    let (mut exit, mut reader) = look(args, &observer, "").await?;
     if !args.watch {
         return Ok(exit);
     }
@@ -47,25 +47,26 @@ pub(crate) async fn status(
         (false, false) => "\n",
     };
     tokio::pin!(shutdown);
-    loop {
+    while reader == Reader::Present {
         let next_look = async {
             tokio::time::sleep(WATCH_EVERY).await;
             look(args, &observer, between).await
         };
-        exit = tokio::select! {
+        (exit, reader) = tokio::select! {
             looked = next_look => looked?,
             () = &mut shutdown => return Ok(exit),
         };
     }
+    Ok(exit)
 }
 
-async fn look(args: &StatusArgs, observer: &Observer, before: &str) -> anyhow::Result<Exit> {
+async fn look(
+    args: &StatusArgs,
+    observer: &Observer,
+    before: &str,
+) -> anyhow::Result<(Exit, Reader)> {
     let report = judge(observer.observe().await, args.stalled_after());
     let text = if args.json { json::line(&report) } else { text::page(&report) };
-    let mut output = std::io::stdout().lock();
-    output
-        .write_all(format!("{before}{text}").as_bytes())
-        .and_then(|()| output.flush())
-        .context("writing to standard output")?;
-    Ok(report.verdict.exit())
+    let reader = print(format!("{before}{text}"))?;
+    Ok((report.verdict.exit(), reader))
 }

@@ -1,6 +1,6 @@
 //! `streamer verify`: is every record accounted for (I-1)?
 
-#![allow(clippy::print_stdout, reason = "the table is this command's output")]
+use runtime::print;
 
 use crate::config::DatabaseCommandArgs;
 use crate::{Exit, start};
@@ -12,10 +12,10 @@ pub(crate) async fn verify(args: &DatabaseCommandArgs) -> anyhow::Result<Exit> {
     let report = store::verify(&mut connection).await?;
     let scope = format!("{} partitions, {} days", report.partitions, report.days);
     if report.differences.is_empty() {
-        println!("accounting holds: {scope}");
+        print(format!("accounting holds: {scope}\n"))?;
         return Ok(Exit::Done);
     }
-    print!("{}", report.differences);
-    println!("accounting is broken: {} differences in {scope}", report.differences.total());
+    let total = report.differences.total();
+    print(format!("{}accounting is broken: {total} differences in {scope}\n", report.differences))?;
     Ok(Exit::Failed)
 }

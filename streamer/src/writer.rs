@@ -11,6 +11,7 @@ use std::thread::JoinHandle;
 use anyhow::Context;
 use rdkafka::consumer::{CommitMode, Consumer};
 use rdkafka::{Offset, TopicPartitionList};
+use runtime::ThreadExecutor;
 use store::Flusher;
 use windowing::{FlushBatch, FlushReport, LogEnds, PartOutcome};
 
@@ -42,7 +43,7 @@ impl Writer {
         let (batches, batch_inbox) = sync_channel(CHANNEL_CAPACITY);
         let (report_outbox, reports) = sync_channel(CHANNEL_CAPACITY);
         let give_up = Arc::new(AtomicBool::new(false));
-        let executor = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let executor = ThreadExecutor::new()?;
         let task = WriterTask {
             topic,
             metrics,
@@ -75,7 +76,7 @@ struct WriterTask {
     queries: Arc<Queries>,
     rounds: Rounds,
     give_up: Arc<AtomicBool>,
-    executor: tokio::runtime::Runtime,
+    executor: ThreadExecutor,
 }
 
 impl WriterTask {

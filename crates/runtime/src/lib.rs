@@ -9,8 +9,11 @@ mod host;
 mod http;
 #[cfg(feature = "kafka")]
 mod kafka;
+mod log_filter;
 #[cfg(feature = "metrics")]
 mod metrics;
+mod output;
+mod program;
 mod shutdown;
 mod table;
 mod telemetry;
@@ -26,6 +29,8 @@ pub use metrics::{
     Gauge, GaugeVec, Histogram, HistogramVec, IntCounter, IntCounterVec, Metric, MetricKind,
     Registry, check_metrics_page, metrics_text,
 };
+pub use output::{Reader, StandardOutput, print};
+pub use program::{ThreadExecutor, end_with, ensure_files, executor, run_program};
 pub use shutdown::shutdown_requested;
 pub use table::{Align, Table, table};
-pub use telemetry::{chain, init_telemetry, report_failure};
+pub use telemetry::{chain, note, report, report_failure};

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, anyhow, bail};
+use runtime::note;
 
 use crate::server::tail;
 
@@ -110,7 +111,7 @@ fn run_maven(folder: &Path, pom: &str, goal: Goal, output: &Path) -> Result<()> 
     Ok(())
 }
 
-#[expect(clippy::print_stderr, reason = "a download can take a minute: silence would look dead")]
+/// A download can take a minute: silence would look dead.
 fn announce(message: &str) {
-    eprintln!("sandbox: {message}");
+    note(&format!("sandbox: {message}"));
 }

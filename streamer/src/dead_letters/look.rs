@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use anyhow::bail;
 use event_model::visible;
+use runtime::{Align, Reader, Table, print};
 use serde_json::{Value, json};
 use store::{
     Letter, LetterCount, LetterId, LetterLine, LetterReplay, PgConnection, ReplayState,
@@ -12,8 +13,7 @@ use store::{
 
 use super::{ListArgs, ShowArgs, StatsArgs};
 use crate::Exit;
-use crate::output::{bytes_json, dump, preview, print, time_json, time_text};
-use crate::table::{Align, Table};
+use crate::output::{bytes_json, dump, preview, time_json, time_text};
 
 /// How much of a payload is read for a list, and how much of that is shown.
 const PREVIEW_BYTES: i32 = 240;
@@ -29,8 +29,10 @@ pub(super) async fn list(connection: &mut PgConnection, args: &ListArgs) -> anyh
     if args.json {
         for line in lines {
             // One whole letter in memory at a time (I-6).
-            if let Some(letter) = load_dead_letter(connection, &line.id).await? {
-                print(format!("{}\n", letter_json(&letter)))?;
+            if let Some(letter) = load_dead_letter(connection, &line.id).await?
+                && print(format!("{}\n", letter_json(&letter)))? == Reader::Gone
+            {
+                return Ok(Exit::Done);
             }
         }
         say_more(has_more);

@@ -6,6 +6,7 @@ use std::fmt;
 
 use anyhow::{Context, bail};
 use event_model::decode;
+use runtime::{Align, Table};
 use store::{
     Letter, LetterFilter, LetterHeader, LetterId, PgConnection, count_replayed, select_dead_letters,
 };
@@ -13,7 +14,6 @@ use store::{
 use super::ReplayArgs;
 use super::look::load;
 use crate::output::preview;
-use crate::table::{Align, Table};
 
 /// Names the letter that a record was sent for.
 pub(super) const SOURCE_HEADER: &str = "dead-letter-source";

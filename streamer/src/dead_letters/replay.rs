@@ -19,6 +19,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use anyhow::{Context, bail};
+use runtime::print;
 use store::{PgConnection, ReplayLock, Sending};
 
 use super::courier::{Courier, Mark, NotCarried, Parcel};
@@ -26,7 +27,6 @@ use super::look::load;
 use super::plan::{Plan, Planned};
 use super::{InDoubt, ReplayArgs};
 use crate::Exit;
-use crate::output::print;
 
 /// Most letters, and about the most bytes of payload, in one transaction (I-6).
 const BATCH_LETTERS_MAX: usize = 500;

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use anomaly::Incident;
 use anyhow::Context;
-use runtime::{Registry, chain};
+use runtime::{Registry, ThreadExecutor, chain};
 use store::{
     BatchState, DetectorProgress, LiveFigures, PgConnection, Session, StoreError, connect,
 };
@@ -64,7 +64,7 @@ pub(super) struct Rates {
 /// Looks for as long as somebody holds `latest`, on a thread of its own: nobody waits for its end, not
 /// even a process that stops while a server does not answer.
 pub(super) fn spawn(args: RunArgs, latest: Weak<Latest>) -> anyhow::Result<()> {
-    let executor = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let executor = ThreadExecutor::new()?;
     std::thread::Builder::new()
         .name("observer".to_owned())
         .spawn(move || executor.block_on(observe(args, latest)))

@@ -3,9 +3,9 @@
 use std::fmt::Write;
 
 use chrono::NaiveDateTime;
+use runtime::table;
 
 use super::judge::{PartitionReport, Report};
-use crate::table::table;
 
 /// The report as lines.
 pub(super) fn page(report: &Report) -> String {

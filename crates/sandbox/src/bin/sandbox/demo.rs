@@ -9,9 +9,9 @@ use std::process::{Command, ExitCode};
 
 use anyhow::{Context, Result, bail};
 use chrono::{SecondsFormat, TimeDelta, Utc};
+use runtime::{note, print};
 use sqlx::{Column, Connection, Executor, PgConnection, Row, TypeInfo, ValueRef};
 
-use crate::note;
 use crate::pair::Pair;
 use crate::table::Table;
 
@@ -76,7 +76,7 @@ pub(crate) async fn demo() -> Result<ExitCode> {
         programs.run(&pair, title, program, arguments)?;
     }
     show_queries(&pair.database_url()).await?;
-    show(WHERE_NEXT);
+    show(WHERE_NEXT)?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -96,7 +96,7 @@ impl Programs {
     }
 
     fn run(&self, pair: &Pair, title: &str, name: &str, arguments: &[&str]) -> Result<()> {
-        show(&format!("\n── {title}\n$ {name} {}", arguments.join(" ")));
+        show(&format!("\n── {title}\n$ {name} {}", arguments.join(" ")))?;
         let mut command = Command::new(self.0.join(name));
         command.args(arguments).envs(pair.program_variables());
         for variable in PIPELINE_VARIABLES {
@@ -115,7 +115,7 @@ async fn show_queries(database_url: &str) -> Result<()> {
     for (title, sql) in QUERIES {
         let table =
             query(&mut connection, sql).await.with_context(|| format!("query {title:?}"))?;
-        show(&format!("\n── {title}\n{sql}\n{}", table.to_text()));
+        show(&format!("\n── {title}\n{sql}\n{}", table.to_text()))?;
     }
     connection.close().await?;
     Ok(())
@@ -144,7 +144,7 @@ fn cell(row: &sqlx::postgres::PgRow, index: usize) -> Result<String> {
     text.map(str::to_owned).with_context(|| format!("a value of type {}", value.type_info().name()))
 }
 
-#[expect(clippy::print_stdout, reason = "what this command exists for")]
-fn show(text: &str) {
-    println!("{text}");
+fn show(text: &str) -> Result<()> {
+    print(format!("{text}\n"))?;
+    Ok(())
 }

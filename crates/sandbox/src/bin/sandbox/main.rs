@@ -13,6 +13,7 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
+use runtime::{end_with, executor, note};
 
 /// Real Kafka 3.5 and PostgreSQL 15 or newer, on free ports, without Docker.
 #[derive(Debug, Parser)]
@@ -36,9 +37,12 @@ enum Command {
     Demo,
 }
 
-#[tokio::main(flavor = "current_thread")]
-async fn main() -> ExitCode {
-    let outcome = execute(Arguments::parse().command).await;
+fn main() -> ExitCode {
+    let command = match Arguments::try_parse() {
+        Ok(arguments) => arguments.command,
+        Err(answer) => return end_with(&answer),
+    };
+    let outcome = executor().and_then(|executor| executor.block_on(execute(command)));
     outcome.unwrap_or_else(|error| {
         note(&format!("error: {error:#}"));
         ExitCode::FAILURE
@@ -51,10 +55,4 @@ async fn execute(command: Command) -> Result<ExitCode> {
         Command::Run { command } => run::run(&command).await,
         Command::Demo => demo::demo().await,
     }
-}
-
-/// Says something to the person at the terminal; standard output is for results.
-#[expect(clippy::print_stderr, reason = "the program's own words to its user")]
-fn note(message: &str) {
-    eprintln!("{message}");
 }

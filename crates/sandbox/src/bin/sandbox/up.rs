@@ -5,9 +5,9 @@
 use std::process::ExitCode;
 
 use anyhow::{Context, Result};
+use runtime::{note, print};
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::note;
 use crate::pair::Pair;
 
 pub(crate) async fn up() -> Result<ExitCode> {
@@ -21,7 +21,7 @@ pub(crate) async fn up() -> Result<ExitCode> {
         _ = interrupt.recv() => return Ok(interrupted()),
         _ = terminate.recv() => return Ok(interrupted()),
     };
-    print_environment(&pair);
+    print_environment(&pair)?;
     note(&format!("\nKafka's log:      {}", pair.kafka.log_path().display()));
     note(&format!("PostgreSQL's log: {}", pair.postgres.log_path().display()));
     note(
@@ -43,9 +43,8 @@ fn interrupted() -> ExitCode {
     std::process::exit(130)
 }
 
-#[expect(clippy::print_stdout, reason = "the lines that this command exists for")]
-fn print_environment(pair: &Pair) {
-    for (name, value) in pair.program_variables() {
-        println!("export {name}='{value}'");
-    }
+fn print_environment(pair: &Pair) -> Result<()> {
+    let lines = pair.program_variables().map(|(name, value)| format!("export {name}='{value}'\n"));
+    print(lines.concat())?;
+    Ok(())
 }
