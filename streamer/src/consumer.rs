@@ -109,8 +109,8 @@ impl Queries {
         patience: impl Fn() -> Duration,
     ) -> KafkaResult<LogEnds> {
         let asked_at = clock();
-        let (low, stable) = self.shown.fetch_watermarks(topic, partition, patience())?;
-        let (_, high) = self.written.fetch_watermarks(topic, partition, patience())?;
+        let (low, stable) = watermarks(&self.shown, topic, partition, &patience)?;
+        let (_, high) = watermarks(&self.written, topic, partition, &patience)?;
         // The log may have been cut between the questions: then there was more to read.
         let high = Position::at(high.max(stable));
         Ok(LogEnds { low: Position::at(low), stable: Position::at(stable), high, asked_at })
@@ -140,6 +140,26 @@ impl Queries {
         // Asking for all topics, not for one, does not create it where that is automatic.
         self.shown.fetch_metadata(None, timeout)
     }
+}
+
+/// Low and high end, as this client is told them.
+fn watermarks(
+    client: &QueryClient,
+    topic: &str,
+    partition: i32,
+    patience: impl Fn() -> Duration,
+) -> KafkaResult<(i64, i64)> {
+    let asked = client.fetch_watermarks(topic, partition, patience());
+    let code = asked.as_ref().err().and_then(KafkaError::rdkafka_error_code);
+    if !matches!(
+        code,
+        Some(RDKafkaErrorCode::UnknownPartition | RDKafkaErrorCode::UnknownTopicOrPartition)
+    ) {
+        return asked;
+    }
+    // It was added since this client last looked at the topic, which it does not do by itself.
+    client.fetch_metadata(Some(topic), patience())?;
+    client.fetch_watermarks(topic, partition, patience())
 }
 
 /// A change of the group's assignment.
