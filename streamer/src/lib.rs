@@ -8,6 +8,7 @@
 //! `--metrics-addr` serves; `detect` looks for unusual traffic in the tables.
 
 mod assignment;
+mod clock_warning;
 mod config;
 mod consumer;
 mod crew;

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::JoinHandle;
+use std::time::Instant;
 
 use anyhow::Context;
 use rdkafka::consumer::{CommitMode, Consumer};
@@ -15,6 +16,7 @@ use runtime::ThreadExecutor;
 use store::Flusher;
 use windowing::{FlushBatch, FlushReport, LogEnds, PartOutcome};
 
+use crate::clock_warning::{self, ClockWarning};
 use crate::consumer::{GroupConsumer, Queries};
 use crate::log_ends::Rounds;
 use crate::metrics::WorkerMetrics;
@@ -51,6 +53,7 @@ impl Writer {
             consumer,
             queries,
             rounds: Rounds::default(),
+            clock_warning: ClockWarning::default(),
             give_up: Arc::clone(&give_up),
             executor,
         };
@@ -75,6 +78,7 @@ struct WriterTask {
     consumer: Arc<GroupConsumer>,
     queries: Arc<Queries>,
     rounds: Rounds,
+    clock_warning: ClockWarning,
     give_up: Arc<AtomicBool>,
     executor: ThreadExecutor,
 }
@@ -83,10 +87,14 @@ impl WriterTask {
     fn run(mut self, batches: &Receiver<FlushBatch>, reports: &SyncSender<FlushReport>) {
         while let Ok(batch) = batches.recv() {
             let outgoing = self.metrics.flush_begins(&batch);
+            let tallies = clock_warning::tallies(&batch);
             let ends = self.ask_log_ends(&batch);
             let give_up = || self.give_up.load(Ordering::Relaxed);
             let report = self.executor.block_on(self.flusher.flush(batch, ends, give_up));
             self.metrics.flush_ended(outgoing, &report);
+            for said in self.clock_warning.note(tallies, &report, Instant::now()) {
+                tracing::warn!("{said}; the clock of the broker or of a sender is wrong");
+            }
             self.commit_group_offsets(&report);
             if reports.send(report).is_err() {
                 return;

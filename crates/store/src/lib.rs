@@ -72,7 +72,8 @@ pub use replay::{
 };
 pub use settings::{ExplicitSettings, Settings, agree_settings, change_settings, load_settings};
 pub use status::{
-    PartitionStatus, PipelineStatus, RecentEvents, TopicCompleteness, pipeline_status,
+    PartitionStatus, PipelineStatus, RECENT_OFFSETS, RecentEvents, TopicCompleteness,
+    pipeline_status,
 };
 pub use validate::{Validation, validate_day};
 pub use verify::{VerifyReport, verify};

@@ -9,6 +9,11 @@ use crate::{StoreError, database_now};
 
 /// With fewer recent events nothing is said of their share.
 const RECENT_EVENTS_MIN: f64 = 20.0;
+/// Of this many of a partition's last offsets it is told how many were refused.
+pub const RECENT_OFFSETS: i64 = 1_000;
+
+/// SQLSTATE insufficient_privilege.
+const NOT_PERMITTED: &str = "42501";
 
 /// What the database says of the pipeline. All times are UTC.
 #[derive(Clone, Debug)]
@@ -70,6 +75,10 @@ pub struct PartitionStatus {
     pub max_ahead_ms: i64,
     /// The furthest that an event was behind its record, milliseconds.
     pub max_behind_ms: i64,
+    /// How many of its last [`RECENT_OFFSETS`] records were refused because their events lie too far ahead
+    /// of them; 0 also where we may not read dead letters.
+    #[sqlx(default)]
+    pub refused_lately: i64,
     /// By how much events were behind their records on average, milliseconds; `None`: no events.
     pub mean_behind_ms: Option<f64>,
 }
@@ -124,10 +133,16 @@ pub struct TopicCompleteness {
 /// A failed statement.
 pub async fn pipeline_status(connection: &mut PgConnection) -> Result<PipelineStatus, StoreError> {
     let doing = "reading where the partitions stand";
-    let partitions = sqlx::query_as(include_str!("queries/status.sql"))
+    let mut partitions: Vec<PartitionStatus> = sqlx::query_as(include_str!("queries/status.sql"))
         .fetch_all(&mut *connection)
         .await
         .map_err(StoreError::sql(doing))?;
+    let refused = refused_lately(connection).await?;
+    for row in &mut partitions {
+        let of_row =
+            refused.iter().find(|found| (&found.0, found.1) == (&row.topic, row.partition));
+        row.refused_lately = of_row.map_or(0, |found| found.2);
+    }
     let topics = sqlx::query_as(
         "SELECT topic, complete_through, held_back_by FROM completeness ORDER BY topic",
     )
@@ -135,4 +150,21 @@ pub async fn pipeline_status(connection: &mut PgConnection) -> Result<PipelineSt
     .await
     .map_err(StoreError::sql(doing))?;
     Ok(PipelineStatus { now: database_now(connection).await?, partitions, topics })
+}
+
+/// (topic, partition, records) of the partitions of which any were refused lately.
+async fn refused_lately(
+    connection: &mut PgConnection,
+) -> Result<Vec<(String, i32, i64)>, StoreError> {
+    let counted = sqlx::query_as(include_str!("queries/refused_lately.sql"))
+        .bind(RECENT_OFFSETS)
+        .fetch_all(connection)
+        .await;
+    match counted {
+        // Rights that were given before this was asked do not include it.
+        Err(sqlx::Error::Database(error)) if error.code().as_deref() == Some(NOT_PERMITTED) => {
+            Ok(Vec::new())
+        }
+        counted => counted.map_err(StoreError::sql("counting what was refused lately")),
+    }
 }

@@ -137,7 +137,12 @@ async fn the_rights_of_the_script_are_enough_for_each_program() {
     // What --metrics-addr shows.
     let mut streamer = connect_as("streamer", &url).await;
     store::ensure_schema(&mut streamer).await.unwrap();
-    store::pipeline_status(&mut streamer).await.unwrap();
+    let letter =
+        "INSERT INTO dead_letters (topic, generation, partition, \"offset\", reason, detail)
+                  VALUES ('t', 0, 0, 9, 'timestamp_in_future', '')";
+    execute(&mut streamer, &letter.replace("'t'", &format!("'{TOPIC}'"))).await;
+    let status = store::pipeline_status(&mut streamer).await.unwrap();
+    assert_eq!(status.partitions[0].refused_lately, 1);
     let figures = store::live_figures(&mut streamer).await.unwrap();
     // The watermark stays, so that of the second flush only one event is on time.
     assert_eq!(figures.day.unwrap().sums.events, 3);
@@ -277,6 +282,7 @@ async fn each_program_is_denied_what_is_not_its_business() {
         ("streamer", "UPDATE settings SET watermark_delay_ms = 0"),
         ("streamer", "INSERT INTO daily_stats (date, event_type, region) VALUES (now(), '', '')"),
         ("streamer", "DELETE FROM dead_letters"),
+        ("streamer", "SELECT payload FROM dead_letters"),
         ("streamer", "UPDATE anomalies SET closed_at = now()"),
         ("detector", "UPDATE real_time_metrics SET event_count = 0"),
         ("detector", "UPDATE stream_progress SET complete_through = now()"),

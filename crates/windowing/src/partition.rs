@@ -121,7 +121,7 @@ impl PartitionState {
     }
 
     fn guard_future<'a>(
-        &self,
+        &mut self,
         event: EventView<'a>,
         record: &Record<'_>,
         now: EventTime,
@@ -131,6 +131,7 @@ impl PartitionState {
         if event.event_time <= latest_accepted {
             return Ok(event);
         }
+        self.progress.skew.note_refused(event.event_time, reference);
         Err(Dead::timestamp_in_future(event.event_time, latest_accepted))
     }
 

@@ -92,10 +92,11 @@ pub struct Rules {
     pub business_timezone: Tz,
 }
 
-/// How far event times are from their records' times, over all usable events of a generation.
+/// How far event times are from their records' times, over all events of a generation that can be read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct TimeSkew {
-    /// The furthest that an event was ahead of its record, milliseconds.
+    /// The furthest that an event was ahead of its record, milliseconds; also of one that was refused for
+    /// that, where the clock counts if it is behind the record.
     pub max_ahead_ms: i64,
     /// The furthest that an event was behind its record, milliseconds.
     pub max_behind_ms: i64,
@@ -113,6 +114,12 @@ impl TimeSkew {
             self.max_behind_ms = self.max_behind_ms.max(behind_ms);
             self.sum_behind_ms += i128::from(behind_ms);
         }
+    }
+
+    /// Takes in an event that is refused because it lies too far ahead.
+    pub(crate) fn note_refused(&mut self, event_time: EventTime, reference: EventTime) {
+        let ahead_ms = event_time.micros().saturating_sub(reference.micros()) / 1_000;
+        self.max_ahead_ms = self.max_ahead_ms.max(ahead_ms);
     }
 }
 

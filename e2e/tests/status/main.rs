@@ -1,6 +1,7 @@
 //! Is the pipeline healthy, and how far are its figures complete? `streamer status` in each state
 //! that it names, and `complete_through` as a real streamer moves it.
 
+mod clocks;
 mod completeness;
 mod transactions;
 mod verdicts;

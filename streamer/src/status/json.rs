@@ -59,6 +59,7 @@ struct Partition<'a> {
     max_behind_ms: Option<i64>,
     mean_behind_ms: Option<f64>,
     recent_late_share: Option<f64>,
+    refused_lately: Option<i64>,
     halted_reason: Option<&'a str>,
 }
 
@@ -123,6 +124,7 @@ fn partition(report: &PartitionReport) -> Partition<'_> {
         max_behind_ms: stored.map(|row| row.max_behind_ms),
         mean_behind_ms: stored.and_then(|row| row.mean_behind_ms),
         recent_late_share: stored.and_then(|row| row.recent.late_share()),
+        refused_lately: stored.map(|row| row.refused_lately),
         halted_reason: stored.and_then(|row| row.halted_reason.as_deref()),
     }
 }

@@ -23,7 +23,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use chrono::{DateTime, NaiveDateTime, TimeDelta};
-use store::{PartitionStatus, PipelineStatus, TopicCompleteness};
+use store::{PartitionStatus, PipelineStatus, RECENT_OFFSETS, TopicCompleteness};
 
 use super::gather::{LogEnds, Observation, PartitionKey};
 use super::text::span;
@@ -32,6 +32,10 @@ use crate::Exit;
 /// A partition is idle when its last record was written this long before the broker was last seen
 /// to have nothing left.
 const IDLE_AFTER: TimeDelta = TimeDelta::minutes(1);
+/// When more of a partition's latest records are refused because they lie ahead, a clock is wrong …
+const REFUSED_PERCENT_MAX: i64 = 5;
+/// … and fewer may be anybody's slip.
+const REFUSED_MIN: i64 = 10;
 
 /// A greater share of late events is worth a word.
 const LATE_SHARE_MAX: f64 = 0.05;
@@ -41,6 +45,8 @@ const LATE_SHARE_MAX: f64 = 0.05;
 pub(crate) enum Verdict {
     /// Every partition is up to date.
     Healthy,
+    /// Of some, more than a few records are refused: a clock is wrong.
+    Refusing,
     /// Some are behind, and come nearer.
     CatchingUp,
     /// Some are not read although they should be.
@@ -58,6 +64,8 @@ pub(crate) enum Verdict {
 pub(crate) enum State {
     /// Nothing has been unread for long.
     UpToDate,
+    /// The same, but many of its latest records were refused, because they lie too far ahead.
+    Refusing,
     /// Behind, and written lately.
     CatchingUp,
     /// Behind, because a transaction that somebody else has not ended hides what follows.
@@ -118,8 +126,9 @@ pub(crate) struct PartitionReport {
 }
 
 impl Verdict {
-    pub(crate) const ALL: [Verdict; 6] = [
+    pub(crate) const ALL: [Verdict; 7] = [
         Verdict::Healthy,
+        Verdict::Refusing,
         Verdict::CatchingUp,
         Verdict::Stalled,
         Verdict::Halted,
@@ -130,6 +139,7 @@ impl Verdict {
     pub(crate) fn code(self) -> &'static str {
         match self {
             Verdict::Healthy => "healthy",
+            Verdict::Refusing => "refusing",
             Verdict::CatchingUp => "catching_up",
             Verdict::Stalled => "stalled",
             Verdict::Halted => "halted",
@@ -141,7 +151,9 @@ impl Verdict {
     pub(crate) fn exit(self) -> Exit {
         match self {
             Verdict::Healthy => Exit::Done,
-            Verdict::CatchingUp | Verdict::Stalled | Verdict::Halted => Exit::Degraded,
+            Verdict::Refusing | Verdict::CatchingUp | Verdict::Stalled | Verdict::Halted => {
+                Exit::Degraded
+            }
             Verdict::KafkaAway | Verdict::DatabaseAway => Exit::Down,
         }
     }
@@ -151,6 +163,7 @@ impl State {
     pub(crate) fn code(self) -> &'static str {
         match self {
             State::UpToDate => "up_to_date",
+            State::Refusing => "refusing",
             State::CatchingUp => "catching_up",
             State::HeldUp => "held_up",
             State::NotTakenUp => "not_taken_up",
@@ -170,6 +183,7 @@ impl State {
     fn verdict(self) -> Verdict {
         match self {
             State::UpToDate | State::Retired => Verdict::Healthy,
+            State::Refusing => Verdict::Refusing,
             State::CatchingUp | State::NotTakenUp => Verdict::CatchingUp,
             State::HeldUp
             | State::Stalled
@@ -302,9 +316,12 @@ fn judge_stored(
         _ if is_neglected => State::Stalled,
         _ if is_behind && held_up_at.is_some() => State::HeldUp,
         _ if is_behind => State::CatchingUp,
+        _ if refuses_many(&row) => State::Refusing,
         _ => State::UpToDate,
     };
-    let is_idle = state == State::UpToDate && lag_records == Some(0) && has_gone_quiet(&row);
+    let is_idle = matches!(state, State::UpToDate | State::Refusing)
+        && lag_records == Some(0)
+        && has_gone_quiet(&row);
     let mut report = PartitionReport {
         key: (row.topic.clone(), row.partition),
         state,
@@ -319,6 +336,16 @@ fn judge_stored(
     };
     report.detail = detail(&report, ends.flatten());
     report
+}
+
+/// The partition's latest records, as far as is looked back.
+fn recent_records(row: &PartitionStatus) -> i64 {
+    (row.on_time + row.late + row.dead).min(RECENT_OFFSETS)
+}
+
+fn refuses_many(row: &PartitionStatus) -> bool {
+    row.refused_lately >= REFUSED_MIN
+        && row.refused_lately * 100 > recent_records(row) * REFUSED_PERCENT_MAX
 }
 
 /// At most this long ago the oldest unread record was written: it came after the last record read,
@@ -368,6 +395,13 @@ fn detail(report: &PartitionReport, ends: Option<LogEnds>) -> String {
         (State::UpToDate | State::Retired | State::Unknown | State::NotTakenUp, _) => String::new(),
         (State::Halted, _) => row.halted_reason.clone().unwrap_or_default(),
         (State::Refused, _) => row.flush_refused.clone().unwrap_or_default(),
+        (State::Refusing, _) => format!(
+            "{} of its last {} records were refused (timestamp_in_future): they lie ahead of the \
+             records' own times, by up to {} so far; the clock of the broker or of a sender is wrong",
+            row.refused_lately,
+            recent_records(row),
+            span(row.max_ahead_ms as f64 / 1_000.0)
+        ),
         (State::CatchingUp, _) => unread(),
         (State::HeldUp, _) => {
             let since = report.held_up_at.unwrap_or_default();

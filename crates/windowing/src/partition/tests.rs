@@ -109,6 +109,9 @@ fn an_event_further_ahead_of_its_reference_than_the_guard_allows_is_dead() {
             state.read(&record(FIRST, time, &call(event_time)), now);
             let expected = Counters { on_time: 1 - dead, dead, ..Counters::default() };
             assert_eq!(state.progress().counters, expected, "{time:?}, clock {now}, {event_time}");
+            // How far ahead it was is told all the same.
+            let ahead_ms = state.progress().skew.max_ahead_ms;
+            assert!(dead == 0 || ahead_ms >= 300_000, "{time:?}: {ahead_ms} ms ahead");
         }
     }
 }

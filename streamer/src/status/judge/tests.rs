@@ -45,6 +45,7 @@ fn row(partition: i32) -> PartitionStatus {
         updated_at: at(29, 40),
         max_ahead_ms: 0,
         max_behind_ms: 0,
+        refused_lately: 0,
         mean_behind_ms: None,
         recent: RecentEvents { events: 100.0, fade: 1.0, ..RecentEvents::default() },
     }
@@ -284,6 +285,43 @@ fn without_the_database_nothing_is_known_and_kafkas_trouble_is_told_too() {
         let report = judge(observation, STALLED_AFTER);
         assert_eq!((report.verdict, report.reason.as_str()), (Verdict::DatabaseAway, expected));
         assert_eq!((report.verdict.exit().code(), report.partitions.len()), (3, 0));
+    }
+}
+
+#[test]
+fn a_partition_of_which_many_records_are_refused_says_whose_clock_to_look_at() {
+    let refused = |dead, refused_lately| PartitionStatus {
+        on_time: 200 - dead,
+        dead,
+        refused_lately,
+        max_ahead_ms: 3_600_000,
+        ..row(0)
+    };
+    let judged = |row| judge(observation(vec![row], Ok(logs([10]))), STALLED_AFTER);
+    let report = judged(refused(200, 200));
+    assert_eq!((report.verdict, report.verdict.exit().code()), (Verdict::Refusing, 1));
+    assert_eq!(
+        report.reason,
+        "1 of 1 partitions; t partition 0: 200 of its last 200 records were refused \
+         (timestamp_in_future): they lie ahead of the records' own times, by up to 1h 0m so far; the \
+         clock of the broker or of a sender is wrong"
+    );
+    for (row, verdict) in [
+        (refused(10, 10), Verdict::Healthy), // 5 % of 200
+        (refused(11, 11), Verdict::Refusing),
+        (PartitionStatus { on_time: 0, ..refused(9, 9) }, Verdict::Healthy),
+        // Dead for other reasons, which are the senders' own.
+        (refused(200, 0), Verdict::Healthy),
+        (PartitionStatus { on_time: 100_000, ..refused(0, 50) }, Verdict::Healthy), // 5 % of 1,000
+        (PartitionStatus { on_time: 100_000, ..refused(0, 51) }, Verdict::Refusing),
+        // What stands in the way comes first.
+        (
+            PartitionStatus { halted_reason: Some("x".to_owned()), ..refused(99, 99) },
+            Verdict::Halted,
+        ),
+    ] {
+        let case = format!("{row:?}");
+        assert_eq!(judged(row).verdict, verdict, "{case}");
     }
 }
 

@@ -1,0 +1,126 @@
+//! Says, not too often, that records are refused because their events lie ahead of them: then a clock
+//! is wrong, of the broker or of a sender, and every event that it concerns is a dead letter.
+//!
+//! Keeps I-7: that is stored with each letter, but nobody looks there while all seems well.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use event_model::DeadReason;
+use windowing::{FlushBatch, FlushReport, PartOutcome};
+
+/// At most so often.
+const SAY_EVERY: Duration = Duration::from_secs(60);
+/// A smaller share of a partition's records may be anybody's slip.
+const REFUSED_PERCENT_MAX: u64 = 5;
+
+/// What one worker has to say.
+#[derive(Debug, Default)]
+pub(crate) struct ClockWarning {
+    said_at: Option<Instant>,
+    /// By partition, since it was said last.
+    tallies: BTreeMap<i32, Tally>,
+}
+
+/// What became of one partition's records.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Tally {
+    partition: i32,
+    records: u64,
+    refused: u64,
+    max_ahead_ms: i64,
+}
+
+/// What each part of a batch would store, noted before the flush: afterwards it is gone.
+pub(crate) fn tallies(batch: &FlushBatch) -> Vec<Tally> {
+    let of_part = |part: &windowing::FlushPart| {
+        let counted = |counters: &windowing::Counters| {
+            u64::try_from(counters.on_time + counters.late + counters.dead).unwrap_or_default()
+        };
+        let reason = DeadReason::TimestampInFuture.code();
+        let letters = part.delta.dead_letters.iter();
+        Tally {
+            partition: part.partition,
+            records: counted(&part.new.counters) - counted(&part.stored.counters),
+            refused: letters.filter(|letter| letter.reason == reason).count() as u64,
+            max_ahead_ms: part.new.skew.max_ahead_ms,
+        }
+    };
+    batch.parts.iter().map(of_part).collect()
+}
+
+impl ClockWarning {
+    /// Takes in what was stored of this, and returns the sentences that are due.
+    pub(crate) fn note(
+        &mut self,
+        tallies: Vec<Tally>,
+        report: &FlushReport,
+        now: Instant,
+    ) -> Vec<String> {
+        for (tally, (_, _, _, outcome)) in tallies.into_iter().zip(&report.parts) {
+            if *outcome == PartOutcome::Committed {
+                let sum = self.tallies.entry(tally.partition).or_default();
+                let (records, refused) = (sum.records + tally.records, sum.refused + tally.refused);
+                *sum = Tally { records, refused, ..tally };
+            }
+        }
+        if self.said_at.is_some_and(|then| now.duration_since(then) < SAY_EVERY) {
+            return Vec::new();
+        }
+        let concerned = |sum: &&Tally| sum.refused * 100 > sum.records * REFUSED_PERCENT_MAX;
+        let said: Vec<String> = self.tallies.values().filter(concerned).map(sentence).collect();
+        if !said.is_empty() {
+            self.said_at = Some(now);
+        }
+        self.tallies.clear();
+        said
+    }
+}
+
+fn sentence(sum: &Tally) -> String {
+    let Tally { partition, records, refused, max_ahead_ms } = sum;
+    format!(
+        "{refused} of {records} records of partition {partition} were refused (timestamp_in_future): they \
+         lie ahead of the records' own times, by up to {} s so far",
+        max_ahead_ms / 1_000
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use windowing::Position;
+
+    use super::*;
+
+    fn stored(outcome: PartOutcome) -> FlushReport {
+        let progress = windowing::Progress::starting_at(Position::at(0));
+        FlushReport { parts: vec![(3, 0, progress, outcome)], log_ends: Vec::new() }
+    }
+
+    #[test]
+    fn a_wrong_clock_is_told_of_at_once_and_then_once_a_minute_with_what_came_since() {
+        let (mut warning, start) = (ClockWarning::default(), Instant::now());
+        let tally =
+            |refused| Tally { partition: 3, records: 100, refused, max_ahead_ms: 3_600_999 };
+        let sentence = |refused: u64, records: u64| {
+            vec![format!(
+                "{refused} of {records} records of partition 3 were refused (timestamp_in_future): they lie \
+                 ahead of the records' own times, by up to 3600 s so far"
+            )]
+        };
+        let committed = PartOutcome::Committed;
+        for (second, refused, outcome, expected) in [
+            (0, 5, &committed, vec![]), // a slip
+            (1, 100, &PartOutcome::Fenced, vec![]),
+            (2, 6, &committed, sentence(6, 100)),
+            (3, 100, &committed, vec![]),
+            (61, 50, &committed, vec![]),
+            (62, 50, &committed, sentence(200, 300)),
+            (200, 5, &committed, vec![]),
+        ] {
+            let now = start + Duration::from_secs(second);
+            let said = warning.note(vec![tally(refused)], &stored(outcome.clone()), now);
+            assert_eq!(said, expected, "second {second}");
+        }
+    }
+}
