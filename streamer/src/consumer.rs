@@ -16,6 +16,8 @@ use rdkafka::types::RDKafkaRespErr;
 use rdkafka::{ClientConfig, TopicPartitionList};
 use windowing::{LogEnds, Position};
 
+use crate::joining::remedy;
+
 /// Memory for records fetched ahead, before decompression, for all partitions of a worker.
 const FETCH_AHEAD_KBYTES: usize = 16 * 1024;
 /// … of which each partition gets at least this much.
@@ -208,10 +210,12 @@ impl ClientContext for RebalanceMailbox {
     }
 
     fn error(&self, error: KafkaError, reason: &str) {
-        // The end of a partition is also given to the loop, where it means something.
-        if error.rdkafka_error_code() != Some(RDKafkaErrorCode::PartitionEOF) {
-            tracing::warn!("Kafka: {error}: {reason}");
+        // What means something to the loop is given to it as well.
+        let code = error.rdkafka_error_code();
+        if code == Some(RDKafkaErrorCode::PartitionEOF) || code.and_then(remedy).is_some() {
+            return;
         }
+        tracing::warn!("Kafka: {error}: {reason}");
     }
 }
 

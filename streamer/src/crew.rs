@@ -126,6 +126,7 @@ fn new_worker(
         loader,
         flush_interval: args.flush_interval,
         drain_to: if args.drain { drain_to.collect() } else { Vec::new() },
+        join_patience: args.drain.then_some(args.wait),
         stop,
         metrics,
     })

@@ -17,6 +17,7 @@ mod detect;
 mod drain;
 mod examine;
 mod health;
+mod joining;
 mod late;
 mod live;
 mod loader;

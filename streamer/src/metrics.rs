@@ -53,6 +53,11 @@ pub(crate) const PARTITIONS_HALTED: Metric = Metric::gauge(
     WORKER,
     "Partitions assigned to the worker that wait for an operator.",
 );
+pub(crate) const GROUP_REFUSED: Metric = Metric::gauge(
+    "streamer_group_refused_seconds",
+    WORKER,
+    "For how long the consumer group has refused the worker, which no waiting cures, in seconds; 0: it does not. An ERROR line says what does.",
+);
 pub(crate) const WORKER_SEEN: Metric = Metric::gauge(
     "streamer_worker_seen_timestamp_seconds",
     WORKER,
@@ -189,6 +194,7 @@ pub const METRICS: &[&Metric] = &[
     &GROUPS_HELD,
     &PARTITIONS_READ,
     &PARTITIONS_HALTED,
+    &GROUP_REFUSED,
     &WORKER_SEEN,
     &FLUSH_SECONDS,
     &FLUSH_ROWS,

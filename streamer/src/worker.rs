@@ -30,6 +30,7 @@ use windowing::{Agenda, Bounds, Duty, Effect, Engine, Input, Position};
 use self::closing::ClosingGuard;
 use crate::assignment::Assignment;
 use crate::consumer::{GroupConsumer, Rebalance, clock, group_consumer};
+use crate::joining::Joining;
 use crate::loader::Loader;
 use crate::metrics::{Holdings, WorkerMetrics};
 use crate::writer::Writer;
@@ -54,6 +55,8 @@ pub(crate) struct WorkerOptions {
     pub(crate) flush_interval: Duration,
     /// With `--drain`: the end of each partition's log. Empty: never drained.
     pub(crate) drain_to: Vec<(i32, Position)>,
+    /// With `--drain`: how long a group that refuses us is put up with.
+    pub(crate) join_patience: Option<Duration>,
     pub(crate) stop: Arc<AtomicBool>,
     pub(crate) metrics: WorkerMetrics,
 }
@@ -63,6 +66,7 @@ pub(crate) struct Worker {
     /// The first field: dropped before the client, also when the worker panics.
     closing: ClosingGuard,
     consumer: Arc<GroupConsumer>,
+    joining: Joining,
     engine: Engine,
     assignment: Assignment,
     writer: Writer,
@@ -102,6 +106,7 @@ impl Worker {
             closing: ClosingGuard(Arc::clone(&consumer)),
             assignment: Assignment::new(Arc::clone(&consumer), topic)?,
             consumer,
+            joining: Joining::new(options.group_id.clone(), options.join_patience),
             engine: Engine::new(Bounds::default()).in_group(options.group_id),
             writer,
             loader: options.loader,
@@ -139,6 +144,7 @@ impl Worker {
             self.serve_timers();
             self.carry_out_effects()?;
             self.serve_events()?;
+            self.joining.check(Instant::now())?;
             self.poll()?;
             self.report();
         }
@@ -151,6 +157,7 @@ impl Worker {
             groups: self.engine.groups_held(),
             partitions_read: self.engine.positions().count(),
             partitions_halted: self.halted.len(),
+            refused_for: self.joining.refused_for(Instant::now()),
             failed_attempts: self.failed_attempts.load(Ordering::Relaxed),
         });
     }
@@ -201,6 +208,7 @@ impl Worker {
     fn serve_rebalance(&mut self, rebalance: Rebalance) -> anyhow::Result<()> {
         match rebalance {
             Rebalance::Assigned(partitions) => {
+                self.joining.joined();
                 tracing::info!(?partitions, "assigned");
                 self.engine.apply(Input::Assigned(&partitions), &mut self.effects);
                 self.agenda.load_at_once(self.started_at.elapsed());

@@ -7,6 +7,7 @@
 mod bad_input;
 mod crashes;
 mod first_contact;
+mod groups;
 mod halts;
 mod log_forms;
 mod outages;

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   /healthz  every worker's loop comes round            no: restarting helps
-//!   /readyz   … and it has started, both servers answer, and no flush hangs
+//!   /readyz   … and it has started, its group lets it in, both servers answer, and no flush hangs
 //! ```
 //!
 //! A database that is away makes no process unhealthy: restarting would not bring it back.
@@ -57,6 +57,11 @@ pub(super) fn is_ready(
         return Err("starting: waiting for PostgreSQL and Kafka".to_owned());
     }
     for (index, worker) in metrics.workers.iter().enumerate() {
+        if worker.is_refused_by_group() {
+            return Err(format!(
+                "the consumer group refuses worker {index}: its last ERROR line says what cures that"
+            ));
+        }
         if let Some(seconds) = hangs_for(worker, patience, now) {
             return Err(format!("worker {index} has tried to store a flush for {seconds:.0} s"));
         }
@@ -85,7 +90,7 @@ mod tests {
     use windowing::FlushBatch;
 
     use super::*;
-    use crate::metrics;
+    use crate::metrics::{self, Holdings};
     use crate::status::Report;
 
     fn snapshot(verdict: Verdict, looked_at: f64) -> Snapshot {
@@ -138,6 +143,18 @@ mod tests {
             let got = got.as_deref().map_err(String::as_str);
             assert_eq!(got, expected, "{:?}", latest.map(|latest| latest.report.verdict));
         }
+        let holdings = |refused_for| Holdings {
+            groups: 0,
+            partitions_read: 0,
+            partitions_halted: 0,
+            refused_for,
+            failed_attempts: 0,
+        };
+        metrics.workers[0].came_round(&holdings(Some(Duration::ZERO)));
+        let line = is_ready(&metrics, Some(&well), patience, now).unwrap_err();
+        assert!(line.starts_with("the consumer group refuses worker 0"), "{line}");
+        metrics.workers[0].came_round(&holdings(None));
+        assert!(is_ready(&metrics, Some(&well), patience, now).is_ok());
         let _outgoing = metrics.workers[0].flush_begins(&FlushBatch::default());
         assert!(is_ready(&metrics, Some(&well), patience, now + 50.0).is_ok());
         let late = snapshot(Verdict::Healthy, now + 107.0);

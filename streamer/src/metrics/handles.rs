@@ -4,15 +4,15 @@
 //! a writer once for each flush.
 
 use std::collections::BTreeMap;
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use runtime::{Gauge, Histogram, IntCounter, IntCounterVec, Registry};
 use windowing::{Counters, FlushBatch, FlushReport, PartOutcome};
 
 use super::{
     BUILD_INFO, DEAD_LETTERS, FLUSH_FAILURES, FLUSH_ROWS, FLUSH_SECONDS, FLUSH_UNDER_WAY,
-    GROUPS_HELD, LAST_FLUSH, PARTITIONS_HALTED, PARTITIONS_READ, RECORDS_READ, RECORDS_STORED,
-    WORKER_SEEN,
+    GROUP_REFUSED, GROUPS_HELD, LAST_FLUSH, PARTITIONS_HALTED, PARTITIONS_READ, RECORDS_READ,
+    RECORDS_STORED, WORKER_SEEN,
 };
 
 /// What this process counts: one set, and a handle for each worker.
@@ -34,6 +34,7 @@ impl ProcessMetrics {
         let dead_letters = counters(&DEAD_LETTERS);
         let (groups, read, halted) =
             (gauges(&GROUPS_HELD), gauges(&PARTITIONS_READ), gauges(&PARTITIONS_HALTED));
+        let refused = gauges(&GROUP_REFUSED);
         let (seen, under_way, last_flush) =
             (gauges(&WORKER_SEEN), gauges(&FLUSH_UNDER_WAY), gauges(&LAST_FLUSH));
         let flush_seconds = registry.histogram(&FLUSH_SECONDS);
@@ -49,6 +50,7 @@ impl ProcessMetrics {
                     groups_held: groups.with_label_values(label),
                     partitions_read: read.with_label_values(label),
                     partitions_halted: halted.with_label_values(label),
+                    group_refused: refused.with_label_values(label),
                     seen: seen.with_label_values(label),
                     flush_seconds: flush_seconds.with_label_values(label),
                     flush_rows: flush_rows.with_label_values(label),
@@ -75,6 +77,7 @@ pub(crate) struct WorkerMetrics {
     groups_held: Gauge,
     partitions_read: Gauge,
     partitions_halted: Gauge,
+    group_refused: Gauge,
     seen: Gauge,
     flush_seconds: Histogram,
     flush_rows: IntCounter,
@@ -88,6 +91,8 @@ pub(crate) struct Holdings {
     pub(crate) groups: usize,
     pub(crate) partitions_read: usize,
     pub(crate) partitions_halted: usize,
+    /// … by its group.
+    pub(crate) refused_for: Option<Duration>,
     pub(crate) failed_attempts: u64,
 }
 
@@ -118,6 +123,10 @@ impl WorkerMetrics {
         self.groups_held.set(holdings.groups as f64);
         self.partitions_read.set(holdings.partitions_read as f64);
         self.partitions_halted.set(holdings.partitions_halted as f64);
+        // A refusal of this very moment counts too.
+        let refused =
+            holdings.refused_for.map_or(0.0, |time| time.as_secs_f64().max(f64::MIN_POSITIVE));
+        self.group_refused.set(refused);
         let known = self.flush_failures.get();
         self.flush_failures.inc_by(holdings.failed_attempts.saturating_sub(known));
     }
@@ -157,6 +166,11 @@ impl WorkerMetrics {
                 self.dead_letters.with_label_values(&[reason]).inc_by(letters);
             }
         }
+    }
+
+    /// Whether the group has refused the worker.
+    pub(crate) fn is_refused_by_group(&self) -> bool {
+        self.group_refused.get() > 0.0
     }
 
     /// When the worker's loop last came round.
@@ -245,6 +259,7 @@ mod tests {
                 groups: 7,
                 partitions_read: 2,
                 partitions_halted: 1,
+                refused_for: None,
                 failed_attempts,
             });
             assert_eq!(worker.flush_failures.get(), failed_attempts);

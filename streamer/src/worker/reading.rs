@@ -1,7 +1,7 @@
 //! What the client delivers, to the core: records, rebalances, errors.
 
 use std::ops::ControlFlow;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use fail_point::fail_point;
@@ -31,6 +31,7 @@ impl Worker {
                 stray.offset(),
                 stray.partition()
             ),
+            Some(Err(error)) if self.joining.takes(error.rdkafka_error_code(), Instant::now()) => {}
             Some(Err(error)) => serve_error(error, "", &mut self.engine, &mut self.effects)?,
             None => {}
         }

@@ -1,0 +1,122 @@
+//! Whether the consumer group lets a worker in. What its coordinator refuses us for no waiting cures, and
+//! the client tries again for ever: so it is said once, with what cures it, and `--drain` ends.
+
+use std::time::{Duration, Instant};
+
+use rdkafka::error::RDKafkaErrorCode;
+
+/// What is known of it.
+pub(crate) struct Joining {
+    group_id: String,
+    /// With `--drain`: how long a refusal is put up with.
+    patience: Option<Duration>,
+    /// Why we are refused, and since when.
+    refused: Option<(RDKafkaErrorCode, Instant)>,
+}
+
+impl Joining {
+    /// Nothing is known yet.
+    pub(crate) fn new(group_id: String, patience: Option<Duration>) -> Self {
+        Joining { group_id, patience, refused: None }
+    }
+
+    /// For how long it has refused us; `None`: it does not, as far as we know.
+    pub(crate) fn refused_for(&self, now: Instant) -> Option<Duration> {
+        self.refused.map(|(_, since)| now.duration_since(since))
+    }
+
+    /// Takes an error of the client in. `true`: the group refuses us; it has been said.
+    pub(crate) fn takes(&mut self, code: Option<RDKafkaErrorCode>, now: Instant) -> bool {
+        let Some((code, remedy)) = code.and_then(|code| Some((code, remedy(code)?))) else {
+            return false;
+        };
+        if self.refused.is_none_or(|(former, _)| former != code) {
+            tracing::error!(
+                "the consumer group {} can't be joined: {code}: {remedy}. It is tried again by itself",
+                self.group_id
+            );
+            self.refused = Some((code, now));
+        }
+        true
+    }
+
+    /// The group has let us in.
+    pub(crate) fn joined(&mut self) {
+        if self.refused.take().is_some() {
+            tracing::info!("the consumer group {} has been joined", self.group_id);
+        }
+    }
+
+    /// Fails where nobody waits for an operator, as with `--drain`.
+    pub(crate) fn check(&self, now: Instant) -> anyhow::Result<()> {
+        let (Some((code, since)), Some(patience)) = (self.refused, self.patience) else {
+            return Ok(());
+        };
+        if now.duration_since(since) < patience {
+            return Ok(());
+        }
+        anyhow::bail!(
+            "the consumer group {} could not be joined within {patience:?}: {code}: {}",
+            self.group_id,
+            remedy(code).unwrap_or_default()
+        )
+    }
+}
+
+/// What cures a refusal that no waiting cures; `None`: it is no such refusal.
+pub(crate) fn remedy(code: RDKafkaErrorCode) -> Option<&'static str> {
+    Some(match code {
+        RDKafkaErrorCode::InvalidSessionTimeout => {
+            "the broker allows no session timeout as short as ours, 6 s unless set: give it at least its \
+             group.min.session.timeout.ms, as in KAFKA_PROPERTIES=session.timeout.ms=30000"
+        }
+        RDKafkaErrorCode::InconsistentGroupProtocol => {
+            "another program with another assignment strategy is a member of this group: give the streamer a \
+             KAFKA_GROUP_ID of its own, which loses nothing because positions are in the database, or stop \
+             that program"
+        }
+        RDKafkaErrorCode::GroupAuthorizationFailed => {
+            "the right to READ this group is missing: grant it at Kafka, or choose another KAFKA_GROUP_ID"
+        }
+        RDKafkaErrorCode::GroupMaxSizeReached => {
+            "the broker allows the group no more members: start fewer --workers, or raise its group.max.size"
+        }
+        RDKafkaErrorCode::InvalidGroupId => {
+            "the broker refuses this name: choose another KAFKA_GROUP_ID"
+        }
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const REFUSED: Option<RDKafkaErrorCode> = Some(RDKafkaErrorCode::InvalidSessionTimeout);
+
+    #[test]
+    fn only_a_drain_gives_up_and_only_after_being_refused_for_as_long_as_it_waits() {
+        let (start, patience) = (Instant::now(), Duration::from_secs(30));
+        let at = |seconds| start + Duration::from_secs(seconds);
+        let mut drain = Joining::new("g".to_owned(), Some(patience));
+        let mut service = Joining::new("g".to_owned(), None);
+        for joining in [&mut drain, &mut service] {
+            assert!(!joining.takes(None, start));
+            assert!(!joining.takes(Some(RDKafkaErrorCode::BrokerTransportFailure), start));
+            assert_eq!(joining.refused_for(start), None);
+            assert!(joining.takes(REFUSED, at(1)));
+            assert!(joining.takes(REFUSED, at(20)));
+            assert_eq!(joining.refused_for(at(30)), Some(Duration::from_secs(29)));
+            assert!(joining.check(at(30)).is_ok());
+        }
+        assert!(service.check(at(31)).is_ok());
+        let error = drain.check(at(31)).unwrap_err().to_string();
+        assert!(error.contains("session.timeout.ms=30000"), "{error}");
+        // Let in, and refused anew: the waiting begins again.
+        drain.joined();
+        assert!(drain.refused_for(at(31)).is_none() && drain.check(at(31)).is_ok());
+        assert!(drain.takes(REFUSED, at(40)));
+        assert!(drain.check(at(69)).is_ok());
+        assert!(drain.check(at(70)).is_err());
+    }
+}
