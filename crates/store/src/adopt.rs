@@ -11,10 +11,10 @@ use chrono::{NaiveDate, NaiveDateTime, NaiveTime};
 use sqlx::postgres::PgConnection;
 use sqlx::{AssertSqlSafe, Connection, FromRow};
 
-use crate::StoreError;
 use crate::daily::UnusableRow;
 use crate::migrate::{Schema, examine_schema, migrate, run_migrations};
 use crate::schema_locks::with_short_lock_waits;
+use crate::{ServerError, StoreError};
 
 /// A report lists at most this many doubled keys (I-6); the rest are counted.
 pub const DOUBLED_KEYS_LISTED_MAX: usize = 20;
@@ -336,5 +336,5 @@ async fn run(
 }
 
 fn failed(doing: &'static str) -> impl FnOnce(sqlx::Error) -> StoreError {
-    move |error| StoreError::Adopting { doing, source: error.into() }
+    move |error| StoreError::Adopting { doing, source: ServerError::from(error).into() }
 }

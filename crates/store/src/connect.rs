@@ -31,7 +31,7 @@ pub enum Session {
 }
 
 impl Session {
-    /// Settings that the server is given when the session starts.
+    /// Settings that the session is given at its start.
     fn options(self) -> &'static [(&'static str, &'static str)] {
         // A process stopped inside its transaction would hold its locks for ever:
         // idle_in_transaction_session_timeout frees them. tcp_user_timeout and
@@ -68,6 +68,21 @@ impl Session {
 /// User, host, port and database of a connection, for messages. Never the password.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Target(String);
+
+impl Target {
+    fn of(options: &PgConnectOptions) -> Self {
+        let (host, port) = (options.get_host(), options.get_port());
+        let folder = options.get_socket().map(|folder| folder.to_string_lossy());
+        let place = match folder {
+            Some(folder) => format!("{folder}/.s.PGSQL.{port}"),
+            None if host.starts_with('/') => format!("{host}/.s.PGSQL.{port}"),
+            None if host.contains(':') => format!("[{host}]:{port}"),
+            None => format!("{host}:{port}"),
+        };
+        let database = options.get_database().unwrap_or("(default)");
+        Target(format!("{}@{place}/{database}", options.get_username()))
+    }
+}
 
 impl fmt::Display for Target {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -114,7 +129,13 @@ fn parse_address(database_url: &str) -> Result<PgConnectOptions, sqlx::Error> {
             "after the first `/`, `?` or `#` comes an `@`: write them as %2F, %3F, %23, %40";
         return Err(sqlx::Error::Configuration(problem.into()));
     }
-    PgConnectOptions::from_str(&without_unknown_options(database_url))
+    let options = PgConnectOptions::from_str(&without_unknown_options(database_url))?;
+    // An address of IPv6 stands in brackets in a URL alone; the driver would look for such a name.
+    let literal = options.get_host().strip_prefix('[').and_then(|host| host.strip_suffix(']'));
+    Ok(match literal.map(str::to_owned) {
+        Some(address) => options.host(&address),
+        None => options,
+    })
 }
 
 /// Leaves out what the driver does not know, and says so: the driver would log the values as well.
@@ -142,20 +163,15 @@ pub async fn connect(database_url: &str, session: Session) -> Result<PgConnectio
     let options = parse_address(database_url)
         .map_err(StoreError::Address)?
         .application_name("telecom-pipeline")
-        .options(session.options().iter().copied())
+        // A connection pooler refuses what it does not know, so the session is set up afterwards.
+        .extra_float_digits(None)
         .disable_statement_logging();
-    let target = Target(format!(
-        "{}@{}:{}/{}",
-        options.get_username(),
-        options.get_host(),
-        options.get_port(),
-        options.get_database().unwrap_or("(default)"),
-    ));
-    let failed = |source| StoreError::Connect { target: target.clone(), source };
+    let target = Target::of(&options);
+    let failed =
+        |source: sqlx::Error| StoreError::Connect { target: target.clone(), source: source.into() };
     let opening = async {
         let mut connection = PgConnection::connect_with(&options).await?;
-        let found: String =
-            sqlx::query_scalar("SHOW server_encoding").fetch_one(&mut connection).await?;
+        let found = set_up(&mut connection, session).await?;
         Ok((connection, found))
     };
     let (connection, found) = tokio::time::timeout(CONNECT_TIMEOUT, opening)
@@ -166,6 +182,20 @@ pub async fn connect(database_url: &str, session: Session) -> Result<PgConnectio
         return Err(StoreError::Encoding { target, found });
     }
     Ok(connection)
+}
+
+/// Gives a new session its settings, and answers with the encoding of the database.
+async fn set_up(connection: &mut PgConnection, session: Session) -> Result<String, sqlx::Error> {
+    let (names, values): (Vec<&str>, Vec<&str>) = session.options().iter().copied().unzip();
+    let (encoding, _): (String, i64) = sqlx::query_as(
+        "SELECT current_setting('server_encoding'), COUNT(set_config(name, value, false))
+         FROM unnest($1::text[], $2::text[]) AS settings (name, value)",
+    )
+    .bind(names)
+    .bind(values)
+    .fetch_one(connection)
+    .await?;
+    Ok(encoding)
 }
 
 /// The same for a program that starts: tries again for up to `wait` while that can help.
@@ -205,6 +235,20 @@ mod tests {
             let url = |options: &str| format!("postgres://host/db?{options}");
             assert_eq!(without_unknown_options(&url(options)), url(expected));
         }
+    }
+
+    #[test]
+    fn messages_name_the_place_that_is_connected_to() {
+        for (url, place) in [
+            ("postgres://me:x@host/db", "me@host:5432/db"),
+            ("postgres://me:x@[::1]:6/db", "me@[::1]:6/db"),
+            ("postgres://me:x@[fd00::1]/db", "me@[fd00::1]:5432/db"),
+            ("postgres://me@%2Frun%2Fpg:6/db", "me@/run/pg/.s.PGSQL.6/db"),
+            ("postgres:///db?host=/run/pg&user=me", "me@/run/pg/.s.PGSQL.5432/db"),
+        ] {
+            assert_eq!(Target::of(&parse_address(url).unwrap()).to_string(), place, "{url}");
+        }
+        assert_eq!(parse_address("postgres://me@[::1]/db").unwrap().get_host(), "::1");
     }
 
     #[test]

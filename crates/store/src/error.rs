@@ -4,7 +4,7 @@ use thiserror::Error;
 
 use windowing::SketchError;
 
-use crate::Target;
+use crate::{ServerError, Target};
 
 /// A failed database operation. `Display` names what was tried and the way out; the cause is in
 /// [`std::error::Error::source`].
@@ -19,8 +19,7 @@ pub enum StoreError {
         /// User, host, port and database, without the password.
         target: Target,
         /// The driver's reason.
-        #[source]
-        source: sqlx::Error,
+        source: ServerError,
     },
     /// The database can't hold every event's text.
     #[error(
@@ -60,7 +59,19 @@ pub enum StoreError {
     #[error(
         "the database schema is not up to date; run `streamer migrate` as the owner of the database"
     )]
-    NeedsMigration(#[source] Option<Box<sqlx::migrate::MigrateError>>),
+    NeedsMigration(#[source] Option<Box<dyn std::error::Error + Send + Sync>>),
+    /// Nobody has set the database up.
+    #[error(
+        "the database has no tables of the pipeline yet; the first start of the streamer makes them, \
+         and so does `streamer migrate`, as the owner of the database"
+    )]
+    NotSetUp,
+    /// The schema has to be changed, and this server only follows another one.
+    #[error(
+        "the database schema is not up to date, and this server is a standby, which can't be changed; \
+         let DATABASE_URL name the primary, and the standby follows by itself"
+    )]
+    Standby,
     /// The schema is newer than this program, and this program may not run on it.
     #[error(
         "the database schema has migration {0}, on which a program this old can't run; install a newer version of it"
@@ -127,8 +138,7 @@ pub enum StoreError {
         /// What was being done.
         doing: &'static str,
         /// The server's answer.
-        #[source]
-        source: sqlx::Error,
+        source: ServerError,
     },
 }
 
@@ -152,7 +162,7 @@ fn remedy(source: &sqlx::Error) -> Option<&'static str> {
 impl StoreError {
     /// Wraps a statement's failure with what was being done.
     pub fn sql(doing: &'static str) -> impl FnOnce(sqlx::Error) -> StoreError {
-        move |source| StoreError::Sql { doing, source }
+        move |source| StoreError::Sql { doing, source: source.into() }
     }
 
     /// The server's five-character SQLSTATE, where it gave one.

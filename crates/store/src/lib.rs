@@ -26,6 +26,7 @@ mod recount;
 mod refusal;
 mod replay;
 mod schema_locks;
+mod server_error;
 mod settings;
 mod sketches;
 mod status;
@@ -70,6 +71,7 @@ pub use replay::{
     ReplayLock, Sending, delete_replaying, finish_replaying, interrupted_replays, lock_replays,
     mark_replaying, replay_transactional_id,
 };
+pub use server_error::ServerError;
 pub use settings::{ExplicitSettings, Settings, agree_settings, change_settings, load_settings};
 pub use status::{
     PartitionStatus, PipelineStatus, RECENT_OFFSETS, RecentEvents, TopicCompleteness,

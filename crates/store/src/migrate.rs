@@ -7,9 +7,9 @@
 use sqlx::migrate::{MigrateError, Migrator};
 use sqlx::postgres::PgConnection;
 
-use crate::StoreError;
 use crate::adopt::{ReplacedTable, replaced_tables};
 use crate::schema_locks::with_short_lock_waits;
+use crate::{ServerError, StoreError};
 
 static MIGRATOR: Migrator = sqlx::migrate!("../../migrations");
 
@@ -37,8 +37,10 @@ pub(crate) const OUR_TABLES: [&str; 15] = [
 pub enum SchemaState {
     /// The same, or a newer one on which this program may run.
     Current,
-    /// Empty, or an older version of ours.
+    /// An older version of ours.
     Behind,
+    /// There is nothing of ours.
+    Absent,
 }
 
 /// What the database holds.
@@ -93,7 +95,7 @@ pub(crate) async fn examine_schema(connection: &mut PgConnection) -> Result<Sche
         return Err(StoreError::ForeignTables(foreign.join(", ")));
     }
     Ok(if replaced.is_empty() {
-        Schema::Ours(SchemaState::Behind)
+        Schema::Ours(SchemaState::Absent)
     } else {
         Schema::Replaced(replaced)
     })
@@ -140,15 +142,30 @@ async fn ensure_compatible(
 /// Waits for a table that is in use, in short tries, so that others are not kept from it.
 ///
 /// # Errors
-/// Those of [`schema_state`], [`StoreError::TablesInUse`], and [`StoreError::NeedsMigration`] when
-/// the role may not change the schema.
+/// Those of [`schema_state`], [`StoreError::Standby`] when the server only follows another one,
+/// [`StoreError::TablesInUse`], and [`StoreError::NeedsMigration`] when the role may not change the
+/// schema.
 pub async fn migrate(connection: &mut PgConnection) -> Result<(), StoreError> {
     if schema_state(connection).await? == SchemaState::Current {
         return Ok(());
     }
+    let is_standby: bool = sqlx::query_scalar("SELECT pg_is_in_recovery()")
+        .fetch_one(&mut *connection)
+        .await
+        .map_err(StoreError::sql("asking whether the server is a standby"))?;
+    if is_standby {
+        return Err(StoreError::Standby);
+    }
+    let failed = |error| {
+        StoreError::NeedsMigration(Some(match error {
+            MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _) => {
+                Box::new(ServerError::from(error))
+            }
+            other => Box::new(other),
+        }))
+    };
     with_short_lock_waits(connection, async |connection| {
-        let migrated = run_migrations(connection).await;
-        migrated.map_err(|error| StoreError::NeedsMigration(Some(Box::new(error))))
+        run_migrations(connection).await.map_err(failed)
     })
     .await?;
     tracing::info!("the database schema is up to date");
@@ -163,11 +180,12 @@ pub(crate) async fn run_migrations(connection: &mut PgConnection) -> Result<(), 
 /// Fails unless the schema is current; changes nothing.
 ///
 /// # Errors
-/// Those of [`schema_state`], and [`StoreError::NeedsMigration`].
+/// Those of [`schema_state`], [`StoreError::NeedsMigration`] and [`StoreError::NotSetUp`].
 pub async fn ensure_schema(connection: &mut PgConnection) -> Result<(), StoreError> {
     match schema_state(connection).await? {
         SchemaState::Current => Ok(()),
         SchemaState::Behind => Err(StoreError::NeedsMigration(None)),
+        SchemaState::Absent => Err(StoreError::NotSetUp),
     }
 }
 

@@ -11,8 +11,8 @@ use std::time::{Duration, Instant};
 use sqlx::FromRow;
 use sqlx::postgres::PgConnection;
 
-use crate::StoreError;
 use crate::migrate::OUR_TABLES;
+use crate::{ServerError, StoreError};
 
 /// How long one try waits for a lock, and with it everybody behind it (PostgreSQL's notation).
 const SET_LOCK_TIMEOUT: &str = "SET lock_timeout = '500ms'";
@@ -56,7 +56,8 @@ pub(crate) async fn with_short_lock_waits<T>(
 fn is_lock_timeout(error: &StoreError) -> bool {
     let mut cause: Option<&(dyn StdError + 'static)> = Some(error);
     while let Some(error) = cause {
-        let database_error = error.downcast_ref().and_then(sqlx::Error::as_database_error);
+        let server_error = error.downcast_ref::<ServerError>();
+        let database_error = server_error.and_then(|error| error.as_database_error());
         if database_error.and_then(|error| error.code()).as_deref() == Some(LOCK_NOT_AVAILABLE) {
             return true;
         }

@@ -86,8 +86,17 @@ pub async fn agree_settings(
     if let Some(stored) = load_settings(connection).await? {
         return given.check_against(stored);
     }
+    insert_settings(connection, given).await?;
+    let stored = load_settings(connection).await?.ok_or(StoreError::NoSettings)?;
+    given.check_against(stored)
+}
+
+/// Stores the first settings. Two programs that do so at once: the first one wins.
+async fn insert_settings(
+    connection: &mut PgConnection,
+    given: ExplicitSettings,
+) -> Result<(), StoreError> {
     let defaults = Settings::default();
-    // Two first starts at once: the first one wins, the other is checked against it.
     sqlx::query(
         "INSERT INTO settings (watermark_delay_ms, max_future_skew_ms, business_timezone)
          VALUES ($1, $2, $3) ON CONFLICT DO NOTHING",
@@ -95,18 +104,18 @@ pub async fn agree_settings(
     .bind(as_millis(given.watermark_delay.unwrap_or(defaults.watermark_delay)))
     .bind(as_millis(given.max_future_skew.unwrap_or(defaults.max_future_skew)))
     .bind(given.business_timezone.unwrap_or(defaults.business_timezone).name())
-    .execute(&mut *connection)
+    .execute(connection)
     .await
     .map_err(StoreError::sql("storing the settings"))?;
-    let stored = load_settings(connection).await?.ok_or(StoreError::NoSettings)?;
-    given.check_against(stored)
+    Ok(())
 }
 
-/// Changes the settings that are given. Every partition's epoch rises with them, so that no worker
+/// Changes the settings that are given. Before the first start of a streamer it stores them, with the
+/// defaults for the others. Every partition's epoch rises with them, so that no worker
 /// stores what it judged by the old ones: it is fenced, and reads them again.
 ///
 /// # Errors
-/// [`StoreError::NoSettings`], or a failed statement; nothing was changed then.
+/// A failed statement; nothing was changed then.
 pub async fn change_settings(
     connection: &mut PgConnection,
     given: ExplicitSettings,
@@ -123,6 +132,9 @@ pub async fn change_settings(
         .execute(&mut *transaction)
         .await
         .map_err(StoreError::sql(doing))?;
+    if load_settings(&mut transaction).await?.is_none() {
+        insert_settings(&mut transaction, given).await?;
+    }
     sqlx::query(
         "UPDATE settings
          SET watermark_delay_ms = COALESCE($1, watermark_delay_ms),

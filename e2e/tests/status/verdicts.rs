@@ -189,7 +189,7 @@ fn a_log_that_lost_its_beginning_and_partitions_that_come_and_go_are_named() -> 
 fn before_the_first_start_it_says_what_is_missing_and_makes_nothing() -> Result<()> {
     let pipeline = Pipeline::new(1)?;
     let report = look(&pipeline, &[], PATIENT)?;
-    expect(&report, "database_away", 3, "streamer migrate", &[])?;
+    expect(&report, "database_away", 3, "has no tables of the pipeline yet", &[])?;
     pipeline.run("streamer", &["migrate"])?.expect(0)?;
     let unread = "partition 0: no streamer has read this topic yet";
     expect(&look(&pipeline, &[], PATIENT)?, "stalled", 1, unread, &["stalled"])?;
