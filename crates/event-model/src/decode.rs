@@ -46,6 +46,7 @@ use crate::canonical::decode_canonical;
 use crate::decimal::Decimal;
 use crate::object::{Members, NumberField, TextField};
 use crate::time::{TimestampFault, parse_timestamp};
+use crate::unfamiliar::described;
 use crate::unit_mixup::UnitMixup;
 use crate::{Dead, DeadReason, EventTime};
 
@@ -78,7 +79,17 @@ pub struct EventView<'a> {
 /// [`Dead`] with the rule that the payload breaks; see the order at the top of this file.
 pub fn decode(payload: &[u8]) -> Result<EventView<'_>, Dead> {
     let text = std::str::from_utf8(payload).map_err(|error| Dead::not_utf8(payload, error))?;
-    decode_canonical(text).map_or_else(|| decode_any(text), Ok)
+    decode_canonical(text)
+        .map_or_else(|| decode_any(text).map_err(|dead| explained(dead, text)), Ok)
+}
+
+/// An object that lacks a field is most often another form of event: its detail says which.
+#[cold]
+fn explained(mut dead: Dead, text: &str) -> Dead {
+    if dead.reason == DeadReason::Missing {
+        dead.detail += &described(text);
+    }
+    dead
 }
 
 /// Reads a payload of whatever layout, and knows what is wrong with one that can't be used.

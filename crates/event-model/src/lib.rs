@@ -14,6 +14,7 @@ mod decode;
 mod event;
 mod object;
 mod time;
+mod unfamiliar;
 mod unit_mixup;
 
 pub use dead::{Dead, DeadReason, visible};

@@ -289,3 +289,38 @@ fn a_detail_names_the_field_the_value_and_what_was_expected() {
         assert!(detail.starts_with(expected), "{detail:?} instead of {expected:?}");
     }
 }
+
+#[test]
+fn an_object_without_our_fields_is_described_with_the_way_out() {
+    let debezium = r#"{"before":null,"after":{"region":"Osh"},"source":{},"op":"c"}"#;
+    let both = format!(r#"{{"schema":{{"type":"struct"}},"payload":{debezium}}}"#);
+    let many: Vec<String> = (0..500).map(|index| format!(r#""member_{index}":1"#)).collect();
+    let many = format!("{{{}}}", many.join(","));
+    for (payload, expected) in [
+        (
+            r#"{"schema":{},"payload":{"region":"Osh"}}"#,
+            &["schema, payload", "schemas.enable=false"][..],
+        ),
+        (debezium, &["before, after, source, op", "ExtractNewRecordState"]),
+        (&both, &["schema, payload", "schemas.enable=false", "ExtractNewRecordState"]),
+        (
+            r#"{"specversion":"1.0","id":"1","type":"t","data":{}}"#,
+            &["specversion, id", "binary mode"],
+        ),
+        (
+            r#"{"eventType":"call","Region":"Osh"}"#,
+            &["members found: eventType, Region", "eventType is not event_type"],
+        ),
+        (r#"{"event-type":"call"}"#, &["event-type is not event_type"]),
+        ("{}", &["the object is empty"]),
+        (&many, &["member_0, member_1, ", "member_9, …"]),
+    ] {
+        let dead = decode(payload.as_bytes()).unwrap_err();
+        assert_eq!(dead.reason, Missing, "{payload}");
+        assert!(dead.detail.starts_with("event_type is absent or null, expected 1"), "{dead:?}");
+        for part in expected {
+            assert!(dead.detail.contains(part), "{part:?} is not in {dead:?}");
+        }
+        assert!(dead.detail.chars().count() < 800, "{dead:?}");
+    }
+}
