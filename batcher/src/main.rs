@@ -1,6 +1,5 @@
 //! The program `batcher`: parses its arguments, runs, and turns the end into an exit code.
 
-use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -13,7 +12,7 @@ fn main() -> ExitCode {
         arguments,
         |config| &config.log,
         async |config| {
-            let _serving = serve_metrics(config.metrics.metrics_addr).await?;
+            let _serving = serve_metrics(config.metrics.metrics_addr.as_deref()).await?;
             let mut output = StandardOutput::new();
             let exit = run(config, &mut output).await?;
             output.finish()?;
@@ -23,7 +22,7 @@ fn main() -> ExitCode {
 }
 
 /// Says that a run is under way, until it has ended.
-async fn serve_metrics(address: Option<SocketAddr>) -> anyhow::Result<Option<Serving>> {
+async fn serve_metrics(address: Option<&str>) -> anyhow::Result<Option<Serving>> {
     let Some(address) = address else { return Ok(None) };
     let started_at = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let registry = run_metrics(started_at.as_secs_f64());

@@ -123,7 +123,7 @@ async fn serve_metrics(
     metrics: &ProducerMetrics,
     is_ready: Arc<AtomicBool>,
 ) -> anyhow::Result<Option<Serving>> {
-    let Some(address) = config.metrics.metrics_addr else { return Ok(None) };
+    let Some(address) = config.metrics.metrics_addr.as_deref() else { return Ok(None) };
     let registry = metrics.registry.clone();
     let answer = move |path: &str| match path {
         "/metrics" => Some(Reply::metrics(metrics_text(&[&registry]))),

@@ -237,7 +237,7 @@ async fn serve_metrics(
     args: &DetectArgs,
     metrics: &DetectorMetrics,
 ) -> anyhow::Result<Option<runtime::Serving>> {
-    let Some(address) = args.metrics.metrics_addr else { return Ok(None) };
+    let Some(address) = args.metrics.metrics_addr.as_deref() else { return Ok(None) };
     let metrics = metrics.clone();
     let patience = (args.detection.detect_interval + PASS_AGE_MARGIN).as_secs_f64();
     let answer = move |path: &str| {

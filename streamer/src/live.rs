@@ -37,12 +37,13 @@ pub(crate) async fn serve_live(
     metrics: &ProcessMetrics,
     detector: Option<&DetectorMetrics>,
 ) -> anyhow::Result<Option<Serving>> {
-    let Some(address) = args.metrics.metrics_addr else { return Ok(None) };
+    let Some(address) = args.metrics.metrics_addr.as_deref() else { return Ok(None) };
     let latest = Arc::new(Latest::default());
     let patience = Patience::of(args.flush_interval);
     let (metrics, detector) = (metrics.clone(), detector.cloned());
     let answers = Answers { latest: Arc::clone(&latest), metrics, detector, patience };
     let serving = serve(address, move |path| answers.answer(path)).await?;
+    tracing::info!("the page at http://{}/", serving.address());
     observer::spawn(args.clone(), Arc::downgrade(&latest))?;
     Ok(Some(serving))
 }

@@ -35,9 +35,22 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
 /// Where metrics are served.
 #[derive(Args, Clone, Debug)]
 pub struct MetricsArgs {
-    /// Serve /metrics, /healthz and /readyz here, as ADDRESS:PORT [default: nowhere]
-    #[arg(long, env = "METRICS_ADDR", value_name = "ADDRESS:PORT")]
-    pub metrics_addr: Option<SocketAddr>,
+    /// Serve /metrics, /healthz and /readyz here, as HOST:PORT [default: nowhere]
+    #[arg(long, env = "METRICS_ADDR", value_name = "HOST:PORT", value_parser = parse_listen_address)]
+    pub metrics_addr: Option<String>,
+}
+
+/// Checks the form alone: whether the host is one of ours is seen when it is listened on.
+fn parse_listen_address(text: &str) -> Result<String, String> {
+    let is_usable = text.rsplit_once(':').is_some_and(|(host, port)| {
+        // A bare address of IPv6 would lose its last group to the port.
+        let is_host = !host.is_empty() && (!host.contains(':') || host.starts_with('['));
+        is_host && port.parse::<u16>().is_ok()
+    });
+    match is_usable {
+        true => Ok(text.to_owned()),
+        false => Err("write HOST:PORT, like localhost:9464, 0.0.0.0:9464 or [::]:9464".to_owned()),
+    }
 }
 
 /// An answer.
@@ -90,9 +103,9 @@ impl Drop for Serving {
 /// Listens at `address` and answers with what `answer` says of a path; `None` becomes 404.
 ///
 /// # Errors
-/// The address can't be listened on.
+/// The address can't be listened on, or its host is not known.
 pub async fn serve(
-    address: SocketAddr,
+    address: &str,
     answer: impl Fn(&str) -> Option<Reply> + Send + Sync + 'static,
 ) -> anyhow::Result<Serving> {
     let listener = TcpListener::bind(address)
@@ -177,8 +190,6 @@ fn respond(request: &Request<Incoming>, answer: &Answer) -> Response<Full<Bytes>
 
 #[cfg(test)]
 mod tests {
-    use std::net::Ipv4Addr;
-
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
     use super::*;
@@ -191,9 +202,36 @@ mod tests {
         answer
     }
 
+    #[test]
+    fn an_address_is_a_host_and_a_port() {
+        for (text, is_usable) in [
+            ("localhost:9464", true),
+            ("0.0.0.0:0", true),
+            ("[::1]:9464", true),
+            ("::1:9464", false),
+            ("localhost", false),
+            (":9464", false),
+            ("9464", false),
+            ("localhost:metrics", false),
+            ("localhost:65536", false),
+        ] {
+            assert_eq!(parse_listen_address(text).is_ok(), is_usable, "{text}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_host_may_be_a_name() {
+        let answer = |_: &str| Some(Reply::text(true, "well"));
+        let serving = serve("localhost:0", answer).await.unwrap();
+        let got = ask(serving.address(), "GET / HTTP/1.1\r\nhost: x\r\n\r\n").await;
+        assert!(got.ends_with("well\n"), "{got}");
+        let error = serve("no.such.host.invalid:0", answer).await.unwrap_err();
+        assert!(error.to_string().contains("no.such.host.invalid"), "{error}");
+    }
+
     #[tokio::test]
     async fn questions_are_answered_and_nothing_else() {
-        let anywhere = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+        let anywhere = "127.0.0.1:0";
         let answer = |path: &str| match path {
             "/good" => Some(Reply::text(true, "well")),
             "/bad" => Some(Reply::text(false, "not well")),
@@ -219,7 +257,7 @@ mod tests {
     /// Viewers whose pages stay open would hold all connections otherwise, and the program look dead.
     #[tokio::test]
     async fn a_connection_is_closed_after_its_answer() {
-        let anywhere = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+        let anywhere = "127.0.0.1:0";
         let serving = serve(anywhere, |_: &str| Some(Reply::text(true, "well"))).await.unwrap();
         let got = ask(serving.address(), "GET / HTTP/1.1\r\nhost: x\r\n\r\n").await;
         assert!(got.to_lowercase().contains("\r\nconnection: close\r\n"), "{got}");
@@ -227,7 +265,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_long_head_is_refused() {
-        let anywhere = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+        let anywhere = "127.0.0.1:0";
         let serving = serve(anywhere, |_: &str| None).await.unwrap();
         let long = "x".repeat(2 * HEAD_BYTES_MAX);
         let got = ask(serving.address(), &format!("GET /{long} HTTP/1.1\r\n\r\n")).await;
@@ -236,9 +274,9 @@ mod tests {
 
     #[tokio::test]
     async fn an_address_in_use_is_named() {
-        let anywhere = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+        let anywhere = "127.0.0.1:0";
         let first = serve(anywhere, |_: &str| None).await.unwrap();
-        let error = serve(first.address(), |_: &str| None).await.unwrap_err();
+        let error = serve(&first.address().to_string(), |_: &str| None).await.unwrap_err();
         assert!(error.to_string().contains(&first.address().to_string()), "{error}");
         drop(first);
     }

@@ -35,8 +35,9 @@ fn filter_of_environment() -> anyhow::Result<EnvFilter> {
     log_filter(text).map_err(anyhow::Error::msg)
 }
 
+/// On a terminal, unless its user has set NO_COLOR (no-color.org).
 fn is_coloured() -> bool {
-    io::stderr().is_terminal()
+    io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|set| set.is_empty())
 }
 
 /// Standard error, on which everything can be written: what it does not take is lost.

@@ -76,6 +76,15 @@ fn the_page_shows_what_sql_shows_follows_it_and_says_when_the_streamer_has_gone(
     Ok(())
 }
 
+/// How many numbers of the first region can be read without scrolling, whatever its name.
+const VISIBLE_NUMBERS: &str = "
+    document.querySelector('#heat tbody th').textContent = 'Восточно-Казахстанская область, село Верхнеубинское';
+    const box = document.querySelector('#heat').parentElement.getBoundingClientRect();
+    return [...document.querySelectorAll('#heat tbody tr:first-child td')].filter((cell) => {
+      const { left, right } = cell.getBoundingClientRect();
+      return left >= box.left && right <= box.right;
+    }).length";
+
 #[test]
 fn the_page_fits_a_phone_is_readable_in_the_dark_and_needs_no_mouse() -> Result<()> {
     let (_pipeline, _, _streamer, address) = served_pipeline()?;
@@ -87,6 +96,11 @@ fn the_page_fits_a_phone_is_readable_in_the_dark_and_needs_no_mouse() -> Result<
             "const { scrollWidth, clientWidth } = document.documentElement; return scrollWidth - clientWidth",
         )?;
         ensure!(too_wide == 0, "{colours}: the page is {too_wide} pixels too wide");
+        let numbers = browser.script(VISIBLE_NUMBERS)?;
+        ensure!(
+            numbers.as_i64() >= Some(2),
+            "{colours}: {numbers} numbers of a region are visible"
+        );
         let (worst, text) = worst_contrast(&browser)?;
         ensure!(worst >= 4.5, "{colours}: a contrast of {worst} at {text:?}");
     }
