@@ -12,5 +12,5 @@ ALTER TABLE real_time_metrics REPLICA IDENTITY FULL;
 -- Why no flush of this partition can be stored until somebody mends the database, and when that was
 -- found. The reason counts while it is not older than updated_at: a flush that is stored ends it.
 ALTER TABLE stream_progress
-    ADD COLUMN flush_refused TEXT,
-    ADD COLUMN flush_refused_at TIMESTAMP;
+    ADD COLUMN flush_blocked TEXT,
+    ADD COLUMN flush_blocked_at TIMESTAMP;

@@ -103,7 +103,7 @@ impl Flusher {
             self.failed_attempts.fetch_add(1, Ordering::Relaxed);
             report_failed_attempt(&error, wait);
             if !error.is_retryable() {
-                self.note_refusal(&protocol, &error).await;
+                self.note_blocked(&protocol, &error).await;
             }
             action = if error.is_timeout() {
                 protocol.next(FlushAnswer::TimedOut)
@@ -124,10 +124,10 @@ impl Flusher {
 
     /// Leaves word beside the positions, for `streamer status`. Not a part of any result, so it does
     /// not matter whether it succeeds.
-    async fn note_refusal(&self, protocol: &FlushProtocol, error: &StoreError) {
+    async fn note_blocked(&self, protocol: &FlushProtocol, error: &StoreError) {
         let noting = async {
             let mut connection = connect(&self.database_url, Session::Flush).await?;
-            note_refusal(&mut connection, &self.identity.topic, protocol, error).await
+            note_blocked(&mut connection, &self.identity.topic, protocol, error).await
         };
         match tokio::time::timeout(ATTEMPT_DEADLINE, noting).await {
             Ok(Ok(())) => {}
@@ -227,7 +227,7 @@ async fn lock_positions(
         .map_err(StoreError::sql("locking the positions"))
 }
 
-async fn note_refusal(
+async fn note_blocked(
     connection: &mut PgConnection,
     topic: &str,
     protocol: &FlushProtocol,
@@ -237,7 +237,7 @@ async fn note_refusal(
         |part: &FlushPart| (part.stored.generation, (part.partition, part.stored.next.offset()));
     let (generations, rest): (Vec<i32>, Vec<(i32, i64)>) = protocol.pending().map(row).unzip();
     let (partitions, positions): (Vec<i32>, Vec<i64>) = rest.into_iter().unzip();
-    sqlx::query(include_str!("queries/note_refusal.sql"))
+    sqlx::query(include_str!("queries/note_blocked.sql"))
         .bind(topic)
         .bind(generations)
         .bind(partitions)

@@ -68,7 +68,7 @@ pub struct PartitionStatus {
     /// Why it waits for an operator.
     pub halted_reason: Option<String>,
     /// Why no flush of it can be stored until somebody mends the database; `None`: they are stored.
-    pub flush_refused: Option<String>,
+    pub flush_blocked: Option<String>,
     /// When the row was last written.
     pub updated_at: NaiveDateTime,
     /// The furthest that an event was ahead of its record, milliseconds.

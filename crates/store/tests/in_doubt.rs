@@ -119,7 +119,7 @@ async fn a_flush_that_no_waiting_cures_leaves_word_until_one_is_stored() {
     let noting = async {
         loop {
             let status = store::pipeline_status(&mut watcher).await.unwrap();
-            if let Some(reason) = status.partitions[0].flush_refused.clone() {
+            if let Some(reason) = status.partitions[0].flush_blocked.clone() {
                 return reason;
             }
         }
@@ -132,6 +132,6 @@ async fn a_flush_that_no_waiting_cures_leaves_word_until_one_is_stored() {
     run(&mut watcher, "ALTER TABLE real_time_metrics REPLICA IDENTITY FULL").await;
     assert_eq!(flushing.await.unwrap(), PartOutcome::Committed);
     let status = store::pipeline_status(&mut watcher).await.unwrap();
-    assert_eq!(status.partitions[0].flush_refused, None);
+    assert_eq!(status.partitions[0].flush_blocked, None);
     assert_eq!(status.partitions[0].on_time, 1);
 }

@@ -30,7 +30,7 @@ async fn execute(connection: &mut PgConnection, statements: &str) {
 const TAKE_BACK: &str = "
     DELETE FROM _sqlx_migrations WHERE version = 8;
     DELETE FROM schema_compatibility WHERE migration = 8;
-    ALTER TABLE stream_progress DROP COLUMN flush_refused, DROP COLUMN flush_refused_at;";
+    ALTER TABLE stream_progress DROP COLUMN flush_blocked, DROP COLUMN flush_blocked_at;";
 
 #[tokio::test]
 async fn a_migration_that_waits_for_a_reader_lets_other_readers_pass() {

@@ -77,7 +77,7 @@ pub(crate) enum State {
     /// Nothing is unread, and nobody has looked for long.
     Unattended,
     /// It is read, and the database stores none of it until somebody mends something.
-    Refused,
+    Blocked,
     /// Records between the position and the oldest one kept are gone.
     Overtaken,
     /// The log ends before the position.
@@ -169,7 +169,7 @@ impl State {
             State::NotTakenUp => "not_taken_up",
             State::Stalled => "stalled",
             State::Unattended => "unattended",
-            State::Refused => "refused",
+            State::Blocked => "blocked",
             State::Overtaken => "overtaken",
             State::BeyondEnd => "beyond_end",
             State::Missing => "missing",
@@ -188,7 +188,7 @@ impl State {
             State::HeldUp
             | State::Stalled
             | State::Unattended
-            | State::Refused
+            | State::Blocked
             | State::Overtaken
             | State::BeyondEnd
             | State::Missing => Verdict::Stalled,
@@ -311,7 +311,7 @@ fn judge_stored(
         (Some(None), _) => State::Missing,
         (Some(Some(_)), None) => State::BeyondEnd,
         (Some(Some(ends)), _) if row.next_offset < ends.low => State::Overtaken,
-        _ if row.flush_refused.is_some() => State::Refused,
+        _ if row.flush_blocked.is_some() => State::Blocked,
         (_, Some(0)) if is_neglected => State::Unattended,
         _ if is_neglected => State::Stalled,
         _ if is_behind && held_up_at.is_some() => State::HeldUp,
@@ -394,7 +394,7 @@ fn detail(report: &PartitionReport, ends: Option<LogEnds>) -> String {
     match (report.state, ends) {
         (State::UpToDate | State::Retired | State::Unknown | State::NotTakenUp, _) => String::new(),
         (State::Halted, _) => row.halted_reason.clone().unwrap_or_default(),
-        (State::Refused, _) => row.flush_refused.clone().unwrap_or_default(),
+        (State::Blocked, _) => row.flush_blocked.clone().unwrap_or_default(),
         (State::Refusing, _) => format!(
             "{} of its last {} records were refused (timestamp_in_future): they lie ahead of the \
              records' own times, by up to {} so far; the clock of the broker or of a sender is wrong",

@@ -1,7 +1,7 @@
 -- $1 topic; one array per column; $5 the reason. A row that has moved on is somebody else's by now. The
 -- lock is taken in key order, as flushes do.
 UPDATE stream_progress p
-SET flush_refused = $5, flush_refused_at = clock_timestamp()
+SET flush_blocked = $5, flush_blocked_at = clock_timestamp()
 FROM (
     SELECT p.topic, p.generation, p.partition
     FROM stream_progress p
