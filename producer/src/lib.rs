@@ -144,7 +144,7 @@ async fn open_sink(
         let partitions = config.kafka.topic_partitions.unsigned_abs();
         return Ok((Box::new(Lines::to(std::io::stdout())), partitions));
     }
-    let partitions = ensure_topic(&config.kafka, config.wait).await?.len();
+    let partitions = ensure_topic(&config.kafka, config.wait).await?.partitions.len();
     Ok((Box::new(KafkaSink::new(&config.kafka, metrics.clone())?), partitions as u32))
 }
 

@@ -3,7 +3,7 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use chrono::Utc;
 use event_model::EventTime;
@@ -14,6 +14,7 @@ use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
 use rdkafka::metadata::Metadata;
 use rdkafka::types::RDKafkaRespErr;
 use rdkafka::{ClientConfig, TopicPartitionList};
+use runtime::{SentOnTo, heard};
 use windowing::{LogEnds, Position};
 
 use crate::joining::remedy;
@@ -24,6 +25,8 @@ const FETCH_AHEAD_KBYTES: usize = 16 * 1024;
 const FETCH_AHEAD_KBYTES_MIN: usize = 512;
 /// One question to a broker waits at most this long.
 const QUERY_TIMEOUT: Duration = Duration::from_secs(2);
+/// … and at least this long, however little time is left.
+const QUERY_TIMEOUT_MIN: Duration = Duration::from_millis(100);
 
 /// Settings on which an invariant rests. KAFKA_PROPERTIES can't change these.
 const FIXED: [(&str, &str); 6] = [
@@ -65,11 +68,14 @@ pub(crate) type GroupConsumer = BaseConsumer<RebalanceMailbox>;
 pub(crate) type QueryClient = BaseConsumer<Quiet>;
 
 /// Logs nothing above DEBUG: the group's members say what is wrong with the brokers.
-#[derive(Debug)]
-pub(crate) struct Quiet;
+#[derive(Debug, Default)]
+pub(crate) struct Quiet {
+    sent_on_to: SentOnTo,
+}
 
 impl ClientContext for Quiet {
     fn log(&self, _: RDKafkaLogLevel, facility: &str, message: &str) {
+        self.sent_on_to.hear(message);
         tracing::debug!("librdkafka (queries): {facility}: {message}");
     }
 
@@ -83,7 +89,11 @@ impl ConsumerContext for Quiet {}
 /// Makes a client that only asks questions.
 pub(crate) fn query_client(config: &ClientConfig) -> KafkaResult<QueryClient> {
     // Nobody polls it: statistics would pile up.
-    config.clone().set("statistics.interval.ms", "0").create_with_context(Quiet)
+    config
+        .clone()
+        .set("statistics.interval.ms", "0")
+        .set_log_level(RDKafkaLogLevel::Warning)
+        .create_with_context(Quiet::default())
 }
 
 /// Asks the brokers about a topic: where its logs end, and which partitions it has.
@@ -118,6 +128,21 @@ impl Queries {
         Ok(LogEnds { low: Position::at(low), stable: Position::at(stable), high, asked_at })
     }
 
+    /// The same for each of these partitions, before `deadline` but for the shortest patience.
+    pub(crate) fn all_log_ends_before(
+        &self,
+        topic: &str,
+        partitions: &[i32],
+        deadline: Instant,
+    ) -> KafkaResult<Vec<(i32, LogEnds)>> {
+        let patience = || {
+            let time_left = deadline.saturating_duration_since(Instant::now());
+            time_left.clamp(QUERY_TIMEOUT_MIN, QUERY_TIMEOUT)
+        };
+        let ends = |&id| Ok((id, self.log_ends_within(topic, id, patience)?));
+        partitions.iter().map(ends).collect()
+    }
+
     /// The same. Blocks for at most twice [`QUERY_TIMEOUT`].
     pub(crate) fn log_ends(&self, topic: &str, partition: i32) -> KafkaResult<LogEnds> {
         self.log_ends_within(topic, partition, || QUERY_TIMEOUT)
@@ -137,7 +162,14 @@ impl Queries {
         topic_partitions(&self.shown, topic)
     }
 
-    /// All topics and their partitions.
+    /// Where a broker has sent the clients on to, and they did not come through.
+    pub(crate) fn sent_on_to(&self) -> Option<String> {
+        let [shown, written] = [&self.shown, &self.written];
+        let of = |client: &QueryClient| heard(client, &client.context().sent_on_to);
+        of(shown).or_else(|| of(written))
+    }
+
+    /// All topics, their partitions, and the brokers' addresses.
     pub(crate) fn metadata(&self, timeout: Duration) -> KafkaResult<Metadata> {
         // Asking for all topics, not for one, does not create it where that is automatic.
         self.shown.fetch_metadata(None, timeout)

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
-use runtime::{DatabaseArgs, ensure_topic};
+use runtime::{DatabaseArgs, FoundTopic, ensure_topic};
 use store::{PgConnection, Session};
 use windowing::LogEnds;
 
@@ -39,33 +39,45 @@ pub(crate) async fn start(args: &RunArgs) -> anyhow::Result<Started> {
         business_timezone = settings.business_timezone.name(),
         "settings of this database"
     );
-    let partitions = ensure_topic(&args.kafka, args.wait).await?;
-    let topic = args.kafka.kafka_topic.clone();
+    let deadline = Instant::now() + args.wait;
+    let found = ensure_topic(&args.kafka, args.wait).await?;
     let queries = Queries::new(&args.kafka.client_config()?)
         .context("the Kafka client refuses its settings; check KAFKA_PROPERTIES")?;
     let queries = Arc::new(queries);
-    let deadline = Instant::now() + args.wait;
-    let ends = loop {
-        let (asking, topic, asked) = (Arc::clone(&queries), topic.clone(), partitions.clone());
-        // One bounded question at a time: a process that is asked to stop waits for its blocking threads.
-        let asking = move || asking.all_log_ends(&topic, &asked);
-        let answer =
-            tokio::task::spawn_blocking(asking).await.context("asking for the log's ends")?;
-        match answer {
-            // A partition may be without a leader for a while, after a restart of its broker.
-            Err(_) if Instant::now() < deadline => tokio::time::sleep(LOG_ENDS_RETRY_PAUSE).await,
-            answer => {
-                break answer
-                    .with_context(|| format!("topic {} can't be read", args.kafka.kafka_topic))?;
-            }
-        }
-    };
+    let ends = log_ends(args, &queries, &found, deadline).await?;
     let topic = &args.kafka.kafka_topic;
     let firsts = first_positions(&ends);
     store::ensure_partitions(&mut connection, topic, &firsts, args.start.into()).await?;
-    store::halt_missing_partitions(&mut connection, topic, &partitions).await?;
+    store::halt_missing_partitions(&mut connection, topic, &found.partitions).await?;
     let database_now = store::database_now(&mut connection).await?;
     Ok(Started { queries, partition_count: ends.len(), log_ends: ends, database_now })
+}
+
+/// The ends of these partitions' logs, asked for again and again until `deadline`.
+async fn log_ends(
+    args: &RunArgs,
+    queries: &Arc<Queries>,
+    found: &FoundTopic,
+    deadline: Instant,
+) -> anyhow::Result<Vec<(i32, LogEnds)>> {
+    loop {
+        let (asking, topic) = (Arc::clone(queries), args.kafka.kafka_topic.clone());
+        let asked = found.partitions.clone();
+        // One bounded question at a time: a process that is asked to stop waits for its blocking threads.
+        let ask = move || asking.all_log_ends_before(&topic, &asked, deadline);
+        match tokio::task::spawn_blocking(ask).await.context("asking for the log's ends")? {
+            Ok(ends) => return Ok(ends),
+            // A partition may be without a leader for a while, after a restart of its broker.
+            Err(_) if Instant::now() < deadline => tokio::time::sleep(LOG_ENDS_RETRY_PAUSE).await,
+            Err(error) => {
+                let silence = args.kafka.silence(&found.advertised, args.wait, &error);
+                let error = silence.map_or_else(|| error.into(), anyhow::Error::from);
+                return Err(
+                    error.context(format!("topic {} can't be read", args.kafka.kafka_topic))
+                );
+            }
+        }
+    }
 }
 
 /// Connects for work that may take long, trying again for up to `wait` while that can help.

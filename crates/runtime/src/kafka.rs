@@ -1,28 +1,21 @@
 //! How the programs reach Kafka: addresses, extra librdkafka settings, and the topic itself.
 
-use std::sync::Arc;
-use std::time::{Duration, Instant};
+mod sent_on;
+mod topic;
 
 use clap::Args;
 use rdkafka::ClientConfig;
-use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
-use rdkafka::client::DefaultClientContext;
-use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::error::KafkaError;
 use thiserror::Error;
 
+pub use self::sent_on::{SentOnTo, heard};
+pub use self::topic::{FoundTopic, TopicError, ensure_topic};
 use crate::Secret;
 
 /// Partitions of a topic that we create.
 const PARTITIONS_DEFAULT: i32 = 3;
 /// Replication factor of a topic that we create.
 const REPLICATION_DEFAULT: i32 = 1;
-/// Retention of a topic that we create: 7 days.
-const RETENTION_MS: &str = "604800000";
-/// One request to the broker waits at most this long.
-const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
-/// Pause between two looks at the brokers' metadata.
-const METADATA_RETRY_PAUSE: Duration = Duration::from_millis(100);
-
 /// librdkafka settings on which an invariant rests; KAFKA_PROPERTIES may not touch them.
 const RESERVED_PROPERTIES: [(&str, &str); 10] = [
     ("bootstrap.servers", "use KAFKA_BOOTSTRAP_SERVERS"),
@@ -122,143 +115,6 @@ fn parse_properties(text: &str) -> Result<Vec<(&str, &str)>, KafkaPropertyError>
         properties.push((key, value.trim()));
     }
     Ok(properties)
-}
-
-/// Why the topic can't be used.
-#[derive(Debug, Error)]
-pub enum TopicError {
-    /// No broker answered in time.
-    #[error(
-        "no Kafka broker answered at {servers} within {waited:?}; \
-         is it running, and is KAFKA_BOOTSTRAP_SERVERS right?"
-    )]
-    Unreachable {
-        /// The addresses tried.
-        servers: String,
-        /// How long.
-        waited: Duration,
-        /// The client's last word.
-        #[source]
-        source: rdkafka::error::KafkaError,
-    },
-    /// The topic does not exist and could not be created.
-    #[error("topic {topic} does not exist at {servers} and could not be created: {reason}")]
-    NotCreated {
-        /// The topic.
-        topic: String,
-        /// The addresses tried.
-        servers: String,
-        /// The broker's reason.
-        reason: String,
-    },
-    /// A setting that the client refuses.
-    #[error("the Kafka client refuses its settings; check KAFKA_PROPERTIES")]
-    Settings(#[source] rdkafka::error::KafkaError),
-    /// KAFKA_PROPERTIES itself is wrong.
-    #[error(transparent)]
-    Properties(#[from] KafkaPropertyError),
-}
-
-/// Waits up to `wait` for a broker, then makes sure that the topic exists. Returns the ids of its
-/// partitions, ascending.
-///
-/// A topic that has to be created gets LogAppendTime, so that the future guard is repeatable (I-3)
-/// and a backfill is not deleted at once by time retention.
-///
-/// # Errors
-/// [`TopicError`], which names the address, the topic and the way out.
-pub async fn ensure_topic(args: &KafkaArgs, wait: Duration) -> Result<Vec<i32>, TopicError> {
-    let admin: AdminClient<DefaultClientContext> =
-        args.client_config()?.create().map_err(TopicError::Settings)?;
-    let admin = Arc::new(admin);
-    let deadline = Instant::now() + wait;
-    loop {
-        let existing = partitions_of(&admin, args, deadline, wait).await?;
-        if !existing.is_empty() {
-            return Ok(existing);
-        }
-        create_topic(&admin, args).await?;
-        if Instant::now() >= deadline {
-            return Err(args.not_created("created, but no broker shows it yet".to_owned()));
-        }
-        tokio::time::sleep(METADATA_RETRY_PAUSE).await;
-    }
-}
-
-/// The topic's partitions as the brokers tell them; empty when there is no such topic.
-async fn partitions_of(
-    admin: &Arc<AdminClient<DefaultClientContext>>,
-    args: &KafkaArgs,
-    deadline: Instant,
-    wait: Duration,
-) -> Result<Vec<i32>, TopicError> {
-    loop {
-        let client = Arc::clone(admin);
-        let time_left = deadline.saturating_duration_since(Instant::now());
-        let patience = time_left.clamp(METADATA_RETRY_PAUSE, REQUEST_TIMEOUT);
-        // Asking for all topics, not for ours, does not auto-create it with the broker's defaults.
-        // The request blocks, so it runs on a thread of its own.
-        let asked =
-            tokio::task::spawn_blocking(move || client.inner().fetch_metadata(None, patience))
-                .await
-                .expect("a metadata request does not panic");
-        match asked {
-            Ok(metadata) => {
-                let mut ids: Vec<i32> = metadata
-                    .topics()
-                    .iter()
-                    .filter(|topic| topic.name() == args.kafka_topic)
-                    .flat_map(|topic| topic.partitions().iter().map(|partition| partition.id()))
-                    .collect();
-                ids.sort_unstable();
-                return Ok(ids);
-            }
-            Err(source) if Instant::now() >= deadline => {
-                let servers = args.kafka_bootstrap_servers.clone();
-                return Err(TopicError::Unreachable { servers, waited: wait, source });
-            }
-            Err(error) => tracing::debug!("no broker yet: {error}"),
-        }
-        tokio::time::sleep(METADATA_RETRY_PAUSE).await;
-    }
-}
-
-async fn create_topic(
-    admin: &AdminClient<DefaultClientContext>,
-    args: &KafkaArgs,
-) -> Result<(), TopicError> {
-    let replication = TopicReplication::Fixed(args.topic_replication);
-    let topic = NewTopic::new(&args.kafka_topic, args.topic_partitions, replication)
-        .set("retention.ms", RETENTION_MS)
-        .set("message.timestamp.type", "LogAppendTime");
-    let options = AdminOptions::new().operation_timeout(Some(REQUEST_TIMEOUT));
-    let results = admin
-        .create_topics([&topic], &options)
-        .await
-        .map_err(|error| args.not_created(error.to_string()))?;
-    for result in results {
-        match result {
-            Ok(_) => tracing::info!(
-                topic = args.kafka_topic,
-                partitions = args.topic_partitions,
-                "created the topic"
-            ),
-            // Somebody else was quicker.
-            Err((_, RDKafkaErrorCode::TopicAlreadyExists)) => {}
-            Err((_, code)) => return Err(args.not_created(code.to_string())),
-        }
-    }
-    Ok(())
-}
-
-impl KafkaArgs {
-    fn not_created(&self, reason: String) -> TopicError {
-        TopicError::NotCreated {
-            topic: self.kafka_topic.clone(),
-            servers: self.kafka_bootstrap_servers.clone(),
-            reason,
-        }
-    }
 }
 
 #[cfg(test)]

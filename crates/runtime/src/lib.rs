@@ -23,7 +23,9 @@ pub use host::host_name;
 #[cfg(feature = "metrics")]
 pub use http::{MetricsArgs, Reply, Serving, serve};
 #[cfg(feature = "kafka")]
-pub use kafka::{KafkaArgs, KafkaPropertyError, TopicError, ensure_topic};
+pub use kafka::{
+    FoundTopic, KafkaArgs, KafkaPropertyError, SentOnTo, TopicError, ensure_topic, heard,
+};
 #[cfg(feature = "metrics")]
 pub use metrics::{
     Gauge, GaugeVec, Histogram, HistogramVec, IntCounter, IntCounterVec, Metric, MetricKind,

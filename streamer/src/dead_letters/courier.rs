@@ -192,7 +192,7 @@ impl Courier {
             .set("enable.auto.commit", "false")
             .set("enable.partition.eof", "true")
             .set("isolation.level", "read_committed");
-        let reader: BaseConsumer<Quiet> = config.create_with_context(Quiet)?;
+        let reader: BaseConsumer<Quiet> = config.create_with_context(Quiet::default())?;
         let mut search = Search {
             found: HashSet::new(),
             is_whole: ends.keys().all(|partition| partitions.contains(partition)),

@@ -90,12 +90,16 @@ impl Observer {
     ) -> Result<BTreeMap<PartitionKey, LogEnds>, String> {
         let queries = Arc::clone(self.queries.as_ref().map_err(Clone::clone)?);
         let wait = self.wait;
+        let asking = Arc::clone(&queries);
         // The client blocks, so it is asked on a thread of its own.
-        let asked = tokio::task::spawn_blocking(move || log_ends(&queries, &topics, wait))
+        let asked = tokio::task::spawn_blocking(move || log_ends(&asking, &topics, wait))
             .await
             .expect("questions to a broker do not panic");
         asked.map_err(|error| {
-            let servers = &self.kafka.kafka_bootstrap_servers;
+            let mut servers = self.kafka.kafka_bootstrap_servers.clone();
+            if let Some(advertised) = queries.sent_on_to() {
+                servers.push_str(&format!(", whose brokers say that they are at {advertised},"));
+            }
             format!("no answer from Kafka at {servers} within {wait:?}: {}", chain(&error))
         })
     }
