@@ -18,7 +18,7 @@ from .scenarios import even
 from .servers import Database, Topic, connect, run
 
 DAY = "2025-11-09"
-QUERIES = REPOSITORY / "crates/store/src/queries"
+QUERIES = REPOSITORY / "crates/store/src/day/queries"
 # Days and regions of each part, and how many events fill them.
 PARTS = {
     "day": ("2025-11-09", "2025-11-10", 10, 900_000),

@@ -12,6 +12,7 @@ mod sim {
     pub(crate) mod logs;
     pub(crate) mod naive;
     pub(crate) mod reader;
+    pub(crate) mod results;
     pub(crate) mod run;
     pub(crate) mod shared;
     pub(crate) mod steps;

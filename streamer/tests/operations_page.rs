@@ -35,8 +35,8 @@ const REASONS: [&str; 5] = [
     "crates/windowing/src/engine/slot.rs",
     "crates/windowing/src/engine/slot/log_ends.rs",
     "crates/windowing/src/continuity.rs",
-    "crates/store/src/refusal.rs",
-    "crates/store/src/queries/halt_missing_partitions.sql",
+    "crates/store/src/flush/refusal.rs",
+    "crates/store/src/flush/queries/halt_missing_partitions.sql",
 ];
 
 /// A shorter piece of text tells nothing (`{error}: {cause}`), or is no sentence.

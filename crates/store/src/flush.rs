@@ -10,24 +10,29 @@
 //! before its answer was compared. A connection on which anything failed is dropped: what it was
 //! doing is found out by comparing again on a new one.
 
+pub(crate) mod gaps;
+pub(crate) mod progress;
+pub(crate) mod refusal;
+pub(crate) mod results;
+pub(crate) mod statements;
+
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use event_model::EventTime;
 use fail_point::{fail_point, fail_point_once_waiting};
 use sqlx::postgres::{PgConnection, PgRow};
 use sqlx::{Connection, Row};
 use windowing::{
-    FlushAction, FlushAnswer, FlushBatch, FlushPart, FlushProtocol, FlushReport, LockedRow,
-    LogEnds, MergedRows, Position, Totals, Witness,
+    FlushAction, FlushAnswer, FlushBatch, FlushPart, FlushProtocol, FlushReport, LockedRow, LogEnds,
 };
 
-use crate::flush_rows::{insert_dead_letters, upsert_groups, upsert_ledger};
-use crate::progress::{counters, witness};
-use crate::refusal::find_refused;
-use crate::sketches::merge_sketches;
+use crate::flush::progress::{counters, witness};
+use crate::flush::refusal::find_refused;
+use crate::flush::results::NotStored;
+pub use crate::flush::statements::WriterIdentity;
+use crate::flush::statements::store_parts;
 use crate::{Session, StoreError, connect};
 
 /// First and longest wait between two attempts at a flush.
@@ -37,17 +42,6 @@ const RETRY_CAP: Duration = Duration::from_secs(5);
 /// server that does not answer at all. The connection is dropped then, and with it the doubt: the
 /// next attempt compares again.
 const ATTEMPT_DEADLINE: Duration = Duration::from_secs(60);
-
-/// Who writes: stored beside each position.
-#[derive(Clone, Debug)]
-pub struct WriterIdentity {
-    /// The topic read.
-    pub topic: String,
-    /// The consumer group.
-    pub group_id: String,
-    /// The process and worker.
-    pub owner: String,
-}
 
 /// Stores one worker's flushes, one after another.
 pub struct Flusher {
@@ -159,10 +153,11 @@ impl Flusher {
                 fail_point_once_waiting("flush_commit_sent", transaction.commit())
                     .await
                     .map_err(StoreError::sql("committing a flush"))
+                    .map_err(|error| NotStored { of: None, error })
             }
-            Err(error) => {
+            Err(not_stored) => {
                 transaction.rollback().await.map_err(StoreError::sql("rolling a flush back"))?;
-                Err(error)
+                Err(not_stored)
             }
         };
         match stored {
@@ -170,11 +165,11 @@ impl Flusher {
                 fail_point("flush_committed");
                 Ok(protocol.next(FlushAnswer::Committed))
             }
-            Err(error) if error.is_refused_value() => {
-                let refused = find_refused(connection, &self.identity, protocol, &error).await?;
+            Err(refused) if refused.error.is_refused_value() => {
+                let refused = find_refused(connection, &self.identity, protocol, &refused).await?;
                 Ok(protocol.next(FlushAnswer::Refused(refused)))
             }
-            Err(error) => Err(error),
+            Err(NotStored { error, .. }) => Err(error),
         }
     }
 }
@@ -204,7 +199,7 @@ async fn lock_positions(
 ) -> Result<Vec<LockedRow>, StoreError> {
     let (generations, partitions): (Vec<i32>, Vec<i32>) =
         protocol.pending().map(|part| (part.stored.generation, part.partition)).unzip();
-    let rows = sqlx::query(include_str!("queries/lock_progress.sql"))
+    let rows = sqlx::query(include_str!("flush/queries/lock_progress.sql"))
         .bind(topic)
         .bind(generations)
         .bind(partitions)
@@ -237,7 +232,7 @@ async fn note_blocked(
         |part: &FlushPart| (part.stored.generation, (part.partition, part.stored.next.offset()));
     let (generations, rest): (Vec<i32>, Vec<(i32, i64)>) = protocol.pending().map(row).unzip();
     let (partitions, positions): (Vec<i32>, Vec<i64>) = rest.into_iter().unzip();
-    sqlx::query(include_str!("queries/note_blocked.sql"))
+    sqlx::query(include_str!("flush/queries/note_blocked.sql"))
         .bind(topic)
         .bind(generations)
         .bind(partitions)
@@ -246,76 +241,5 @@ async fn note_blocked(
         .execute(connection)
         .await
         .map_err(StoreError::sql("noting why nothing can be stored"))?;
-    Ok(())
-}
-
-/// Everything between the comparison and COMMIT, in the order in which every writer does it.
-pub(crate) async fn store_parts(
-    connection: &mut PgConnection,
-    identity: &WriterIdentity,
-    parts: &[&FlushPart],
-) -> Result<(), StoreError> {
-    update_progress(connection, identity, parts).await?;
-    let rows = MergedRows::of(parts.iter().copied());
-    upsert_groups(connection, crate::flush_rows::GroupTable::OnTime, &rows.on_time).await?;
-    upsert_groups(connection, crate::flush_rows::GroupTable::Late, &rows.late).await?;
-    fail_point("flush_upserted");
-    upsert_ledger(connection, &identity.topic, &rows).await?;
-    merge_sketches(connection, &rows.subscribers).await?;
-    insert_dead_letters(connection, &identity.topic, parts).await
-}
-
-async fn update_progress(
-    connection: &mut PgConnection,
-    identity: &WriterIdentity,
-    parts: &[&FlushPart],
-) -> Result<(), StoreError> {
-    fn column<T>(parts: &[&FlushPart], value: impl Fn(&windowing::Progress) -> T) -> Vec<T> {
-        parts.iter().map(|part| value(&part.new)).collect()
-    }
-    let sums: Vec<(Totals, Totals)> =
-        parts.iter().map(|part| (part.delta.on_time.sum(), part.delta.late.sum())).collect();
-    let recent = |value: fn(&Totals, &Totals) -> i64| -> Vec<i64> {
-        sums.iter().map(|(on_time, late)| value(on_time, late)).collect()
-    };
-    let instant = |at: Option<EventTime>| at.and_then(EventTime::to_datetime);
-    let offset = |position: Option<Position>| position.map(Position::offset);
-    let crc = |witness: Option<Witness>| witness.map(|w| i64::from(w.crc));
-    let at = |witness: Option<Witness>| witness.map(|w| w.offset);
-    let stamp = |witness: Option<Witness>| witness.and_then(|w| w.timestamp_ms);
-    sqlx::query(include_str!("queries/update_progress.sql"))
-        .bind(&identity.topic)
-        .bind(&identity.group_id)
-        .bind(&identity.owner)
-        .bind(column(parts, |p| p.generation))
-        .bind(parts.iter().map(|part| part.partition).collect::<Vec<_>>())
-        .bind(column(parts, |p| p.next.offset()))
-        .bind(column(parts, |p| instant(p.watermark)))
-        .bind(column(parts, |p| instant(p.max_event_time)))
-        .bind(column(parts, |p| p.counters.on_time))
-        .bind(column(parts, |p| p.counters.late))
-        .bind(column(parts, |p| p.counters.dead))
-        .bind(column(parts, |p| p.counters.skipped))
-        .bind(column(parts, |p| at(p.witness)))
-        .bind(column(parts, |p| stamp(p.witness)))
-        .bind(column(parts, |p| crc(p.witness)))
-        .bind(column(parts, |p| at(p.origin)))
-        .bind(column(parts, |p| stamp(p.origin)))
-        .bind(column(parts, |p| crc(p.origin)))
-        .bind(column(parts, |p| offset(p.log_end_seen)))
-        .bind(column(parts, |p| instant(p.caught_up_at)))
-        .bind(column(parts, |p| {
-            p.halted_reason.as_ref().map(|reason| reason.replace('\0', "\u{fffd}"))
-        }))
-        .bind(column(parts, |p| p.skew.max_ahead_ms))
-        .bind(column(parts, |p| p.skew.max_behind_ms))
-        .bind(column(parts, |p| p.skew.sum_behind_ms.to_string()))
-        .bind(recent(|on_time, late| on_time.events + late.events))
-        .bind(recent(|_, late| late.events))
-        .bind(recent(|on_time, late| on_time.duration_seconds + late.duration_seconds))
-        .bind(recent(|_, late| late.duration_seconds))
-        .execute(connection)
-        .await
-        .map_err(StoreError::sql("storing the positions"))?;
     Ok(())
 }

@@ -4,80 +4,69 @@
 //! In: values of `windowing`. Out: committed rows, or a [`StoreError`] that says whether trying
 //! again can help. Keeps I-1 and I-2 (a flush is one transaction) and I-5 (NUMERIC sums).
 
-mod adopt;
 mod anomalies;
-mod batch_runs;
-mod completeness;
-mod connect;
-mod daily;
-mod day_report;
 mod dead_letters;
-mod difference;
 mod error;
+mod day;
 mod flush;
-mod flush_rows;
-mod gaps;
+mod session;
 mod late;
 mod live;
 mod liveness;
-mod migrate;
-mod progress;
-mod recount;
-mod refusal;
 mod replay;
-mod schema_locks;
 mod server_error;
-mod settings;
-mod sketches;
 mod status;
-mod subscribers;
-mod validate;
 mod verify;
 
-pub use adopt::{AdoptedTable, Adoption, DOUBLED_KEYS_LISTED_MAX, DoubledKey, adopt};
 pub use anomalies::{
     DetectorProgress, PASS_WINDOWS_MAX, Pass, PassReport, SERIES_MAX, detect_pass,
     detector_progress, open_anomalies,
 };
-pub use batch_runs::{Dates, DayRecord, RecordState, day_record, day_records};
-pub use completeness::{DayState, PartitionState, day_state, is_empty};
-pub use connect::{Session, Target, connect, connect_within};
-pub use daily::{ComputedDay, Condition, DailyError, DayRun, RunOptions, UnusableRow, compute_day};
-pub use day_report::{BusyHour, DayReport, DayTotals, FigureSums, REPORT_REGIONS_MAX, day_report};
+pub use day::batch_runs::{Dates, DayRecord, RecordState, day_record, day_records};
+pub use day::completeness::{DayState, PartitionState, day_state, is_empty};
+pub use day::daily::{
+    ComputedDay, Condition, DailyError, DayRun, RunOptions, UnusableRow, compute_day,
+};
+pub use day::difference::{DIFFERENCES_LISTED_MAX, Difference, Differences};
+pub use day::report::{BusyHour, DayReport, DayTotals, FigureSums, REPORT_REGIONS_MAX, day_report};
+pub use day::validate::{Validation, validate_day};
 pub use dead_letters::{
     Letter, LetterCount, LetterFilter, LetterHeader, LetterId, LetterLine, LetterReplay,
     ReplayState, count_dead_letters, count_replayed, list_dead_letters, load_dead_letter,
     select_dead_letters,
 };
-pub use difference::{DIFFERENCES_LISTED_MAX, Difference, Differences};
 pub use error::StoreError;
-pub use flush::{Flusher, WriterIdentity};
-pub use gaps::{
+pub use flush::gaps::{
     AcceptedGap, GapRequest, HaltedPartition, accept_gap, carry_out_gap, halted_partitions,
     list_gaps, retire,
 };
+pub use flush::progress::{
+    Start, StoredPartition, StoredPosition, database_now, ensure_partitions,
+    halt_missing_partitions, load_progress, parse_start_from, stored_positions,
+};
+pub use flush::results::RESULT_TABLES;
+pub use flush::{Flusher, WriterIdentity};
 pub use late::{LateSummary, LateSums, late_summary};
 pub use live::{
     BatchState, CELL_MINUTES, CELLS_MAX, DaySums, LiveCell, LiveDay, LiveFigures, LiveMinute,
     TREND_MINUTES, Yesterday, batch_state, live_figures,
 };
 pub use liveness::{LastWrite, last_writes};
-pub use migrate::{SchemaState, ensure_schema, migrate, schema_state};
-pub use progress::{
-    Start, StoredPartition, StoredPosition, database_now, ensure_partitions,
-    halt_missing_partitions, load_progress, parse_start_from, stored_positions,
-};
 pub use replay::{
     ReplayLock, Sending, delete_replaying, finish_replaying, interrupted_replays, lock_replays,
     mark_replaying, replay_transactional_id,
 };
 pub use server_error::ServerError;
-pub use settings::{ExplicitSettings, Settings, agree_settings, change_settings, load_settings};
+pub use session::adopt::{AdoptedTable, Adoption, DOUBLED_KEYS_LISTED_MAX, DoubledKey, adopt};
+pub use session::connect::{Session, Target, connect, connect_within};
+pub use session::migrate::{SchemaState, ensure_schema, migrate, schema_state};
+pub use session::settings::{
+    ExplicitSettings, Settings, agree_settings, change_settings, load_settings,
+};
 pub use status::{
     PartitionStatus, PipelineStatus, RECENT_OFFSETS, RecentEvents, TopicCompleteness,
     pipeline_status,
 };
-pub use validate::{Validation, validate_day};
 pub use verify::{VerifyReport, verify};
 /// A day is a matter of event time, so it is defined there.
 pub use windowing::BusinessDay;

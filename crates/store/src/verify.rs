@@ -16,7 +16,7 @@ use sqlx::postgres::PgConnection;
 use sqlx::{Connection, FromRow};
 
 use crate::StoreError;
-use crate::difference::{Difference, Differences};
+use crate::day::difference::{Difference, Differences};
 
 const VERIFYING: &str = "verifying the accounting";
 

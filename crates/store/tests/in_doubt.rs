@@ -79,6 +79,10 @@ async fn wait_until_somebody_waits(connection: &mut PgConnection) {
 
 #[tokio::test]
 async fn a_flush_waits_for_a_backend_that_may_still_commit_and_goes_by_what_it_did() {
+    tokio::task::LocalSet::new().run_until(wait_for_the_old_backend()).await;
+}
+
+async fn wait_for_the_old_backend() {
     for (end, expected) in [("COMMIT", PartOutcome::Fenced), ("ROLLBACK", PartOutcome::Committed)] {
         let url = sandbox::fresh_database().unwrap();
         let mut old_backend = store::connect(&url, Session::Batch).await.unwrap();
@@ -93,7 +97,7 @@ async fn a_flush_waits_for_a_backend_that_may_still_commit_and_goes_by_what_it_d
         let moving = "BEGIN; UPDATE stream_progress SET next_offset = 5, skipped = 5";
         run(&mut old_backend, moving).await;
 
-        let flushing = tokio::spawn(flush(url, batch()));
+        let flushing = tokio::task::spawn_local(flush(url, batch()));
         wait_until_somebody_waits(&mut watcher).await;
         run(&mut old_backend, end).await;
         assert_eq!(flushing.await.unwrap(), expected, "{end}");
@@ -102,6 +106,10 @@ async fn a_flush_waits_for_a_backend_that_may_still_commit_and_goes_by_what_it_d
 
 #[tokio::test]
 async fn a_flush_that_no_waiting_cures_leaves_word_until_one_is_stored() {
+    tokio::task::LocalSet::new().run_until(leave_word()).await;
+}
+
+async fn leave_word() {
     let url = sandbox::fresh_database().unwrap();
     let mut watcher = store::connect(&url, Session::Batch).await.unwrap();
     store::migrate(&mut watcher).await.unwrap();
@@ -115,7 +123,7 @@ async fn a_flush_that_no_waiting_cures_leaves_word_until_one_is_stored() {
          CREATE PUBLICATION everything FOR ALL TABLES",
     )
     .await;
-    let flushing = tokio::spawn(flush(url, batch_with_an_event()));
+    let flushing = tokio::task::spawn_local(flush(url, batch_with_an_event()));
     let noting = async {
         loop {
             let status = store::pipeline_status(&mut watcher).await.unwrap();

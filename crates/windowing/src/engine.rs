@@ -13,21 +13,18 @@
 //! At most one flush is under way. What is read meanwhile is held, up to [`Bounds`]; beyond them
 //! the partitions are paused until the flush ends (I-6).
 
-mod bounds;
 mod messages;
 mod slot;
 
 use event_model::EventTime;
 
-use self::bounds::Held;
 use self::slot::{Sighting, Slot, Status};
-use crate::partition::Growth;
+use crate::bounds::{Bounds, Held, Limit};
 use crate::{
     FlushBatch, FlushPart, FlushReport, LogEnds, PartOutcome, PartitionState, Position, Progress,
     Record, Rules,
 };
 
-pub use self::bounds::Bounds;
 pub use self::messages::{Effect, Input};
 pub use self::slot::{STALL_AFTER_MICROS, Standing};
 
@@ -138,7 +135,7 @@ impl Engine {
 
     /// How many groups are held for the next flush; for those who watch the memory.
     pub fn groups_held(&self) -> usize {
-        self.held.groups
+        self.held.of(Limit::Groups).items
     }
 
     /// Whether anything that was read has not been handed over to a flush.
@@ -184,15 +181,11 @@ impl Engine {
             return;
         }
         let Some(state) = slot.state.as_mut() else { return };
-        let Growth { groups, subscriber_bytes, dead_letters, dead_letter_bytes } =
-            state.read(record, now);
-        if groups + subscriber_bytes + dead_letters == 0 {
+        let growth = state.read(record, now);
+        if growth.is_none() {
             return;
         }
-        self.held.groups += groups;
-        self.held.subscriber_bytes += subscriber_bytes;
-        self.held.dead_letters += dead_letters;
-        self.held.dead_letter_bytes += dead_letter_bytes;
+        self.held.add(growth);
         if self.is_full() {
             self.flush_or_pause(effects);
         }

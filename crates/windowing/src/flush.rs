@@ -20,22 +20,18 @@
 //!
 //! Keeps I-1, I-2; I-5 by merging integers.
 
-use std::collections::BTreeMap;
-
 use event_model::EventTime;
-use hashbrown::HashMap;
 
-use crate::{
-    Counters, DayGroup, Delta, GroupKey, LogEnds, Progress, SubscriberSketch, Totals, Witness,
-    quarter_of,
-};
+use crate::results::PartResults;
+use crate::{Counters, Delta, LogEnds, MergedRows, Progress, Witness};
 
 /// A newer `caught_up_at` alone is worth a write only this much later: an idle partition with a
 /// short flush interval would otherwise write all the time.
 const CAUGHT_UP_STEP_MICROS: i64 = 5_000_000;
 
-/// A flush of so few rows is not divided further when it takes the database too long.
-const SMALL_FLUSH_ROWS: usize = 500;
+/// A flush of so few rows is not divided further when it takes the database too long. The smallest bounds give
+/// fewer: 234 groups, each with a row of the ledger and a sketch at most, and 78 dead letters.
+pub(crate) const SMALL_FLUSH_ROWS: usize = 1_000;
 
 /// One partition's share of a flush.
 #[derive(Clone, Debug)]
@@ -60,6 +56,12 @@ pub struct FlushPart {
 }
 
 impl FlushPart {
+    /// What it adds, and where that belongs.
+    pub fn results(&self) -> PartResults<'_> {
+        let (generation, partition) = (self.new.generation, self.partition);
+        PartResults { generation, partition, delta: &self.delta }
+    }
+
     /// Whether the position moves. Only then may results be stored (I-2), and only then can the
     /// comparison tell whether an earlier attempt was committed.
     pub fn moves(&self) -> bool {
@@ -98,12 +100,9 @@ pub struct FlushBatch {
 }
 
 impl FlushBatch {
-    /// How many rows it adds to or inserts, before groups of several partitions are merged.
+    /// How many rows it adds to or inserts, before those of several partitions are merged.
     pub fn rows(&self) -> usize {
-        let rows = |delta: &Delta| {
-            delta.on_time.iter().count() + delta.late.iter().count() + delta.dead_letters.len()
-        };
-        self.parts.iter().map(|part| rows(&part.delta)).sum()
+        self.parts.iter().map(|part| part.delta.row_count()).sum()
     }
 }
 
@@ -333,70 +332,11 @@ impl FlushProtocol {
     }
 }
 
-/// A partition's quarter of an hour, for `day_ledger`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct LedgerKey {
-    generation: i32,
-    partition: i32,
-    quarter_start: EventTime,
-}
-
-/// The rows of one flush, each key once, in the order in which every writer stores them.
-#[derive(Clone, Debug, Default)]
-pub struct MergedRows<'a> {
-    /// For `real_time_metrics`.
-    pub on_time: Vec<(&'a GroupKey, Totals)>,
-    /// For `late_metrics`.
-    pub late: Vec<(&'a GroupKey, Totals)>,
-    /// For `day_ledger`: generation, partition, quarter, on time, late.
-    pub ledger: Vec<(i32, i32, EventTime, i64, i64)>,
-    /// For `subscriber_sketches`: what to merge into each row.
-    pub subscribers: Vec<(&'a DayGroup, Vec<&'a SubscriberSketch>)>,
-}
-
 impl<'a> MergedRows<'a> {
-    /// Sums the parts' deltas.
+    /// Merges the parts' deltas.
     pub fn of(parts: impl Iterator<Item = &'a FlushPart>) -> Self {
-        let mut on_time: HashMap<&GroupKey, Totals> = HashMap::new();
-        let mut late: HashMap<&GroupKey, Totals> = HashMap::new();
-        let mut ledger: BTreeMap<LedgerKey, (i64, i64)> = BTreeMap::new();
-        let mut subscribers: BTreeMap<&DayGroup, Vec<&SubscriberSketch>> = BTreeMap::new();
-        for part in parts {
-            let quarter = |key: &GroupKey| LedgerKey {
-                generation: part.new.generation,
-                partition: part.partition,
-                quarter_start: quarter_of(key.window.start()),
-            };
-            for (key, totals) in part.delta.on_time.iter() {
-                on_time.entry(key).or_default().add(totals);
-                ledger.entry(quarter(key)).or_default().0 += totals.events;
-            }
-            for (key, totals) in part.delta.late.iter() {
-                late.entry(key).or_default().add(totals);
-                ledger.entry(quarter(key)).or_default().1 += totals.events;
-            }
-            for (group, sketch) in part.delta.subscribers.iter() {
-                subscribers.entry(group).or_default().push(sketch);
-            }
-        }
-        MergedRows {
-            on_time: sorted(on_time),
-            late: sorted(late),
-            ledger: ledger
-                .into_iter()
-                .map(|(key, (on_time, late))| {
-                    (key.generation, key.partition, key.quarter_start, on_time, late)
-                })
-                .collect(),
-            subscribers: subscribers.into_iter().collect(),
-        }
+        MergedRows::of_parts(&parts.map(FlushPart::results).collect::<Vec<_>>())
     }
-}
-
-fn sorted(groups: HashMap<&GroupKey, Totals>) -> Vec<(&GroupKey, Totals)> {
-    let mut rows: Vec<_> = groups.into_iter().collect();
-    rows.sort_unstable_by_key(|(key, _)| *key);
-    rows
 }
 
 #[cfg(test)]

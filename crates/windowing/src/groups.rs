@@ -83,18 +83,17 @@ impl BorrowedKey<'_> {
 #[derive(Clone, Copy, Debug, Default)]
 struct Group {
     totals: Totals,
-    /// See [`Added::place`].
-    place: usize,
+    /// See [`GroupNumber`].
+    number: usize,
 }
 
-/// What became of one event.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Added {
-    /// Whether the group is new here.
+/// Which of a delta's groups, counted in the order in which they came.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct GroupNumber {
+    /// From 0.
+    pub(crate) number: usize,
+    /// Whether it has just come.
     pub(crate) is_new: bool,
-    /// Where the group's subscribers are counted, as it was said when the group was new. Kept here
-    /// because it saves a second look-up by the same names for every event.
-    pub(crate) place: usize,
 }
 
 /// Totals of many groups.
@@ -104,25 +103,21 @@ pub struct Groups(HashMap<GroupKey, Group>);
 impl Groups {
     /// Adds one event to its group. Returns whether the group is new here.
     pub fn add_event(&mut self, event: &EventView<'_>) -> bool {
-        self.add_placed_event(event, |_| 0).is_new
+        self.add(Window::containing(event.event_time), event).is_new
     }
 
-    /// Adds one event to its group; a new group asks where its subscribers are counted.
-    pub(crate) fn add_placed_event(
-        &mut self,
-        event: &EventView<'_>,
-        place_of: impl FnOnce(Window) -> usize,
-    ) -> Added {
-        let window = Window::containing(event.event_time);
+    /// Adds one event to its group of this window.
+    pub(crate) fn add(&mut self, window: Window, event: &EventView<'_>) -> GroupNumber {
         let key = BorrowedKey { window, event_type: &event.event_type, region: &event.region };
         if let Some(group) = self.0.get_mut(&key) {
             group.totals.add_event(event);
-            return Added { is_new: false, place: group.place };
+            return GroupNumber { number: group.number, is_new: false };
         }
+        let number = self.0.len();
         let group = self.0.entry(key.to_group_key()).or_default();
         group.totals.add_event(event);
-        group.place = place_of(window);
-        Added { is_new: true, place: group.place }
+        group.number = number;
+        GroupNumber { number, is_new: true }
     }
 
     /// Number of groups.

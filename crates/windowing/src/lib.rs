@@ -12,6 +12,7 @@
 //! and I-7 (nothing silent); I-2 (atomicity) is kept by whoever carries out a flush.
 
 mod agenda;
+mod bounds;
 mod business_day;
 mod continuity;
 mod engine;
@@ -20,23 +21,26 @@ mod groups;
 mod partition;
 mod progress;
 mod record;
+pub mod results;
 mod subscribers;
 #[cfg(test)]
 mod testing;
 mod window;
 
 pub use agenda::{Agenda, Duty};
+pub use bounds::{Bounds, Limit, Size};
 pub use business_day::BusinessDay;
 pub use continuity::{Doubt, Examination, GapPermission, GapPlan, LogBreak, Sighted, StartFrom};
-pub use engine::{Bounds, Effect, Engine, Input, STALL_AFTER_MICROS, Standing};
+pub use engine::{Effect, Engine, Input, STALL_AFTER_MICROS, Standing};
 pub use flush::{
     FlushAction, FlushAnswer, FlushBatch, FlushPart, FlushProtocol, FlushReport, LockedRow,
-    MergedRows, PartOutcome,
+    PartOutcome,
 };
 pub use groups::{GroupKey, Groups, Totals};
-pub use partition::{Delta, PartitionState, witness_of};
+pub use partition::{PartitionState, witness_of};
 pub use progress::{Counters, LogEnds, Position, Progress, Rules, TimeSkew, Witness};
 pub use record::{DeadLetter, Header, Record, RecordTime};
+pub use results::{Delta, MergedRows, ResultKind, ResultName};
 pub use subscribers::{
     DayGroup, SketchError, StoredSketch, SubscriberSketch, SubscriberUnion, Subscribers,
 };

@@ -10,48 +10,10 @@
 
 use event_model::{Dead, EventTime, EventView, decode};
 
-use crate::{
-    DeadLetter, Groups, Position, Progress, Record, RecordTime, Rules, Subscribers, Window, Witness,
-};
-
-/// What a partition's records have added since its last flush.
-#[derive(Clone, Debug, Default)]
-pub struct Delta {
-    /// To add to `real_time_metrics`.
-    pub on_time: Groups,
-    /// To add to `late_metrics`.
-    pub late: Groups,
-    /// To merge into `subscriber_sketches`: of the events on time.
-    pub subscribers: Subscribers,
-    /// To add to `dead_letters`, by offset.
-    pub dead_letters: Vec<DeadLetter>,
-}
-
-/// How much memory one record has added to a [`Delta`].
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Growth {
-    pub(crate) groups: usize,
-    pub(crate) subscriber_bytes: usize,
-    pub(crate) dead_letters: usize,
-    pub(crate) dead_letter_bytes: usize,
-}
-
-impl Delta {
-    fn add_on_time(&mut self, event: &EventView<'_>, rules: Rules) -> Growth {
-        let Delta { on_time, subscribers, .. } = self;
-        let bytes_before = subscribers.bytes();
-        let added = on_time.add_placed_event(event, |window| {
-            subscribers.place_of(window, event, rules.business_timezone)
-        });
-        subscribers.add_event(added.place, event);
-        let subscriber_bytes = subscribers.bytes() - bytes_before;
-        Growth { groups: usize::from(added.is_new), subscriber_bytes, ..Growth::default() }
-    }
-
-    fn add_late(&mut self, event: &EventView<'_>) -> Growth {
-        Growth { groups: usize::from(self.late.add_event(event)), ..Growth::default() }
-    }
-}
+use crate::bounds::Growth;
+use crate::groups::GroupNumber;
+use crate::results::CountedEvent;
+use crate::{Delta, Position, Progress, Record, RecordTime, Rules, Window, Witness};
 
 /// A partition's state as it will be once everything read so far is stored.
 #[derive(Clone, Debug)]
@@ -107,7 +69,10 @@ impl PartitionState {
         };
         match judged.and_then(|event| self.guard_future(event, record, now)) {
             Ok(event) => self.count(&event, record.time),
-            Err(dead) => self.bury(record, dead),
+            Err(dead) => {
+                self.progress.counters.dead += 1;
+                self.delta.add_dead(record, &dead)
+            }
         }
     }
 
@@ -140,13 +105,16 @@ impl PartitionState {
         if let Some(written_at) = record_time.instant() {
             progress.skew.note(event.event_time, written_at);
         }
-        let late = Window::containing(event.event_time).is_closed_at(progress.watermark);
+        let window = Window::containing(event.event_time);
+        let late = window.is_closed_at(progress.watermark);
+        let group = GroupNumber::default();
+        let mut counted = CountedEvent { event, window, rules: self.rules, group };
         let growth = if late {
             progress.counters.late += 1;
-            self.delta.add_late(event)
+            self.delta.add_late(&mut counted)
         } else {
             progress.counters.on_time += 1;
-            self.delta.add_on_time(event, self.rules)
+            self.delta.add_on_time(&mut counted)
         };
         if progress.max_event_time < Some(event.event_time) {
             progress.max_event_time = Some(event.event_time);
@@ -154,22 +122,6 @@ impl PartitionState {
                 progress.watermark.max(watermark_of(progress.max_event_time, self.rules));
         }
         growth
-    }
-
-    fn bury(&mut self, record: &Record<'_>, dead: Dead) -> Growth {
-        self.progress.counters.dead += 1;
-        let letter = DeadLetter {
-            offset: record.offset,
-            reason: dead.reason.code(),
-            detail: dead.detail,
-            record_time: record.time.instant(),
-            key: record.key.map(<[u8]>::to_vec),
-            payload: record.payload.map(<[u8]>::to_vec),
-            headers: (record.headers)(),
-        };
-        let dead_letter_bytes = letter.bytes();
-        self.delta.dead_letters.push(letter);
-        Growth { dead_letters: 1, dead_letter_bytes, ..Growth::default() }
     }
 }
 

@@ -21,6 +21,7 @@ use event_model::EventView;
 use indexmap::{Equivalent, IndexMap};
 use thiserror::Error;
 
+use crate::groups::GroupNumber;
 use crate::{BusinessDay, Window};
 
 /// Registers of a sketch: 2 to this power.
@@ -80,12 +81,29 @@ impl Equivalent<DayGroup> for BorrowedGroup<'_> {
 #[derive(Clone, Debug, Default)]
 pub struct Subscribers {
     sketches: IndexMap<DayGroup, SubscriberSketch>,
+    /// By the number of a group of events on time: where its subscribers are counted.
+    place_of_group: Vec<usize>,
     /// The day of the window that came last: nearly always the next one's, too.
     last_day: Option<BusinessDay>,
     bytes: usize,
 }
 
 impl Subscribers {
+    /// Counts the subscriber of an event on time, of the group of this number.
+    pub(crate) fn add_grouped_event(
+        &mut self,
+        group: GroupNumber,
+        window: Window,
+        event: &EventView<'_>,
+        zone: Tz,
+    ) {
+        if group.is_new {
+            let place = self.place_of(window, event, zone);
+            self.place_of_group.push(place);
+        }
+        self.add_event(self.place_of_group[group.number], event);
+    }
+
     /// Where the events of this window, of this event's type and region, are counted.
     pub(crate) fn place_of(&mut self, window: Window, event: &EventView<'_>, zone: Tz) -> usize {
         let group = BorrowedGroup {

@@ -8,7 +8,8 @@ use store::{
     ExplicitSettings, Flusher, PgConnection, Session, Start, StoredPartition, WriterIdentity,
 };
 use windowing::{
-    Bounds, Effect, Engine, FlushBatch, Input, LogEnds, PartOutcome, Position, Record, RecordTime,
+    Bounds, Effect, Engine, FlushBatch, Input, Limit, LogEnds, PartOutcome, Position, Record,
+    RecordTime, Size,
 };
 
 const TOPIC: &str = "t";
@@ -46,7 +47,8 @@ impl Database {
     /// What a worker that reads these records after the stored positions would flush.
     pub(crate) async fn batch(&mut self, records: &[(i32, String)]) -> FlushBatch {
         let rows = store::load_progress(&mut self.connection, TOPIC, &PARTITIONS).await.unwrap();
-        let mut engine = Engine::new(Bounds { groups: usize::MAX, ..Bounds::default() });
+        let mut engine =
+            Engine::new(Bounds::default().with(Limit::Groups, Size::items(usize::MAX)));
         let mut effects = Vec::new();
         engine.apply(Input::Assigned(&PARTITIONS), &mut effects);
         let mut offsets = [0; PARTITIONS.len()];

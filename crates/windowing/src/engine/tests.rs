@@ -6,15 +6,17 @@ mod log_ends;
 
 use super::*;
 use crate::testing::{at, call, event, record};
-use crate::{Delta, FlushProtocol, RecordTime};
+use crate::{Delta, FlushProtocol, RecordTime, Size};
 
 const RULES: Rules = Rules {
     watermark_delay_micros: 120_000_000,
     max_future_skew_micros: 0,
     business_timezone: chrono_tz::Tz::UTC,
 };
-const WIDE: Bounds =
-    Bounds { groups: 100, subscriber_bytes: 100_000, dead_letters: 100, dead_letter_bytes: 10_000 };
+const WIDE: Bounds = Bounds::NONE
+    .with(Limit::Groups, Size::items(100))
+    .with(Limit::Subscribers, Size::bytes(100_000))
+    .with(Limit::DeadLetters, Size { items: 100, bytes: 10_000 });
 
 /// An engine, the flush that it has handed out, and a clock.
 struct Bench {

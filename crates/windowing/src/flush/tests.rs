@@ -3,8 +3,10 @@
 use event_model::EventView;
 
 use super::*;
+use crate::results::LedgerRow;
 use crate::testing::at;
 use crate::{Counters, Groups, Position, Window};
+use crate::{GroupKey, Totals};
 
 use FlushAction::{Done, LockPositions, StoreAndCommit};
 use FlushAnswer::{Committed, Failed, Locked, Refused};
@@ -99,8 +101,11 @@ const FAILED: (FlushAnswer, FlushAction) = (Failed, LockPositions);
 
 #[test]
 fn a_large_flush_that_takes_too_long_is_given_up_and_a_small_one_is_tried_again() {
-    // A row for each record.
-    let (large, small) = (SMALL_FLUSH_ROWS as i64 + 1, SMALL_FLUSH_ROWS as i64);
+    // A minute for each record, and a row of the ledger for each 15 of them.
+    let small = SMALL_FLUSH_ROWS as i64 * 15 / 16;
+    let large = small + 1;
+    let rows = |records| part(0, 0, records).delta.row_count();
+    assert!(rows(small) <= SMALL_FLUSH_ROWS && SMALL_FLUSH_ROWS < rows(large));
     let outcomes = [PartOutcome::TooLarge];
     for answers in [vec![], vec![store(&[(0, 0)])]] {
         let script = [answers, vec![(FlushAnswer::TimedOut, Done)]].concat();
@@ -206,7 +211,7 @@ fn of_a_refused_part_only_the_reason_is_stored_beside_its_old_position() {
     assert!(!to_store[0].moves());
     assert!(to_store[0].delta.on_time.is_empty());
     assert_eq!(to_store[1].new, parts[1].new, "the other part is whole");
-    assert_eq!(protocol.merged_rows().ledger.iter().map(|row| row.3).sum::<i64>(), 3);
+    assert_eq!(protocol.merged_rows().ledger.iter().map(|row| row.on_time).sum::<i64>(), 3);
 
     assert_eq!(protocol.next(Committed), Done);
     let report = protocol.into_report();
@@ -402,13 +407,20 @@ fn merged_rows_hold_each_key_once_in_the_order_of_all_writers() {
         ])
     );
     assert_eq!(flat(&rows.late), expected(&[(1, "call", "Taraz", 2), (14, "call", "Taraz", 1)]));
+    let ledger = |partition, quarter_start, on_time, late| LedgerRow {
+        generation: 0,
+        partition,
+        quarter_start,
+        on_time,
+        late,
+    };
     assert_eq!(
         rows.ledger,
         [
-            (0, 0, at(0, 0), 3, 1),
-            (0, 0, at(15, 0), 1, 0),
-            (0, 1, at(0, 0), 2, 2),
-            (0, 1, at(30, 0), 1, 0),
+            ledger(0, at(0, 0), 3, 1),
+            ledger(0, at(15, 0), 1, 0),
+            ledger(1, at(0, 0), 2, 2),
+            ledger(1, at(30, 0), 1, 0),
         ]
     );
 }

@@ -3,6 +3,15 @@
 use event_model::MICROS_PER_SECOND;
 
 use super::*;
+use crate::bounds::{Limit, Size};
+use crate::{DeadLetter, Groups};
+
+/// The growth by this alone.
+fn grown(limit: Limit, size: Size) -> Growth {
+    let mut growth = Growth::default();
+    growth.add(limit, size);
+    growth
+}
 use crate::testing::{at, call, record};
 use crate::{Counters, Header, RecordTime};
 
@@ -229,10 +238,7 @@ fn a_dead_letter_keeps_the_whole_record() {
 
         let sent_bytes = key.unwrap_or_default().len() + payload.unwrap_or_default().len();
         let bytes = sent_bytes + letter.detail.len() + "trace".len() + 2 + "none".len();
-        assert_eq!(
-            growth,
-            Growth { dead_letters: 1, dead_letter_bytes: bytes, ..Growth::default() }
-        );
+        assert_eq!(growth, grown(Limit::DeadLetters, Size { items: 1, bytes }));
     }
 }
 
@@ -245,7 +251,8 @@ fn headers_of_a_usable_record_are_never_read() {
     let record =
         Record { offset: FIRST, time, key: None, payload: Some(&payload), headers: &headers };
     let growth = state.read(&record, at(1, 0));
-    assert_eq!((growth.groups, growth.dead_letters), (1, 0));
+    assert_eq!(growth.of(Limit::Groups), Size { items: 1, bytes: 0 });
+    assert_eq!(growth.of(Limit::DeadLetters), Size::NONE);
 }
 
 #[test]

@@ -9,16 +9,15 @@ mod audit;
 
 use std::collections::BTreeMap;
 
-use event_model::EventTime;
 use windowing::{
-    DayGroup, FlushPart, GapPermission, GapPlan, GroupKey, LockedRow, LogBreak, MergedRows,
-    Position, Progress, Rules, Standing, StartFrom, StoredSketch, SubscriberSketch,
-    SubscriberUnion, Totals,
+    FlushPart, GapPermission, GapPlan, LockedRow, LogBreak, MergedRows, Position, Progress, Rules,
+    Standing, StartFrom,
 };
 
 use super::logs::{Log, SKEW_MICROS};
 use super::naive::{Coverage, Covered};
-use super::tables::{Key, Letter, Life, Sums, Tables};
+use super::results::StoredResults;
+use super::tables::Life;
 
 /// A transaction's number.
 pub(crate) type Transaction = u64;
@@ -42,8 +41,7 @@ struct Row {
 #[derive(Clone, Default)]
 pub(crate) struct Stored {
     rows: BTreeMap<Life, Row>,
-    tables: Tables,
-    sketches: BTreeMap<DayGroup, StoredSketch>,
+    results: StoredResults,
     coverages: BTreeMap<Life, Coverage>,
     permissions: BTreeMap<i32, Permission>,
     permissions_given: i64,
@@ -165,21 +163,10 @@ impl Database {
         logs: &[Log],
     ) {
         let rows = MergedRows::of(parts.iter().map(|(part, _)| part));
-        add_all(&mut self.stored.tables.real_time_metrics, &rows.on_time);
-        add_all(&mut self.stored.tables.late_metrics, &rows.late);
-        for (generation, partition, quarter, on_time, late) in rows.ledger {
-            let key = ((partition, generation), quarter.micros());
-            let row = self.stored.tables.day_ledger.entry(key).or_default();
-            row[0] += on_time;
-            row[1] += late;
-        }
-        for (group, additions) in rows.subscribers {
-            merge_sketch(&mut self.stored.sketches, group, &additions);
-        }
+        self.stored.results.store(&rows);
         for (part, tape) in parts {
             let life = (part.partition, part.new.generation);
             assert_eq!(self.locks.get(&life), Some(&transaction), "stored without a lock");
-            self.store_dead_letters(part);
             expect_caught_up(part, logs);
             let raises_watermark = self.store_progress(part, group);
             self.cover(part, tape, raises_watermark, logs);
@@ -285,6 +272,11 @@ impl Database {
         Some(true)
     }
 
+    /// How many rows the table of each kind has.
+    pub(crate) fn rows_by_table(&self) -> Vec<(&'static str, usize)> {
+        self.stored.results.rows_by_table()
+    }
+
     pub(crate) fn backup(&self) -> Stored {
         self.stored.clone()
     }
@@ -309,21 +301,6 @@ impl Database {
         self.stored.coverages.insert(life, Coverage { first, covered: Vec::new() });
     }
 
-    fn store_dead_letters(&mut self, part: &FlushPart) {
-        let life = (part.partition, part.new.generation);
-        for letter in &part.delta.dead_letters {
-            let row = Letter {
-                reason: letter.reason,
-                record_micros: letter.record_time.map(EventTime::micros),
-                key: letter.key.clone(),
-                payload: letter.payload.clone(),
-                headers: letter.headers.clone(),
-            };
-            let former = self.stored.tables.dead_letters.insert((life, letter.offset), row);
-            assert_eq!(former, None, "primary key of dead_letters");
-        }
-    }
-
     /// Returns whether the watermark rises.
     fn store_progress(&mut self, part: &FlushPart, group: &'static str) -> bool {
         let life = (part.partition, part.new.generation);
@@ -333,10 +310,7 @@ impl Database {
         assert!(progress.next <= part.new.next, "a position went back");
         assert!(progress.watermark <= part.new.watermark, "I-4: a watermark went back");
         if !part.moves() {
-            let is_empty = part.delta.on_time.is_empty()
-                && part.delta.late.is_empty()
-                && part.delta.dead_letters.is_empty();
-            assert!(is_empty, "I-2: results without a position that moves");
+            assert_eq!(part.delta.row_count(), 0, "I-2: results without a position that moves");
         }
         let (log_end_seen, caught_up_at) = (progress.log_end_seen, progress.caught_up_at);
         let raises_watermark = progress.watermark < part.new.watermark;
@@ -359,29 +333,4 @@ fn expect_caught_up(part: &FlushPart, logs: &[Log]) {
     if let Some(unread) = log.current().written_before(caught_up_at, new.next.offset()) {
         panic!("caught up at {caught_up_at}, although {unread} was there and had not been read");
     }
-}
-
-fn add_all(table: &mut BTreeMap<Key, Sums>, rows: &[(&GroupKey, Totals)]) {
-    for (key, totals) in rows {
-        let name =
-            (key.window.start().micros(), key.event_type.to_string(), key.region.to_string());
-        let sums = table.entry(name).or_default();
-        sums[0] += i128::from(totals.events);
-        sums[1] += i128::from(totals.duration_seconds);
-        sums[2] += totals.data_micro_mb;
-        sums[3] += totals.amount_micro_tenge;
-    }
-}
-
-fn merge_sketch(
-    sketches: &mut BTreeMap<DayGroup, StoredSketch>,
-    group: &DayGroup,
-    additions: &[&SubscriberSketch],
-) {
-    let mut union = SubscriberUnion::default();
-    if let Some(stored) = sketches.get(group) {
-        union.add(&SubscriberSketch::from_stored(stored).expect("as it was stored"));
-    }
-    additions.iter().for_each(|sketch| union.add(sketch));
-    sketches.insert(group.clone(), union.to_stored());
 }

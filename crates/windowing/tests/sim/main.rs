@@ -17,6 +17,7 @@ mod faults;
 mod logs;
 mod naive;
 mod reader;
+mod results;
 mod run;
 mod shared;
 mod shrink;
@@ -28,6 +29,7 @@ mod writer;
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
+use windowing::ResultName;
 
 use faults::{Faults, Kind};
 use shared::Met;
@@ -164,7 +166,7 @@ fn expect_all(sum: &Sum) {
         let observed = sum.faults.observed[*kind as usize];
         assert!(observed > 0, "{kind}: no effect was ever seen");
     }
-    for name in MUST_MEET {
+    for name in MUST_MEET.into_iter().chain(ResultName::ALL.iter().map(|kind| kind.table())) {
         assert!(sum.met.get(name).is_some_and(|times| *times > 0), "{name}: never");
     }
 }

@@ -49,7 +49,7 @@ pub(crate) fn recount(logs: &[Log], coverages: &BTreeMap<Life, Coverage>) -> Tab
         tables.stream_progress.insert(*life, account);
     }
     let sketches = met.into_iter().map(|(key, (events, who))| (key, Sketch::of(events, &who)));
-    tables.subscriber_sketches = sketches.collect();
+    tables.results.subscribers = sketches.collect();
     tables
 }
 
@@ -90,23 +90,23 @@ fn count<'a>(
             Ok(event) => event,
             Err(reason) => {
                 account.dead += 1;
-                tables.dead_letters.insert((life, offset), letter(message, reason));
+                tables.results.dead_letters.insert((life, offset), letter(message, reason));
                 continue;
             }
         };
 
         let time = message.event_micros;
         let minute = time - time % MINUTE_MICROS;
-        let ledger = tables.day_ledger.entry((life, time - time % QUARTER_MICROS)).or_default();
+        let ledger = tables.results.ledger.entry((life, time - time % QUARTER_MICROS)).or_default();
         let is_late = account.watermark_micros.is_some_and(|mark| minute + MINUTE_MICROS <= mark);
         if is_late {
             account.late += 1;
             ledger[1] += 1;
-            add(&mut tables.late_metrics, minute, event);
+            add(&mut tables.results.late, minute, event);
         } else {
             account.on_time += 1;
             ledger[0] += 1;
-            add(&mut tables.real_time_metrics, minute, event);
+            add(&mut tables.results.on_time, minute, event);
             meet(met, minute, event);
         }
 

@@ -46,6 +46,9 @@ fn finish(world: &mut World) -> Outcome {
             *world.shared.met.entry(name).or_default() += u64::try_from(count).expect("≥ 0");
         }
     }
+    for (table, rows) in world.shared.database.rows_by_table() {
+        *world.shared.met.entry(table).or_default() += u64::try_from(rows).expect("few");
+    }
     let (faults, met) = (world.shared.faults.clone(), world.shared.met.clone());
     Outcome { faults, met, rounds_to_drain }
 }

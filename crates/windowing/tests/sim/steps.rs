@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use windowing::{Bounds, StartFrom};
+use windowing::{Bounds, Limit, Size, StartFrom};
 
 use super::dice::Dice;
 use super::faults::Kind;
@@ -176,12 +176,13 @@ impl Setting {
 
 fn draw_options(dice: &mut Dice) -> Options {
     Options {
-        bounds: Bounds {
-            groups: 1 + dice.index(12),
-            subscriber_bytes: 1 + dice.index(4_000),
-            dead_letters: 1 + dice.index(4),
-            dead_letter_bytes: 1 + dice.index(400),
-        },
+        bounds: Bounds::NONE
+            .with(Limit::Groups, Size::items(1 + dice.index(12)))
+            .with(Limit::Subscribers, Size::bytes(1 + dice.index(4_000)))
+            .with(
+                Limit::DeadLetters,
+                Size { items: 1 + dice.index(4), bytes: 1 + dice.index(400) },
+            ),
         flush_interval: Duration::from_millis(dice.pick(&[500, 1_000, 2_000, 4_000])),
         is_jittered: dice.one_in(2),
     }

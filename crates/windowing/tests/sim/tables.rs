@@ -7,6 +7,8 @@ use std::fmt::Debug;
 use datasketches::hash::value::raw_bytes;
 use datasketches::hll::{HllSketch, HllType};
 
+use super::results::Results;
+
 /// Partition and generation.
 pub(crate) type Life = (i32, i32);
 
@@ -17,16 +19,9 @@ pub(crate) type Key = (i64, String, String);
 pub(crate) type Sums = [i128; 4];
 
 /// Everything that the streamer stores. Two of these are equal or the test fails.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Tables {
-    pub(crate) real_time_metrics: BTreeMap<Key, Sums>,
-    pub(crate) late_metrics: BTreeMap<Key, Sums>,
-    /// By partition, generation and offset.
-    pub(crate) dead_letters: BTreeMap<(Life, i64), Letter>,
-    /// By partition, generation and start of the quarter of an hour: on time, late.
-    pub(crate) day_ledger: BTreeMap<(Life, i64), [i64; 2]>,
-    /// By days since 1970 in Almaty, event type, region.
-    pub(crate) subscriber_sketches: BTreeMap<Key, Sketch>,
+    pub(crate) results: Results,
     pub(crate) stream_progress: BTreeMap<Life, Account>,
 }
 
@@ -90,12 +85,7 @@ impl Tables {
     /// What is stored is what the naive model says.
     pub(crate) fn assert_same(&self, recounted: &Tables) {
         assert_rows("stream_progress", &self.stream_progress, &recounted.stream_progress);
-        assert_rows("real_time_metrics", &self.real_time_metrics, &recounted.real_time_metrics);
-        assert_rows("late_metrics", &self.late_metrics, &recounted.late_metrics);
-        assert_rows("dead_letters", &self.dead_letters, &recounted.dead_letters);
-        assert_rows("day_ledger", &self.day_ledger, &recounted.day_ledger);
-        let sketches = (&self.subscriber_sketches, &recounted.subscriber_sketches);
-        assert_rows("subscriber_sketches", sketches.0, sketches.1);
+        self.results.assert_same(&recounted.results);
     }
 
     /// I-1: every offset is counted once, the ledger sums to the counters, and the metrics of a
@@ -105,19 +95,19 @@ impl Tables {
             let Account { first, next, on_time, late, dead, gap, skipped, .. } = account;
             assert_eq!(next - first, on_time + late + dead + gap + skipped, "I-1: {account:?}");
 
-            let of_life = self.day_ledger.iter().filter(|((id, _), _)| id == life);
+            let of_life = self.results.ledger.iter().filter(|((id, _), _)| id == life);
             let ledger = of_life.fold([0, 0], |sum, (_, row)| [sum[0] + row[0], sum[1] + row[1]]);
             assert_eq!(ledger, [*on_time, *late], "I-1: ledger of {life:?}");
 
-            let letters = self.dead_letters.keys().filter(|(id, _)| id == life).count();
+            let letters = self.results.dead_letters.keys().filter(|(id, _)| id == life).count();
             assert_eq!(i64::try_from(letters), Ok(*dead), "I-1: dead of {life:?}");
         }
-        for (table, column) in [(&self.real_time_metrics, 0), (&self.late_metrics, 1)] {
+        for (table, column) in [(&self.results.on_time, 0), (&self.results.late, 1)] {
             let mut by_quarter: BTreeMap<i64, i128> = BTreeMap::new();
             for ((minute, _, _), sums) in table {
                 *by_quarter.entry(minute - minute % QUARTER_MICROS).or_default() += sums[0];
             }
-            for ((_, quarter), row) in &self.day_ledger {
+            for ((_, quarter), row) in &self.results.ledger {
                 *by_quarter.entry(*quarter).or_default() -= i128::from(row[column]);
             }
             assert!(by_quarter.values().all(|off| *off == 0), "I-1: quarters off {by_quarter:?}");
@@ -126,7 +116,7 @@ impl Tables {
 }
 
 /// Names the first row that differs.
-fn assert_rows<K: Debug + Ord, V: Debug + PartialEq>(
+pub(crate) fn assert_rows<K: Debug + Ord, V: Debug + PartialEq>(
     table: &str,
     stored: &BTreeMap<K, V>,
     recounted: &BTreeMap<K, V>,

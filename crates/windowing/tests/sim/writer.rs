@@ -16,7 +16,7 @@ use super::tables::Life;
 pub(crate) const REFUSAL: &str = "a user's constraint";
 
 /// A flush of at most so many rows is tried again as it is when it takes too long.
-const SMALL_FLUSH_ROWS: usize = 2;
+const SMALL_FLUSH_ROWS: usize = 6;
 
 /// The flush under way.
 pub(crate) struct Writer {

@@ -6,10 +6,10 @@ use super::*;
 fn reaching_a_bound_flushes_early() {
     let dead = vec![b'x'; 100];
     let table: [(&str, Bounds, &[u8]); 4] = [
-        ("groups", Bounds { groups: 1, ..WIDE }, &call(at(0, 0))),
-        ("subscribers' bytes", Bounds { subscriber_bytes: 100, ..WIDE }, &call(at(0, 0))),
-        ("dead letters", Bounds { dead_letters: 1, ..WIDE }, &dead),
-        ("their bytes", Bounds { dead_letter_bytes: 100, ..WIDE }, &dead),
+        ("groups", WIDE.with(Limit::Groups, Size::items(1)), &call(at(0, 0))),
+        ("subscribers' bytes", WIDE.with(Limit::Subscribers, Size::bytes(100)), &call(at(0, 0))),
+        ("dead letters", WIDE.with(Limit::DeadLetters, Size::items(1)), &dead),
+        ("their bytes", WIDE.with(Limit::DeadLetters, Size::bytes(100)), &dead),
     ];
     for (name, bounds, payload) in table {
         let mut bench = Bench::reading(bounds, &[0]);
@@ -21,7 +21,7 @@ fn reaching_a_bound_flushes_early() {
 
 #[test]
 fn subscribers_take_memory_although_their_group_is_not_new() {
-    let bounds = Bounds { subscriber_bytes: 2_000, ..WIDE };
+    let bounds = WIDE.with(Limit::Subscribers, Size::bytes(2_000));
     let mut bench = Bench::reading(bounds, &[0]);
     let call_of = |subscriber: i64| {
         format!(
@@ -37,7 +37,7 @@ fn subscribers_take_memory_although_their_group_is_not_new() {
 
 #[test]
 fn bounds_are_for_all_partitions_together_and_count_each_group_once() {
-    let mut bench = Bench::reading(Bounds { groups: 3, ..WIDE }, &[0, 1]);
+    let mut bench = Bench::reading(WIDE.with(Limit::Groups, Size::items(3)), &[0, 1]);
     let almaty = call(at(0, 0));
     for offset in 0..5 {
         assert_eq!(bench.read_payload(0, offset, &almaty), NOTHING, "the same group");
@@ -50,7 +50,7 @@ fn bounds_are_for_all_partitions_together_and_count_each_group_once() {
 
 #[test]
 fn reading_pauses_when_it_is_full_while_flushing_and_resumes_afterwards() {
-    let mut bench = Bench::reading(Bounds { groups: 2, ..WIDE }, &[0]);
+    let mut bench = Bench::reading(WIDE.with(Limit::Groups, Size::items(2)), &[0]);
     assert_eq!(bench.read(0, 0), NOTHING);
     assert_eq!(bench.read(0, 1), ["flush 0:0→2"]);
     assert_eq!(bench.read(0, 2), NOTHING);
@@ -64,7 +64,7 @@ fn reading_pauses_when_it_is_full_while_flushing_and_resumes_afterwards() {
 
 #[test]
 fn after_a_flush_that_was_too_large_less_is_flushed_at_a_time_and_then_more_again() {
-    let mut bench = Bench::reading(Bounds { groups: 64, ..WIDE }, &[0]);
+    let mut bench = Bench::reading(WIDE.with(Limit::Groups, Size::items(64)), &[0]);
     for offset in 0..63 {
         assert_eq!(bench.read(0, offset), NOTHING);
     }
@@ -121,7 +121,7 @@ fn records_that_cannot_be_read_are_not_taken_for_offsets_without_records() {
 #[test]
 fn a_worker_that_loses_everything_while_paused_resumes() {
     for is_revoked in [true, false] {
-        let mut bench = Bench::reading(Bounds { groups: 1, ..WIDE }, &[0]);
+        let mut bench = Bench::reading(WIDE.with(Limit::Groups, Size::items(1)), &[0]);
         assert_eq!(bench.read(0, 0), ["flush 0:0→1"]);
         assert_eq!(bench.read(0, 1), ["pause"]);
         if is_revoked {

@@ -52,7 +52,7 @@ fn a_partition_that_moves_or_has_nothing_to_read_is_not_stuck() {
 
 #[test]
 fn a_paused_partition_is_neither_stuck_nor_overtaken() {
-    let mut bench = Bench::reading(Bounds { groups: 1, ..WIDE }, &[0, 1]);
+    let mut bench = Bench::reading(WIDE.with(Limit::Groups, Size::items(1)), &[0, 1]);
     bench.read(0, 0);
     for offset in 1..9 {
         // Full: partition 1 waits although its log goes on, and even moves on without it.

@@ -1,25 +1,21 @@
 //! Beside each position the database keeps which offsets of which log it covers. After each commit
 //! its tables must be what the naive model makes of exactly those records.
 
-use datasketches::hll::HllSketch;
 use event_model::EventTime;
-use windowing::{DayGroup, FlushPart, Progress, StoredSketch, SubscriberSketch};
+use windowing::{FlushPart, Progress};
 
 use super::super::logs::Log;
 use super::super::naive::{Coverage, Covered, recount};
-use super::super::tables::{Account, Key, Sketch};
+use super::super::tables::{Account, Tables};
 use super::{Database, Tape};
 
 impl Database {
     /// The tables are what the naive model makes of the records that the positions cover: no record
     /// is lost, counted twice or judged otherwise, in any committed state.
     pub(crate) fn check(&self, logs: &[Log]) {
-        let mut tables = self.stored.tables.clone();
         let rows = self.stored.rows.iter();
-        tables.stream_progress = rows.map(|(life, row)| (*life, account(&row.progress))).collect();
-        let sketches = self.stored.sketches.iter();
-        tables.subscriber_sketches =
-            sketches.map(|(group, row)| (key(group), sketch(row))).collect();
+        let stream_progress = rows.map(|(life, row)| (*life, account(&row.progress))).collect();
+        let tables = Tables { results: self.stored.results.seen(), stream_progress };
         tables.assert_accounted();
         tables.assert_same(&recount(logs, &self.stored.coverages));
     }
@@ -101,21 +97,6 @@ fn expect_the_same_log(log: &Log, coverage: &Coverage, from: i64, version: usize
             "another log is read on at {from}, and nobody noticed"
         ),
         None => panic!("the log read on at {from} lacks {}, and nobody noticed", last.offset),
-    }
-}
-
-fn key(group: &DayGroup) -> Key {
-    let since_1970 = group.date.signed_duration_since(chrono::NaiveDate::default());
-    (since_1970.num_days(), group.event_type.to_string(), group.region.to_string())
-}
-
-fn sketch(row: &StoredSketch) -> Sketch {
-    let sketch = SubscriberSketch::from_stored(row).expect("as it was stored");
-    Sketch {
-        events_by_subscriber_id: sketch.events_by_subscriber_id,
-        events_by_msisdn: sketch.events_by_msisdn,
-        subscribers: usize::try_from(sketch.estimate()).expect("≥ 0"),
-        registers: HllSketch::deserialize(&row.bytes).expect("a sketch"),
     }
 }
 

@@ -1,7 +1,9 @@
 //! What the engine asks for, carried out: rows are loaded, readers start and stop, gaps are accepted,
 //! flushes handed to the writer.
 
-use windowing::{Effect, FlushBatch, GapPlan, Input, LogEnds, Position, Progress};
+use windowing::{
+    DeadLetter, Effect, FlushBatch, GapPlan, Input, Limit, LogEnds, Position, Progress,
+};
 
 use super::super::database::{LoadedRow, Tape};
 use super::super::faults::Kind;
@@ -103,8 +105,16 @@ impl Worker {
         let deltas = || batch.parts.iter().map(|part| &part.delta);
         let groups: usize = deltas().map(|delta| delta.on_time.len() + delta.late.len()).sum();
         let letters: usize = deltas().map(|delta| delta.dead_letters.len()).sum();
-        assert!(groups <= bounds.groups, "I-6: {groups} groups held");
-        assert!(letters <= bounds.dead_letters, "I-6: {letters} dead letters held");
+        assert!(groups <= bounds.of(Limit::Groups).items, "I-6: {groups} groups held");
+        let letters_max = bounds.of(Limit::DeadLetters);
+        assert!(letters <= letters_max.items, "I-6: {letters} dead letters held");
+        // The record that reaches a bound in bytes is held as well.
+        let all_letters = || deltas().flat_map(|delta| &delta.dead_letters).map(DeadLetter::bytes);
+        let (letter_bytes, largest) = (all_letters().sum::<usize>(), all_letters().max());
+        assert!(
+            letter_bytes < letters_max.bytes + largest.unwrap_or(1),
+            "I-6: {letter_bytes} bytes of dead letters held"
+        );
         let tapes = self.tapes.iter().map(|(partition, (_, tape))| (*partition, tape.clone()));
         self.writer = Some(Writer::new(self.group, batch, tapes.collect()));
     }

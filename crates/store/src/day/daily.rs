@@ -23,8 +23,8 @@ use chrono::{Datelike, NaiveDate};
 use sqlx::Connection;
 use sqlx::postgres::PgConnection;
 
-use crate::batch_runs::{RunEnd, day_record, finish_run, start_run};
-use crate::subscribers::fill_subscribers;
+use crate::day::batch_runs::{RunEnd, day_record, finish_run, start_run};
+use crate::day::subscribers::fill_subscribers;
 use crate::{BusinessDay, DayRecord, DayState, StoreError, day_state};
 
 pub use self::error::{DailyError, UnusableRow};

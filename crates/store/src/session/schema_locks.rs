@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use sqlx::FromRow;
 use sqlx::postgres::PgConnection;
 
-use crate::migrate::OUR_TABLES;
+use crate::session::migrate::our_tables;
 use crate::{ServerError, StoreError};
 
 /// How long one try waits for a lock, and with it everybody behind it (PostgreSQL's notation).
@@ -106,7 +106,7 @@ impl fmt::Display for Holders {
 
 async fn holders(connection: &mut PgConnection) -> Result<Vec<Holder>, StoreError> {
     sqlx::query_as(include_str!("queries/table_holders.sql"))
-        .bind(&OUR_TABLES[..])
+        .bind(our_tables())
         .fetch_all(connection)
         .await
         .map_err(StoreError::sql("asking who uses the tables"))

@@ -7,8 +7,10 @@
 use chrono::NaiveDate;
 use sqlx::FromRow;
 use sqlx::postgres::PgConnection;
+use windowing::results::Subscribed;
 use windowing::{DayGroup, StoredSketch, SubscriberSketch, SubscriberUnion};
 
+use super::Stored;
 use crate::StoreError;
 
 /// Rows that are locked, merged and written at a time: two megabytes of sketches.
@@ -17,8 +19,23 @@ const ROWS_AT_A_TIME: usize = 1_000;
 /// What a flush adds to one row.
 type Addition<'a> = (&'a DayGroup, Vec<&'a SubscriberSketch>);
 
+impl Stored for Subscribed {
+    async fn store<'a>(
+        connection: &mut PgConnection,
+        _topic: &str,
+        rows: &[Self::Row<'a>],
+    ) -> Result<(), StoreError> {
+        merge_sketches(connection, rows).await
+    }
+
+    fn name((group, _): &Addition<'_>) -> String {
+        let DayGroup { date, zone, event_type, region } = group;
+        format!("{date}, {zone}, {event_type}, {region}")
+    }
+}
+
 /// Merges the sketches into their rows. `additions` are sorted by key, each key once.
-pub(crate) async fn merge_sketches(
+async fn merge_sketches(
     connection: &mut PgConnection,
     additions: &[Addition<'_>],
 ) -> Result<(), StoreError> {
@@ -26,7 +43,7 @@ pub(crate) async fn merge_sketches(
         return Ok(());
     }
     let Keys { dates, zones, event_types, regions } = Keys::of(additions);
-    sqlx::query(include_str!("queries/make_sketch_rows.sql"))
+    sqlx::query(include_str!("../queries/make_sketch_rows.sql"))
         .bind(dates)
         .bind(zones)
         .bind(event_types)
@@ -70,7 +87,7 @@ async fn lock(
 ) -> Result<Vec<SketchRow>, StoreError> {
     let locking = "locking rows of subscriber_sketches";
     let Keys { dates, zones, event_types, regions } = Keys::of(additions);
-    let rows: Vec<SketchRow> = sqlx::query_as(include_str!("queries/lock_sketches.sql"))
+    let rows: Vec<SketchRow> = sqlx::query_as(include_str!("../queries/lock_sketches.sql"))
         .bind(dates)
         .bind(zones)
         .bind(event_types)
@@ -102,7 +119,7 @@ async fn update(
     merged: Vec<StoredSketch>,
 ) -> Result<(), StoreError> {
     let Keys { dates, zones, event_types, regions } = Keys::of(additions);
-    sqlx::query(include_str!("queries/update_sketches.sql"))
+    sqlx::query(include_str!("../queries/update_sketches.sql"))
         .bind(dates)
         .bind(zones)
         .bind(event_types)

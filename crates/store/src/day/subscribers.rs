@@ -12,7 +12,7 @@ use futures_util::TryStreamExt;
 use sqlx::postgres::PgConnection;
 use windowing::{SubscriberSketch, SubscriberUnion};
 
-use crate::sketches::SketchRow;
+use crate::flush::results::SketchRow;
 use crate::{BusinessDay, StoreError};
 
 /// What the day's numbers of subscribers rest on.

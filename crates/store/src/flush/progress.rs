@@ -9,9 +9,7 @@ use windowing::{
 };
 
 use crate::StoreError;
-
-/// Held while rows are made for new partitions, so that two first starts agree. Any constant does.
-pub(crate) const FIRST_CONTACT_LOCK: i64 = 0x7465_6c65_636f_6d31;
+use crate::session::settings::FIRST_CONTACT_LOCK;
 
 /// Where to begin on a topic that this database has never met.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -7,30 +7,31 @@
 use sqlx::migrate::{MigrateError, Migrator};
 use sqlx::postgres::PgConnection;
 
-use crate::adopt::{ReplacedTable, replaced_tables};
-use crate::schema_locks::with_short_lock_waits;
+use crate::session::adopt::{ReplacedTable, replaced_tables};
+use crate::session::schema_locks::with_short_lock_waits;
 use crate::{ServerError, StoreError};
 
 static MIGRATOR: Migrator = sqlx::migrate!("../../migrations");
 
 /// Names that a first migration would create; each must not exist before it.
-pub(crate) const OUR_TABLES: [&str; 15] = [
+pub(crate) const OTHER_TABLES: [&str; 10] = [
     "gaps",
     "settings",
     "stream_progress",
-    "real_time_metrics",
-    "late_metrics",
-    "dead_letters",
     "dead_letter_replays",
     "replay_identity",
-    "day_ledger",
-    "subscriber_sketches",
     "daily_stats",
     "batch_runs",
     "anomalies",
     "detector_progress",
     "schema_compatibility",
 ];
+
+/// The same, with those of the kinds of results.
+pub(crate) fn our_tables() -> Vec<&'static str> {
+    let results = crate::RESULT_TABLES.iter().map(|(table, _)| *table);
+    OTHER_TABLES.into_iter().chain(results).collect()
+}
 
 /// How the database's schema compares with this program's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,7 +77,7 @@ pub(crate) async fn examine_schema(connection: &mut PgConnection) -> Result<Sche
     let existing: Vec<String> = sqlx::query_scalar(
         "SELECT name FROM unnest($1::text[]) AS name WHERE to_regclass(name) IS NOT NULL",
     )
-    .bind(&OUR_TABLES[..])
+    .bind(our_tables())
     .fetch_all(&mut *connection)
     .await
     .map_err(StoreError::sql(reading))?;
@@ -206,7 +207,7 @@ mod tests {
             .filter(|three| three[..2] == ["CREATE", "TABLE"])
             .map(|three| three[2])
             .collect();
-        assert_eq!(created, BTreeSet::from(OUR_TABLES));
+        assert_eq!(created, our_tables().into_iter().collect());
     }
 
     #[test]

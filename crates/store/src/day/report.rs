@@ -10,7 +10,7 @@ use chrono_tz::Tz;
 use sqlx::postgres::PgConnection;
 use sqlx::{Connection, FromRow};
 
-use crate::batch_runs::day_record;
+use crate::day::batch_runs::day_record;
 use crate::{BusinessDay, DayRecord, StoreError};
 
 /// A report names at most this many regions.

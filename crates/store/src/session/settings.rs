@@ -8,7 +8,9 @@ use sqlx::Connection;
 use sqlx::postgres::PgConnection;
 
 use crate::StoreError;
-use crate::progress::FIRST_CONTACT_LOCK;
+
+/// Held while rows are made for new partitions, so that two first starts agree. Any constant does.
+pub(crate) const FIRST_CONTACT_LOCK: i64 = 0x7465_6c65_636f_6d31;
 
 /// The stored settings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

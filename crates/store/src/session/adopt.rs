@@ -11,9 +11,9 @@ use chrono::{NaiveDate, NaiveDateTime, NaiveTime};
 use sqlx::postgres::PgConnection;
 use sqlx::{AssertSqlSafe, Connection, FromRow};
 
-use crate::daily::UnusableRow;
-use crate::migrate::{Schema, examine_schema, migrate, run_migrations};
-use crate::schema_locks::with_short_lock_waits;
+use crate::day::daily::UnusableRow;
+use crate::session::migrate::{Schema, examine_schema, migrate, run_migrations};
+use crate::session::schema_locks::with_short_lock_waits;
 use crate::{ServerError, StoreError};
 
 /// A report lists at most this many doubled keys (I-6); the rest are counted.
@@ -291,7 +291,7 @@ impl Adoption {
         let [start, end] = [-4700, 200_000].map(|year| {
             NaiveDate::from_ymd_opt(year, 1, 1).unwrap_or_default().and_time(NaiveTime::MIN)
         });
-        self.unusable_row = sqlx::query_as(include_str!("queries/daily_unusable_row.sql"))
+        self.unusable_row = sqlx::query_as(include_str!("../day/queries/daily_unusable_row.sql"))
             .bind(start)
             .bind(end)
             .fetch_optional(connection)

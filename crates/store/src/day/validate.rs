@@ -21,10 +21,10 @@ use std::collections::BTreeMap;
 use sqlx::postgres::PgConnection;
 use sqlx::{Connection, FromRow};
 
-use crate::batch_runs::day_record;
-use crate::difference::{Difference, Differences};
-use crate::recount::{MixedSum, Recount, Recounted, recount};
-use crate::subscribers::merge_sketches;
+use crate::day::batch_runs::day_record;
+use crate::day::difference::{Difference, Differences};
+use crate::day::recount::{MixedSum, Recount, Recounted, recount};
+use crate::day::subscribers::merge_sketches;
 use crate::{BusinessDay, StoreError};
 
 const ALL_REGIONS: &str = "ALL";

@@ -1,0 +1,10 @@
+//! The day: is it complete, its rows of `daily_stats`, the report, and the recount that checks them.
+
+pub(crate) mod batch_runs;
+pub(crate) mod completeness;
+pub(crate) mod daily;
+pub(crate) mod difference;
+pub(crate) mod recount;
+pub(crate) mod report;
+pub(crate) mod subscribers;
+pub(crate) mod validate;

@@ -1,0 +1,23 @@
+//! Rows of `late_metrics`.
+
+use sqlx::postgres::PgConnection;
+use windowing::results::Late;
+use windowing::{GroupKey, Totals};
+
+use super::{Stored, totals};
+use crate::StoreError;
+
+impl Stored for Late {
+    async fn store<'a>(
+        connection: &mut PgConnection,
+        _topic: &str,
+        rows: &[Self::Row<'a>],
+    ) -> Result<(), StoreError> {
+        let statement = include_str!("../queries/upsert_late.sql");
+        totals::upsert(connection, statement, "storing into late_metrics", rows).await
+    }
+
+    fn name(row: &(&GroupKey, Totals)) -> String {
+        totals::name(row)
+    }
+}

@@ -1,0 +1,23 @@
+//! Rows of `real_time_metrics`.
+
+use sqlx::postgres::PgConnection;
+use windowing::results::OnTime;
+use windowing::{GroupKey, Totals};
+
+use super::{Stored, totals};
+use crate::StoreError;
+
+impl Stored for OnTime {
+    async fn store<'a>(
+        connection: &mut PgConnection,
+        _topic: &str,
+        rows: &[Self::Row<'a>],
+    ) -> Result<(), StoreError> {
+        let statement = include_str!("../queries/upsert_metrics.sql");
+        totals::upsert(connection, statement, "storing into real_time_metrics", rows).await
+    }
+
+    fn name(row: &(&GroupKey, Totals)) -> String {
+        totals::name(row)
+    }
+}

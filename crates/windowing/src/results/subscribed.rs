@@ -1,0 +1,46 @@
+//! Which subscribers the events on time had, by (business day, event type, region): rows of
+//! `subscriber_sketches`.
+
+use std::collections::BTreeMap;
+
+use super::{Counted, CountedEvent, Delta, PartResults, ResultKind};
+use crate::bounds::{Limit, Size};
+use crate::{DayGroup, SubscriberSketch, Subscribers};
+
+/// Distinct subscribers, sketched.
+#[derive(Debug)]
+pub struct Subscribed;
+
+impl ResultKind for Subscribed {
+    const TABLE: &'static str = "subscriber_sketches";
+    type Held = Subscribers;
+    type Row<'a> = (&'a DayGroup, Vec<&'a SubscriberSketch>);
+
+    fn rows<'a>(parts: &[PartResults<'a>]) -> Vec<Self::Row<'a>> {
+        let mut rows: BTreeMap<&DayGroup, Vec<&SubscriberSketch>> = BTreeMap::new();
+        for (group, sketch) in parts.iter().flat_map(|part| part.delta.subscribers.iter()) {
+            rows.entry(group).or_default().push(sketch);
+        }
+        rows.into_iter().collect()
+    }
+
+    fn row_count(delta: &Delta) -> usize {
+        delta.subscribers.iter().count()
+    }
+}
+
+impl Counted for Subscribed {
+    const LIMIT: Limit = Limit::Subscribers;
+
+    #[inline]
+    fn on_time(held: &mut Subscribers, event: &mut CountedEvent<'_>) -> Size {
+        let before = held.bytes();
+        held.add_grouped_event(
+            event.group,
+            event.window,
+            event.event,
+            event.rules.business_timezone,
+        );
+        Size { items: 0, bytes: held.bytes() - before }
+    }
+}
