@@ -9,7 +9,7 @@ use chrono::{Datelike, NaiveDate};
 use chrono_tz::Tz;
 use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
-use runtime::{DatabaseArgs, LogArgs, MetricsArgs, parse_duration};
+use program::{DatabaseArgs, LogArgs, MetricsArgs, parse_duration};
 
 /// Compute a day's statistics from the minute windows
 ///

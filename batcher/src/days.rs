@@ -134,7 +134,7 @@ impl<W: Write> Batch<'_, W> {
             }
             Err(error) if error.is_of_one_day() => {
                 tally.failed.insert(date);
-                let error = runtime::chain(&anyhow::Error::new(error));
+                let error = program::chain(&anyhow::Error::new(error));
                 bar.suspend(|| tracing::error!("{date} was not computed: {error}"));
                 Ok(())
             }

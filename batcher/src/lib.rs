@@ -64,7 +64,7 @@ pub async fn run(config: Config, output: &mut impl Write) -> Result<Exit> {
     store::ensure_schema(&mut connection).await?;
     let settings = store::load_settings(&mut connection).await?;
     let zone = business_zone(settings, config.business_timezone)?;
-    let started_by = format!("{}@{}:{}", config.by, runtime::host_name(), std::process::id());
+    let started_by = format!("{}@{}:{}", config.by, program::host_name(), std::process::id());
     let options = RunOptions {
         condition: Condition::Always,
         include_late: config.include_late,

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use batcher::{Config, run, run_metrics};
-use runtime::{Reply, Serving, StandardOutput, metrics_text, run_program, serve};
+use program::{Reply, Serving, StandardOutput, metrics_text, run_program, serve};
 
 fn main() -> ExitCode {
     let arguments = Config::from_arguments(std::env::args_os());

@@ -5,7 +5,7 @@
 //! `pipeline_stale_dates`). What is served here is for long runs: is one under way, since when, with
 //! how much memory.
 
-use runtime::{Metric, Registry};
+use program::{Metric, Registry};
 
 const BUILD_INFO: Metric =
     Metric::gauge("batcher_build_info", &["version"], "Always 1; the version that runs.");

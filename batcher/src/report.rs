@@ -7,7 +7,7 @@ use std::fmt::Write;
 use anyhow::{Context, Result};
 use chrono::{FixedOffset, TimeDelta};
 use event_model::visible;
-use runtime::{Align, Table};
+use program::{Align, Table};
 use serde_json::{Value, json};
 use store::{BusinessDay, BusyHour, DayReport, DayTotals, FigureSums, RecordState};
 

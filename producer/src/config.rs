@@ -19,8 +19,8 @@ use generator::Shard;
 use generator::curve::RateCurve;
 use generator::instant::parse_time;
 use generator::scenario::{RATE_MAX_PER_SECOND, Scenario};
+use program::{KafkaArgs, LogArgs, MetricsArgs, Secret, parse_duration};
 use pseudonym::SubscriberKey;
-use runtime::{KafkaArgs, LogArgs, MetricsArgs, Secret, parse_duration};
 
 use self::values::{
     parse_count, parse_epoch, parse_per_second, parse_rate, parse_shard, parse_speed,

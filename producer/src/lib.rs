@@ -34,7 +34,7 @@ use std::time::{Duration, Instant};
 use anyhow::Context;
 use chrono::Utc;
 use event_model::EventTime;
-use runtime::{Reply, Serving, ensure_topic, metrics_text, serve};
+use program::{Reply, Serving, ensure_topic, metrics_text, serve};
 
 use crate::config::Plan;
 pub use crate::config::{Cli, Config};

@@ -8,7 +8,7 @@ use chrono::{TimeDelta, Utc};
 use event_model::EventTime;
 use producer::config::{Command, PlanArgs};
 use producer::{Cli, preview, run, schema};
-use runtime::{print, run_program, shutdown_requested};
+use program::{print, run_program, shutdown_requested};
 
 fn main() -> ExitCode {
     run_program(Cli::from_args(std::env::args_os()), Cli::log, async |cli| {

@@ -3,7 +3,7 @@
 //! The sink reports each time it takes delivery reports, every 64 events and while it waits; nothing
 //! is touched for a single event. The rate is `rate(producer_events_delivered_total[1m])`.
 
-use runtime::{Gauge, IntCounter, Metric, Registry};
+use program::{Gauge, IntCounter, Metric, Registry};
 
 use crate::sink::Tally;
 

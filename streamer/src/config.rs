@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use chrono_tz::Tz;
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use runtime::{DatabaseArgs, KafkaArgs, LogArgs, MetricsArgs, parse_duration};
+use program::{DatabaseArgs, KafkaArgs, LogArgs, MetricsArgs, parse_duration};
 use store::{ExplicitSettings, Start};
 
 pub(crate) use self::detection::{DetectArgs, DetectionArgs};

@@ -6,13 +6,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use anyhow::Context;
-use runtime::ThreadExecutor;
+use log_reader::Rounds;
+use program::ThreadExecutor;
 use store::{Flusher, WriterIdentity};
 use tokio::sync::mpsc;
 
 use crate::config::RunArgs;
 use crate::loader::Loader;
-use crate::log_ends::Rounds;
 use crate::metrics::{ProcessMetrics, WorkerMetrics};
 use crate::start::Started;
 use crate::worker::{Worker, WorkerOptions};
@@ -134,5 +134,5 @@ fn new_worker(
 
 /// What a worker of this process writes into `stream_progress.owner`.
 pub(crate) fn owner(index: u16) -> String {
-    format!("{}:{}:{index}", runtime::host_name(), std::process::id())
+    format!("{}:{}:{index}", program::host_name(), std::process::id())
 }

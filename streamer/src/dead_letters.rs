@@ -16,7 +16,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
 use event_model::DeadReason;
-use runtime::KafkaArgs;
+use program::KafkaArgs;
 use store::{LetterFilter, LetterId, PgConnection};
 
 use crate::config::DatabaseCommandArgs;

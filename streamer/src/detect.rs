@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use chrono::NaiveDateTime;
-use runtime::{Align, Reply, Table, ThreadExecutor, chain, metrics_text, print, serve};
+use program::{Align, Reply, Table, ThreadExecutor, chain, metrics_text, print, serve};
 use store::{Pass, PassReport, PgConnection, Session, StoreError};
 
 pub(crate) use self::metrics::{DetectorMetrics, OPEN_SHOWN_MAX, set_anomalies};
@@ -236,7 +236,7 @@ fn summary(report: &PassReport) -> String {
 async fn serve_metrics(
     args: &DetectArgs,
     metrics: &DetectorMetrics,
-) -> anyhow::Result<Option<runtime::Serving>> {
+) -> anyhow::Result<Option<program::Serving>> {
     let Some(address) = args.metrics.metrics_addr.as_deref() else { return Ok(None) };
     let metrics = metrics.clone();
     let patience = (args.detection.detect_interval + PASS_AGE_MARGIN).as_secs_f64();

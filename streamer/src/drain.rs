@@ -78,7 +78,7 @@ async fn look(
     if halted == 0 {
         return Ok(Some(Exit::Done));
     }
-    runtime::report(&format!(
+    program::report(&format!(
         "drained, but {halted} partitions are halted; see stream_progress.halted_reason"
     ));
     Ok(Some(Exit::DrainedButHalted))

@@ -8,7 +8,7 @@
 use std::time::Duration;
 
 use anyhow::Context;
-use runtime::print;
+use program::print;
 use store::{LastWrite, Session, connect, last_writes};
 
 use crate::Exit;
@@ -30,7 +30,7 @@ pub(crate) async fn health(args: &HealthArgs) -> anyhow::Result<Exit> {
     let writes = tokio::time::timeout(ANSWER_DEADLINE, looking)
         .await
         .with_context(|| format!("the database has not answered within {ANSWER_DEADLINE:?}"))??;
-    match judge(&writes, &runtime::host_name(), args.flush_interval * FLUSH_INTERVALS + MARGIN) {
+    match judge(&writes, &program::host_name(), args.flush_interval * FLUSH_INTERVALS + MARGIN) {
         Ok(line) => {
             print(format!("healthy: {line}\n"))?;
             Ok(Exit::Done)

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use chrono_tz::Tz;
 use clap::Args;
-use runtime::{Align, Table, print};
+use program::{Align, Table, print};
 use serde_json::{Value, json};
 use store::{LateSummary, LateSums};
 

@@ -7,27 +7,21 @@
 //! `windowing` → `writer` carries out flushes → `consumer` is what we ask of librdkafka; `live` is what
 //! `--metrics-addr` serves; `detect` looks for unusual traffic in the tables.
 
-mod assignment;
 mod clock_warning;
 mod config;
-mod consumer;
 mod crew;
 mod dead_letters;
 mod detect;
 mod drain;
-mod examine;
 mod health;
-mod joining;
 mod late;
 mod live;
 mod loader;
-mod log_ends;
 mod metrics;
 mod migrate;
 mod moment;
 mod operate;
 mod output;
-mod records;
 mod start;
 mod status;
 mod verify;
@@ -39,7 +33,7 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use clap::Parser;
-use runtime::{ensure_files, report_failure, run_program, shutdown_requested};
+use program::{ensure_files, report_failure, run_program, shutdown_requested};
 
 pub use config::{Cli, Command, RunArgs, SettingsCommand};
 pub use metrics::METRICS;

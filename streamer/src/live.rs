@@ -16,7 +16,7 @@ mod pipeline;
 
 use std::sync::{Arc, RwLock};
 
-use runtime::{Reply, Serving, metrics_text, serve};
+use program::{Reply, Serving, metrics_text, serve};
 
 use self::health::Patience;
 use self::observer::Snapshot;

@@ -8,15 +8,13 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use log_reader::Queries;
+use log_reader::Rounds;
+use program::{Secret, ThreadExecutor};
 use rdkafka::ClientConfig;
 use rdkafka::error::KafkaError;
-use runtime::{Secret, ThreadExecutor};
 use store::{Session, Start, StoreError, StoredPartition, WriterIdentity, connect};
 use windowing::{Examination, GapPlan, LogEnds, Position, Progress, Witness};
-
-use crate::consumer::Queries;
-use crate::examine;
-use crate::log_ends::Rounds;
 
 /// All of the database's part of a load. The connection is dropped when it takes longer.
 const LOAD_TIMEOUT: Duration = Duration::from_secs(5);
@@ -102,8 +100,8 @@ impl Loader {
         let topic = &self.identity.topic;
         let ends = self.queries.log_ends(topic, partition)?;
         Ok(Examination {
-            origin: examine::sight(&self.kafka, topic, partition, origin, &ends)?,
-            is_compacted: self.executor.block_on(examine::is_compacted(&self.kafka, topic))?,
+            origin: log_reader::sight(&self.kafka, topic, partition, origin, &ends)?,
+            is_compacted: self.executor.block_on(log_reader::is_compacted(&self.kafka, topic))?,
             ends,
         })
     }

@@ -8,7 +8,7 @@
 
 mod handles;
 
-use runtime::Metric;
+use program::Metric;
 
 pub(crate) use self::handles::{Holdings, ProcessMetrics, WorkerMetrics, now};
 

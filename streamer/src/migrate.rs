@@ -3,7 +3,7 @@
 
 use std::fmt::Write as _;
 
-use runtime::{print, table};
+use program::{print, table};
 use store::Adoption;
 
 use crate::config::MigrateArgs;

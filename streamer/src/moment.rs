@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use chrono::{DateTime, NaiveDate, NaiveDateTime, NaiveTime, TimeDelta};
-use runtime::parse_duration;
+use program::parse_duration;
 
 /// Further back than this is no moment: before any event.
 const AGO_MAX: Duration = Duration::from_secs(100 * 366 * 24 * 3600);

@@ -2,7 +2,7 @@
 //! out, change the settings. Needs the database alone; running streamers notice by themselves.
 
 use anyhow::Context;
-use runtime::{print, table};
+use program::{print, table};
 use store::{AcceptedGap, ExplicitSettings, GapRequest, PgConnection, Settings};
 
 use crate::config::{AcceptGapArgs, DatabaseCommandArgs, RetireArgs, SetSettingsArgs};

@@ -5,12 +5,12 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
-use runtime::{DatabaseArgs, FoundTopic, ensure_topic};
+use log_reader::Queries;
+use program::{DatabaseArgs, FoundTopic, ensure_topic};
 use store::{PgConnection, Session};
 use windowing::LogEnds;
 
 use crate::config::RunArgs;
-use crate::consumer::Queries;
 use crate::loader::first_positions;
 
 /// Pause between two questions about the log's ends.

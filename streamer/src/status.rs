@@ -18,7 +18,7 @@ use std::future::Future;
 use std::io::IsTerminal;
 use std::time::Duration;
 
-use runtime::{Reader, print};
+use program::{Reader, print};
 
 pub(crate) use self::gather::Observer;
 pub(crate) use self::json::{Document, document, instant};

@@ -1,6 +1,6 @@
 //! `streamer verify`: is every record accounted for (I-1)?
 
-use runtime::print;
+use program::print;
 
 use crate::config::DatabaseCommandArgs;
 use crate::{Exit, start};

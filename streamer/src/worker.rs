@@ -22,18 +22,18 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use fail_point::fail_point;
+use log_reader::Assignment;
+use log_reader::{GroupConsumer, Rebalance, clock, group_consumer};
 use rdkafka::ClientConfig;
 use rdkafka::consumer::Consumer;
 use store::Flusher;
 use windowing::{Agenda, Bounds, Duty, Effect, Engine, Input, Position};
 
 use self::closing::ClosingGuard;
-use crate::assignment::Assignment;
-use crate::consumer::{GroupConsumer, Rebalance, clock, group_consumer};
-use crate::joining::Joining;
 use crate::loader::Loader;
 use crate::metrics::{Holdings, WorkerMetrics};
 use crate::writer::Writer;
+use log_reader::Joining;
 
 /// A flush before partitions are lost may take this long; then they are dropped, and read again by
 /// their next owner.

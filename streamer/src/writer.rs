@@ -10,15 +10,15 @@ use std::thread::JoinHandle;
 use std::time::Instant;
 
 use anyhow::Context;
+use log_reader::Rounds;
+use log_reader::{GroupConsumer, Queries};
+use program::ThreadExecutor;
 use rdkafka::consumer::{CommitMode, Consumer};
 use rdkafka::{Offset, TopicPartitionList};
-use runtime::ThreadExecutor;
 use store::Flusher;
 use windowing::{FlushBatch, FlushReport, LogEnds, PartOutcome};
 
 use crate::clock_warning::{self, ClockWarning};
-use crate::consumer::{GroupConsumer, Queries};
-use crate::log_ends::Rounds;
 use crate::metrics::WorkerMetrics;
 
 /// One batch is under way at a time, so one place is enough in each direction (I-6).

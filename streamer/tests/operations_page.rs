@@ -6,13 +6,14 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Where the programs' own messages are.
-const SOURCES: [&str; 9] = [
+const SOURCES: [&str; 10] = [
+    "crates/log-reader/src",
     "crates/generator/src",
     "crates/pseudonym/src",
     "crates/event-model/src",
     "crates/windowing/src",
     "crates/store/src",
-    "crates/runtime/src",
+    "crates/program/src",
     "streamer/src",
     "batcher/src",
     "producer/src",
@@ -169,7 +170,7 @@ fn messages_are_found_where_they_are() {
         ),
         ("crates/store/src/flush.rs", "flush not stored, and it needs mending; trying again in "),
         (
-            "crates/runtime/src/kafka/topic.rs",
+            "crates/program/src/kafka/topic.rs",
             "; is it running, and is KAFKA_BOOTSTRAP_SERVERS right?",
         ),
         ("streamer/src/start.rs", "the Kafka client refuses its settings; check KAFKA_PROPERTIES"),

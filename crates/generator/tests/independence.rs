@@ -18,7 +18,7 @@ fn dependencies(crate_folder: &str) -> Vec<String> {
 
 #[test]
 fn generator_and_producer_depend_on_none_of_the_streamer_s_crates() {
-    for folder in [".", "../event-model", "../pseudonym", "../runtime", "../../producer"] {
+    for folder in [".", "../event-model", "../pseudonym", "../program", "../../producer"] {
         let names = dependencies(folder);
         assert!(!names.is_empty(), "{folder}: {names:?}");
         for name in STREAMER_S_CRATES {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use anomaly::HolidayPattern;
 use clap::Args;
-use runtime::{DatabaseArgs, LogArgs, MetricsArgs, parse_duration};
+use program::{DatabaseArgs, LogArgs, MetricsArgs, parse_duration};
 
 use super::parse_within;
 

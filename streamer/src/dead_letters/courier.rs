@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail, ensure};
+use log_reader::{QueryClient, Quiet, query_client, topic_exists, topic_partitions};
 use rdkafka::client::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::{BaseConsumer, Consumer};
@@ -20,7 +21,6 @@ use rdkafka::{ClientConfig, Message, Offset, TopicPartitionList};
 use store::LetterHeader;
 
 use super::plan::{ATTEMPT_HEADER, SOURCE_HEADER};
-use crate::consumer::{QueryClient, Quiet, query_client, topic_exists, topic_partitions};
 
 /// One question to a broker, a transaction's end included, waits at most this long.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);

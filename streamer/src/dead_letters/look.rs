@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use anyhow::bail;
 use event_model::visible;
-use runtime::{Align, Reader, Table, print};
+use program::{Align, Reader, Table, print};
 use serde_json::{Value, json};
 use store::{
     Letter, LetterCount, LetterId, LetterLine, LetterReplay, PgConnection, ReplayState,

@@ -6,7 +6,7 @@ use std::fmt;
 
 use anyhow::{Context, bail};
 use event_model::decode;
-use runtime::{Align, Table};
+use program::{Align, Table};
 use store::{
     Letter, LetterFilter, LetterHeader, LetterId, PgConnection, count_replayed, select_dead_letters,
 };

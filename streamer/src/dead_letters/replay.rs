@@ -19,7 +19,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use anyhow::{Context, bail};
-use runtime::print;
+use program::print;
 use store::{PgConnection, ReplayLock, Sending};
 
 use super::courier::{Courier, Mark, NotCarried, Parcel};

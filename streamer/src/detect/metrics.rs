@@ -4,7 +4,7 @@
 use std::sync::{Arc, RwLock};
 
 use anomaly::{Incident, Knowledge};
-use runtime::{Gauge, IntCounter, IntCounterVec, Metric, Registry};
+use program::{Gauge, IntCounter, IntCounterVec, Metric, Registry};
 use store::{DetectorProgress, Pass};
 
 use crate::metrics::now;

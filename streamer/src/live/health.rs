@@ -86,7 +86,7 @@ fn hangs_for(worker: &WorkerMetrics, patience: Patience, now: f64) -> Option<f64
 #[cfg(test)]
 mod tests {
     use chrono::{DateTime, NaiveDateTime};
-    use runtime::Registry;
+    use program::Registry;
     use windowing::FlushBatch;
 
     use super::*;

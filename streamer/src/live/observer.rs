@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use anomaly::Incident;
 use anyhow::Context;
-use runtime::{Registry, ThreadExecutor, chain};
+use program::{Registry, ThreadExecutor, chain};
 use store::{
     BatchState, DetectorProgress, LiveFigures, PgConnection, Session, StoreError, connect,
 };

@@ -2,7 +2,7 @@
 //! gone leaves nothing behind.
 
 use chrono::NaiveDateTime;
-use runtime::{Metric, Registry};
+use program::{Metric, Registry};
 use store::{BatchState, LiveFigures};
 
 use super::observer::Detection;

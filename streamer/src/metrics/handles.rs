@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use runtime::{Gauge, Histogram, IntCounter, IntCounterVec, Registry};
+use program::{Gauge, Histogram, IntCounter, IntCounterVec, Registry};
 use windowing::{Counters, FlushBatch, FlushReport, PartOutcome};
 
 use super::{

@@ -6,11 +6,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
-use runtime::{DatabaseArgs, KafkaArgs, Secret, chain};
+use log_reader::Queries;
+use program::{DatabaseArgs, KafkaArgs, Secret, chain};
 use store::{PipelineStatus, Session, connect};
 use windowing::Position;
-
-use crate::consumer::Queries;
 
 /// A question to a broker gets at least this long: with less, the client does not even ask.
 const QUESTION_MIN: Duration = Duration::from_millis(10);

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use chrono::NaiveDateTime;
-use runtime::table;
+use program::table;
 
 use super::judge::{PartitionReport, Report};
 

@@ -3,12 +3,12 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use log_reader::GroupConsumer;
 use rdkafka::TopicPartitionList;
 use rdkafka::consumer::Consumer;
 
 use super::Worker;
 use super::reading::POLL_WAIT_SHORT;
-use crate::consumer::GroupConsumer;
 
 /// Closing the client can hang after a broker bounce; it is left behind then.
 const CLOSE_DEADLINE: Duration = Duration::from_secs(5);

@@ -5,14 +5,14 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use fail_point::fail_point;
+use log_reader::Polled;
+use log_reader::clock;
 use rdkafka::consumer::Consumer;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::Message;
 use windowing::{Effect, Engine, Input};
 
 use super::Worker;
-use crate::consumer::clock;
-use crate::records::Polled;
 
 /// How long one poll waits for a record at most; events and timers are looked at in between.
 const POLL_WAIT: Duration = Duration::from_millis(200);

@@ -9,7 +9,7 @@ use std::process::{Command, ExitCode};
 
 use anyhow::{Context, Result, bail};
 use chrono::{SecondsFormat, TimeDelta, Utc};
-use runtime::{note, print};
+use program::{note, print};
 use sqlx::{Column, Connection, Executor, PgConnection, Row, TypeInfo, ValueRef};
 
 use crate::pair::Pair;

@@ -13,7 +13,7 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
-use runtime::{end_with, executor, note};
+use program::{end_with, executor, note};
 
 /// Real Kafka 3.5 and PostgreSQL 15 or newer, on free ports, without Docker.
 #[derive(Debug, Parser)]

@@ -5,7 +5,7 @@
 use std::process::ExitCode;
 
 use anyhow::{Context, Result};
-use runtime::{note, print};
+use program::{note, print};
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::pair::Pair;

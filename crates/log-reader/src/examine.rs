@@ -18,7 +18,7 @@ const SIGHT_TIMEOUT: Duration = Duration::from_secs(5);
 const NO_GROUP: &str = "telecom-streamer-examination";
 
 /// What stands at `remembered`'s offset.
-pub(crate) fn sight(
+pub fn sight(
     kafka: &ClientConfig,
     topic: &str,
     partition: i32,
@@ -66,7 +66,7 @@ pub(crate) fn sight(
 }
 
 /// Whether the topic is compacted.
-pub(crate) async fn is_compacted(kafka: &ClientConfig, topic: &str) -> anyhow::Result<bool> {
+pub async fn is_compacted(kafka: &ClientConfig, topic: &str) -> anyhow::Result<bool> {
     let admin: AdminClient<DefaultClientContext> = kafka.create()?;
     let options = AdminOptions::new().request_timeout(Some(SIGHT_TIMEOUT));
     let described = admin

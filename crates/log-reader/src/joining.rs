@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 use rdkafka::error::RDKafkaErrorCode;
 
 /// What is known of it.
-pub(crate) struct Joining {
+#[derive(Debug)]
+pub struct Joining {
     group_id: String,
     /// With `--drain`: how long a refusal is put up with.
     patience: Option<Duration>,
@@ -16,17 +17,17 @@ pub(crate) struct Joining {
 
 impl Joining {
     /// Nothing is known yet.
-    pub(crate) fn new(group_id: String, patience: Option<Duration>) -> Self {
+    pub fn new(group_id: String, patience: Option<Duration>) -> Self {
         Joining { group_id, patience, refused: None }
     }
 
     /// For how long it has refused us; `None`: it does not, as far as we know.
-    pub(crate) fn refused_for(&self, now: Instant) -> Option<Duration> {
+    pub fn refused_for(&self, now: Instant) -> Option<Duration> {
         self.refused.map(|(_, since)| now.duration_since(since))
     }
 
     /// Takes an error of the client in. `true`: the group refuses us; it has been said.
-    pub(crate) fn takes(&mut self, code: Option<RDKafkaErrorCode>, now: Instant) -> bool {
+    pub fn takes(&mut self, code: Option<RDKafkaErrorCode>, now: Instant) -> bool {
         let Some((code, remedy)) = code.and_then(|code| Some((code, remedy(code)?))) else {
             return false;
         };
@@ -41,14 +42,14 @@ impl Joining {
     }
 
     /// The group has let us in.
-    pub(crate) fn joined(&mut self) {
+    pub fn joined(&mut self) {
         if self.refused.take().is_some() {
             tracing::info!("the consumer group {} has been joined", self.group_id);
         }
     }
 
     /// Fails where nobody waits for an operator, as with `--drain`.
-    pub(crate) fn check(&self, now: Instant) -> anyhow::Result<()> {
+    pub fn check(&self, now: Instant) -> anyhow::Result<()> {
         let (Some((code, since)), Some(patience)) = (self.refused, self.patience) else {
             return Ok(());
         };

@@ -18,7 +18,7 @@ use crate::consumer::GroupConsumer;
 use crate::records::{Polled, RecordQueue};
 
 /// The partitions assigned to one worker's client.
-pub(crate) struct Assignment {
+pub struct Assignment {
     consumer: Arc<GroupConsumer>,
     topic: String,
     records: RecordQueue,
@@ -30,14 +30,14 @@ pub(crate) struct Assignment {
 
 impl Assignment {
     /// Nothing of this topic yet.
-    pub(crate) fn new(consumer: Arc<GroupConsumer>, topic: String) -> anyhow::Result<Self> {
+    pub fn new(consumer: Arc<GroupConsumer>, topic: String) -> anyhow::Result<Self> {
         let records = RecordQueue::new(Arc::clone(&consumer), &topic)?;
         let (assigned, reading) = Default::default();
         Ok(Assignment { consumer, topic, records, assigned, reading })
     }
 
     /// Hands over what came of the partitions: [`RecordQueue::serve`].
-    pub(crate) fn serve<F>(&self, wait: Duration, take: F)
+    pub fn serve<F>(&self, wait: Duration, take: F)
     where
         F: FnMut(Polled<'_>) -> ControlFlow<()>,
     {
@@ -45,17 +45,19 @@ impl Assignment {
         self.records.serve(wait, take);
     }
 
-    pub(crate) fn is_empty(&self) -> bool {
+    /// Whether no partition is assigned.
+    pub fn is_empty(&self) -> bool {
         self.assigned.is_empty()
     }
 
-    pub(crate) fn contains(&self, partition: i32) -> bool {
+    /// Whether this partition is assigned.
+    pub fn contains(&self, partition: i32) -> bool {
         self.assigned.contains(&partition)
     }
 
     /// Takes partitions over, in one call. Those in `positions` are read from there, unless
     /// everything is paused; the others are not read.
-    pub(crate) fn take_over(
+    pub fn take_over(
         &mut self,
         partitions: &[i32],
         positions: &[(i32, Position)],
@@ -91,7 +93,7 @@ impl Assignment {
     }
 
     /// Reads an assigned partition from another position, with a new fetch.
-    pub(crate) fn restart(
+    pub fn restart(
         &mut self,
         partition: i32,
         from: Position,
@@ -103,23 +105,25 @@ impl Assignment {
     }
 
     /// Stops reading one partition.
-    pub(crate) fn hold_back(&mut self, partition: i32) -> KafkaResult<()> {
+    pub fn hold_back(&mut self, partition: i32) -> KafkaResult<()> {
         self.reading.remove(&partition);
         if self.contains(partition) { self.pause_these(&[partition]) } else { Ok(()) }
     }
 
-    pub(crate) fn pause(&self) -> KafkaResult<()> {
+    /// Stops fetching of all partitions.
+    pub fn pause(&self) -> KafkaResult<()> {
         let reading: Vec<i32> = self.reading.iter().copied().collect();
         self.pause_these(&reading)
     }
 
-    pub(crate) fn resume(&self) -> KafkaResult<()> {
+    /// Goes on fetching.
+    pub fn resume(&self) -> KafkaResult<()> {
         let reading: Vec<i32> = self.reading.iter().copied().collect();
         if reading.is_empty() { Ok(()) } else { self.consumer.resume(&self.list(&reading)) }
     }
 
     /// Gives partitions up.
-    pub(crate) fn give_up(&mut self, partitions: &[i32]) -> KafkaResult<()> {
+    pub fn give_up(&mut self, partitions: &[i32]) -> KafkaResult<()> {
         for partition in partitions {
             self.assigned.remove(partition);
             self.reading.remove(partition);

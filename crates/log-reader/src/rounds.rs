@@ -11,7 +11,7 @@ const UNANSWERED_MAX: usize = 2;
 
 /// The rounds of one worker, or of its writer.
 #[derive(Default)]
-pub(crate) struct Rounds {
+pub struct Rounds {
     number: u64,
     /// Partitions without an answer, and the round in which they were last asked.
     unanswered: BTreeMap<i32, u64>,
@@ -21,7 +21,7 @@ impl Rounds {
     /// Asks for the ends of these partitions' logs; `ask` says so itself when there is no answer. After
     /// [`UNANSWERED_MAX`] of these the rest is left to later rounds, in which whoever has waited longest for
     /// its turn comes first.
-    pub(crate) fn ask(
+    pub fn ask(
         &mut self,
         partitions: impl Iterator<Item = i32>,
         mut ask: impl FnMut(i32) -> Option<LogEnds>,

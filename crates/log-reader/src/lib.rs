@@ -1,0 +1,26 @@
+//! Reads a Kafka topic as a member of a consumer group, for programs that keep positions of their own.
+//!
+//! In: the client's settings, a group, positions. Out: records by the batch, in the order of each
+//! partition; rebalances as values; the ends of logs; what stands in a log that is in doubt.
+//!
+//! Reading order: `consumer` (what we ask of librdkafka) → `records` (the only module with unsafe code) →
+//! `assignment` (which partitions are read, and from where) → `queries` and `rounds` (the ends of logs) →
+//! `examine`; `joining` says why a group lets nobody in.
+
+mod assignment;
+mod consumer;
+mod examine;
+mod joining;
+mod queries;
+mod records;
+mod rounds;
+
+pub use assignment::Assignment;
+pub use consumer::{GroupConsumer, Rebalance, RebalanceMailbox, group_consumer};
+pub use examine::{is_compacted, sight};
+pub use joining::Joining;
+pub use queries::{
+    Queries, QueryClient, Quiet, clock, query_client, topic_exists, topic_partitions,
+};
+pub use records::{Polled, RecordQueue};
+pub use rounds::Rounds;
