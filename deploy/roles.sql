@@ -29,7 +29,7 @@ GRANT INSERT ON dead_letters TO pipeline_streamer;
 GRANT SELECT, UPDATE ON gaps TO pipeline_streamer;
 GRANT SELECT ON daily_stats, batch_runs, day_states, anomalies, detector_progress, current_progress
     TO pipeline_streamer; -- for --metrics-addr alone
-GRANT SELECT (topic, generation, partition, "offset", reason) ON dead_letters TO pipeline_streamer; -- the same: counted, not shown
+GRANT SELECT (topic, generation, partition, "offset", reason, stored_at) ON dead_letters TO pipeline_streamer; -- the same: counted, not shown
 
 -- streamer detect; a user that runs `streamer run --detect` needs both
 GRANT SELECT ON _sqlx_migrations, schema_compatibility, settings, current_progress, real_time_metrics TO pipeline_detector;

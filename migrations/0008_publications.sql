@@ -3,6 +3,10 @@
 -- UPDATE and DELETE of a published table.
 INSERT INTO schema_compatibility (migration, oldest_program) VALUES (8, 6);
 
+-- In the order in which a flush takes them, and all before anything is changed: who waits here holds
+-- nothing that a flush waits for.
+LOCK TABLE stream_progress, real_time_metrics, daily_stats IN ACCESS EXCLUSIVE MODE;
+
 -- Its unique key has no NULLs, so it can serve as a primary key does.
 ALTER TABLE daily_stats REPLICA IDENTITY USING INDEX daily_stats_date_event_type_region_key;
 -- Its unique index is partial (WHERE own), which can't name a row to a subscriber; all columns can.

@@ -1,5 +1,6 @@
 //! Says, not too often, that records are refused because their events lie ahead of them: then a clock
-//! is wrong, of the broker or of a sender, and every event that it concerns is a dead letter.
+//! is wrong, of the broker, of a sender or of this host, and every event that it concerns is a dead
+//! letter.
 //!
 //! Keeps I-7: that is stored with each letter, but nobody looks there while all seems well.
 
@@ -11,14 +12,19 @@ use windowing::{FlushBatch, FlushReport, PartOutcome};
 
 /// At most so often.
 const SAY_EVERY: Duration = Duration::from_secs(60);
-/// A smaller share of a partition's records may be anybody's slip.
+/// A smaller share of a partition's records may be anybody's slip …
 const REFUSED_PERCENT_MAX: u64 = 5;
+/// … and so may fewer of them. The same as those of `streamer status`.
+const REFUSED_MIN: u64 = 10;
 
 /// What one worker has to say.
 #[derive(Debug, Default)]
 pub(crate) struct ClockWarning {
-    said_at: Option<Instant>,
-    /// By partition, since it was said last.
+    /// Whether something was said when the tallies were begun.
+    said: bool,
+    /// When the tallies were begun.
+    since: Option<Instant>,
+    /// By partition, of the last minute or since it was said.
     tallies: BTreeMap<i32, Tally>,
 }
 
@@ -64,15 +70,21 @@ impl ClockWarning {
                 *sum = Tally { records, refused, ..tally };
             }
         }
-        if self.said_at.is_some_and(|then| now.duration_since(then) < SAY_EVERY) {
+        let is_pausing =
+            self.said && self.since.is_some_and(|then| now.duration_since(then) < SAY_EVERY);
+        if is_pausing {
             return Vec::new();
         }
-        let concerned = |sum: &&Tally| sum.refused * 100 > sum.records * REFUSED_PERCENT_MAX;
+        let concerned = |sum: &&Tally| {
+            sum.refused >= REFUSED_MIN && sum.refused * 100 > sum.records * REFUSED_PERCENT_MAX
+        };
         let said: Vec<String> = self.tallies.values().filter(concerned).map(sentence).collect();
-        if !said.is_empty() {
-            self.said_at = Some(now);
+        let is_old = self.since.is_none_or(|then| now.duration_since(then) >= SAY_EVERY);
+        if !said.is_empty() || is_old {
+            self.said = !said.is_empty();
+            self.since = Some(now);
+            self.tallies.clear();
         }
-        self.tallies.clear();
         said
     }
 }
@@ -81,7 +93,7 @@ fn sentence(sum: &Tally) -> String {
     let Tally { partition, records, refused, max_ahead_ms } = sum;
     format!(
         "{refused} of {records} records of partition {partition} were refused (timestamp_in_future): they \
-         lie ahead of the records' own times, by up to {} s so far",
+         lie ahead of the records' times or of this host's clock, by up to {} s so far",
         max_ahead_ms / 1_000
     )
 }
@@ -105,14 +117,14 @@ mod tests {
         let sentence = |refused: u64, records: u64| {
             vec![format!(
                 "{refused} of {records} records of partition 3 were refused (timestamp_in_future): they lie \
-                 ahead of the records' own times, by up to 3600 s so far"
+                 ahead of the records' times or of this host's clock, by up to 3600 s so far"
             )]
         };
         let committed = PartOutcome::Committed;
         for (second, refused, outcome, expected) in [
             (0, 5, &committed, vec![]), // a slip
             (1, 100, &PartOutcome::Fenced, vec![]),
-            (2, 6, &committed, sentence(6, 100)),
+            (2, 6, &committed, sentence(11, 200)),
             (3, 100, &committed, vec![]),
             (61, 50, &committed, vec![]),
             (62, 50, &committed, sentence(200, 300)),

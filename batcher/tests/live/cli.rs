@@ -60,6 +60,12 @@ async fn a_database_without_any_event_is_no_failure_and_a_missing_day_is() {
     check(&["check", "2025-11-09"], 75, &["1 of 1 partitions"]);
     database.execute("UPDATE stream_progress SET complete_through = '2025-11-20 00:00'").await;
     check(&["check", "2025-11-09"], 99, &["no event was ever counted in this database"]);
+    // Without an event for days it is no new system.
+    let days_ago = "UPDATE _sqlx_migrations SET installed_on = installed_on - INTERVAL '4 days'";
+    database.execute(days_ago).await;
+    check(&["check", "2025-11-09"], 0, &["complete"]);
+    check(&["2025-11-09"], 4, &["no window of that day"]);
+    database.execute("UPDATE _sqlx_migrations SET installed_on = now()").await;
     // What could not be used were events.
     database.execute("UPDATE stream_progress SET dead = 1, next_offset = 1").await;
     check(&["check", "2025-11-09"], 0, &["complete"]);

@@ -96,7 +96,7 @@ impl Flusher {
             self.connection = None;
             self.failed_attempts.fetch_add(1, Ordering::Relaxed);
             report_failed_attempt(&error, wait);
-            if !error.is_retryable() {
+            if !error.is_retryable() && !matches!(error, StoreError::Connect { .. }) && !give_up() {
                 self.note_blocked(&protocol, &error).await;
             }
             action = if error.is_timeout() {

@@ -69,6 +69,8 @@ pub struct PartitionStatus {
     pub halted_reason: Option<String>,
     /// Why no flush of it can be stored until somebody mends the database; `None`: they are stored.
     pub flush_blocked: Option<String>,
+    /// When that was found last; it is found again every few seconds while somebody tries.
+    pub flush_blocked_at: Option<NaiveDateTime>,
     /// When the row was last written.
     pub updated_at: NaiveDateTime,
     /// The furthest that an event was ahead of its record, milliseconds.

@@ -47,20 +47,21 @@ async fn wait_for_a_reader() {
         let url = url.clone();
         tokio::task::spawn_local(async move { store::migrate(&mut connect(&url).await).await })
     };
-    // Others come while it tries: each waits no longer than it does, and none fails.
+    // Others come while it tries. None waits until the long reader ends: it does not before they have read.
     let mut reader = connect(&url).await;
-    execute(&mut reader, "SET statement_timeout = '3s'").await;
     let mut has_waited = false;
     let waiting = async {
         while !has_waited {
             execute(&mut reader, "SELECT COUNT(*) FROM daily_stats").await;
             has_waited = sqlx::query_scalar(
-                "SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted AND mode = 'AccessExclusiveLock')",
+                "SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted AND mode = 'AccessExclusiveLock'
+                     AND database = (SELECT oid FROM pg_database WHERE datname = current_database()))",
             )
             .fetch_one(&mut reader)
             .await
             .unwrap();
         }
+        // Behind it, and while the long reader goes on.
         execute(&mut reader, "SELECT COUNT(*) FROM daily_stats").await;
     };
     tokio::time::timeout(DEADLINE, waiting).await.expect("the migration waits for the reader");

@@ -329,7 +329,7 @@ impl Engine {
             else {
                 continue;
             };
-            let flushed = as_stored.next;
+            let (flushed, is_stored) = (as_stored.next, outcome == PartOutcome::Committed);
             match outcome {
                 PartOutcome::Unneeded => {}
                 PartOutcome::Committed => slot.keep_committed(as_stored),
@@ -350,7 +350,7 @@ impl Engine {
             if let Some((_, ends)) = report.log_ends.iter().find(|(id, _)| *id == partition) {
                 let sighting = Sighting { ends: *ends, now, reset_refused, is_paused };
                 slot.judge_log_ends(partition, &sighting, effects);
-                slot.await_end(flushed, ends);
+                slot.await_end(flushed, ends, is_stored);
             }
             has_halted |= slot.status == Status::Halted && !was_halted;
         }

@@ -23,7 +23,7 @@
 use event_model::EventTime;
 
 use crate::results::PartResults;
-use crate::{Counters, Delta, LogEnds, MergedRows, Progress, Witness};
+use crate::{AwaitedEnd, Counters, Delta, LogEnds, MergedRows, Progress, Witness};
 
 /// A newer `caught_up_at` alone is worth a write only this much later: an idle partition with a
 /// short flush interval would otherwise write all the time.
@@ -50,7 +50,7 @@ pub struct FlushPart {
     /// ends say nothing about this position.
     pub log_is_known: bool,
     /// What the broker said when its log had an end that the position had yet to reach.
-    pub awaited: Option<LogEnds>,
+    pub awaited: Option<AwaitedEnd>,
     /// Whether the row has yet to say who judged it: the first time after it was read.
     pub is_news: bool,
 }
@@ -78,6 +78,17 @@ impl FlushPart {
         };
         let changes = self.stored.halted_reason != self.new.halted_reason;
         self.moves() || is_newer || changes || self.is_news
+    }
+
+    /// Behind an open transaction nothing changes and nothing is caught up with. The row is written all
+    /// the same now and then: it says that somebody is at work.
+    fn is_worth_a_look(&self, ends: &LogEnds) -> bool {
+        let is_held_up = ends.stable == self.new.next && ends.stable < ends.high;
+        let since_micros = |looked_at: EventTime| ends.asked_at.micros() - looked_at.micros();
+        let is_due = self
+            .awaited
+            .is_none_or(|awaited| since_micros(awaited.looked_at) >= CAUGHT_UP_STEP_MICROS);
+        is_held_up && is_due
     }
 
     fn is_as_expected(&self, row: &LockedRow) -> bool {
@@ -196,7 +207,9 @@ impl FlushProtocol {
         for part in &mut batch.parts {
             if part.log_is_known {
                 let ends = log_ends.iter().find(|(id, _)| *id == part.partition);
-                part.new.note_log_ends(ends.map(|(_, ends)| ends), part.awaited.as_ref());
+                let (ends, awaited) = (ends.map(|(_, ends)| ends), part.awaited);
+                part.new.note_log_ends(ends, awaited.map(|awaited| awaited.ends).as_ref());
+                part.is_news |= ends.is_some_and(|ends| part.is_worth_a_look(ends));
             }
             debug_assert!(
                 part.new.is_accounted() || part.new.halted_reason.is_some(),

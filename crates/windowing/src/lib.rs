@@ -38,7 +38,7 @@ pub use flush::{
 };
 pub use groups::{GroupKey, Groups, Totals};
 pub use partition::{PartitionState, witness_of};
-pub use progress::{Counters, LogEnds, Position, Progress, Rules, TimeSkew, Witness};
+pub use progress::{AwaitedEnd, Counters, LogEnds, Position, Progress, Rules, TimeSkew, Witness};
 pub use record::{DeadLetter, Header, Record, RecordTime};
 pub use results::{Delta, MergedRows, ResultKind, ResultName};
 pub use subscribers::{

@@ -80,6 +80,15 @@ pub struct LogEnds {
     pub asked_at: EventTime,
 }
 
+/// An end of the log that the position has yet to reach.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AwaitedEnd {
+    /// What the broker said when it was asked for the first time since the one before was reached.
+    pub ends: LogEnds,
+    /// When the broker was asked last before a flush of the partition was stored.
+    pub looked_at: EventTime,
+}
+
 /// What decides whether a record is on time, late or dead, and to which day it belongs; the same for
 /// every worker, because it is read from the database together with the position (I-3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

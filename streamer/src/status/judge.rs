@@ -311,7 +311,7 @@ fn judge_stored(
         (Some(None), _) => State::Missing,
         (Some(Some(_)), None) => State::BeyondEnd,
         (Some(Some(ends)), _) if row.next_offset < ends.low => State::Overtaken,
-        _ if row.flush_blocked.is_some() => State::Blocked,
+        _ if is_blocked(&row, now, stalled_after) => State::Blocked,
         (_, Some(0)) if is_neglected => State::Unattended,
         _ if is_neglected => State::Stalled,
         _ if is_behind && held_up_at.is_some() => State::HeldUp,
@@ -336,6 +336,13 @@ fn judge_stored(
     };
     report.detail = detail(&report, ends.flatten());
     report
+}
+
+/// Whether somebody reads it and can't store what is read. An old word of that means that nobody tries
+/// any more.
+fn is_blocked(row: &PartitionStatus, now: NaiveDateTime, stalled_after: Duration) -> bool {
+    let found = row.flush_blocked.as_ref().and(row.flush_blocked_at);
+    found.is_some_and(|at| seconds_between(at, now) <= stalled_after.as_secs_f64())
 }
 
 /// The partition's latest records, as far as is looked back.
@@ -397,7 +404,8 @@ fn detail(report: &PartitionReport, ends: Option<LogEnds>) -> String {
         (State::Blocked, _) => row.flush_blocked.clone().unwrap_or_default(),
         (State::Refusing, _) => format!(
             "{} of its last {} records were refused (timestamp_in_future): they lie ahead of the \
-             records' own times, by up to {} so far; the clock of the broker or of a sender is wrong",
+             records' times or of this host's clock, by up to {} so far; the clock of the broker, of a sender \
+             or of a streamer's host is wrong",
             row.refused_lately,
             recent_records(row),
             span(row.max_ahead_ms as f64 / 1_000.0)

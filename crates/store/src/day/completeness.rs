@@ -104,8 +104,7 @@ pub async fn day_state(
     Ok(DayState::judge(partitions, day.end()))
 }
 
-/// Whether the database has no trace of any event: neither counted nor refused nor lost, as on a new
-/// system.
+/// Whether the database is new and has no trace of any event: neither counted nor refused nor lost.
 ///
 /// # Errors
 /// A failed statement.

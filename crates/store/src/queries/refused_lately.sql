@@ -1,8 +1,16 @@
--- Of each partition in service: how many of its last offsets hold a record that the future guard refused.
-SELECT p.topic, p.partition, COUNT(*)
+-- Of each partition in service: how many of its last offsets hold a record that the future guard refused within the
+-- hour. By the primary key from its end, however many letters there are; letters are never deleted.
+SELECT p.topic, p.partition, l.refused
 FROM current_progress AS p
-JOIN dead_letters AS d
-  ON (d.topic, d.generation, d.partition) = (p.topic, p.generation, p.partition)
-     AND d."offset" >= p.next_offset - $1
-WHERE d.reason = 'timestamp_in_future'
-GROUP BY p.topic, p.partition
+CROSS JOIN LATERAL (
+    SELECT COUNT(*) FILTER (WHERE reason = 'timestamp_in_future' AND stored_at >= now() - INTERVAL '1 hour') AS refused
+    FROM (
+        SELECT reason, stored_at
+        FROM dead_letters AS d
+        WHERE d.topic = p.topic AND d.generation = p.generation AND d.partition = p.partition
+          AND d."offset" >= p.next_offset - $1
+        ORDER BY d."offset" DESC
+        LIMIT $1
+    ) AS latest
+) AS l
+WHERE l.refused > 0

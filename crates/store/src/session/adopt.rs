@@ -12,7 +12,7 @@ use sqlx::postgres::PgConnection;
 use sqlx::{AssertSqlSafe, Connection, FromRow};
 
 use crate::day::daily::UnusableRow;
-use crate::session::migrate::{Schema, examine_schema, migrate, run_migrations};
+use crate::session::migrate::{Schema, cause_of, examine_schema, migrate, run_migrations};
 use crate::session::schema_locks::with_short_lock_waits;
 use crate::{ServerError, StoreError};
 
@@ -180,7 +180,7 @@ async fn adopt_tables(
     // sqlx begins a transaction for each migration; inside ours they are savepoints.
     run_migrations(connection).await.map_err(|error| StoreError::Adopting {
         doing: "creating the new tables",
-        source: error.into(),
+        source: cause_of(error),
     })?;
     for table in tables {
         adoption.tables.push(table.copy(connection).await?);

@@ -157,20 +157,23 @@ pub async fn migrate(connection: &mut PgConnection) -> Result<(), StoreError> {
     if is_standby {
         return Err(StoreError::Standby);
     }
-    let failed = |error| {
-        StoreError::NeedsMigration(Some(match error {
-            MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _) => {
-                Box::new(ServerError::from(error))
-            }
-            other => Box::new(other),
-        }))
-    };
+    let failed = |error| StoreError::NeedsMigration(Some(cause_of(error)));
     with_short_lock_waits(connection, async |connection| {
         run_migrations(connection).await.map_err(failed)
     })
     .await?;
     tracing::info!("the database schema is up to date");
     Ok(())
+}
+
+/// What made a migration fail, without sqlx's words around it.
+pub(crate) fn cause_of(error: MigrateError) -> Box<dyn std::error::Error + Send + Sync> {
+    match error {
+        MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _) => {
+            Box::new(ServerError::from(error))
+        }
+        other => Box::new(other),
+    }
 }
 
 /// Applies what is missing, whatever the database holds besides.

@@ -10,8 +10,8 @@ use self::log_ends::{Stall, unreadable};
 use super::Effect;
 use crate::continuity::{describe, judge, plan_gap};
 use crate::{
-    Doubt, Examination, GapPermission, LogBreak, LogEnds, PartitionState, Position, Progress,
-    Record, Rules, witness_of,
+    AwaitedEnd, Doubt, Examination, GapPermission, LogBreak, LogEnds, PartitionState, Position,
+    Progress, Record, Rules, witness_of,
 };
 
 pub use self::log_ends::STALL_AFTER_MICROS;
@@ -66,7 +66,7 @@ pub(super) struct Slot {
     stall: Stall,
     /// What the broker said of the log's ends when it was asked for the first time since the position
     /// reached what it had said before: the end that the position has yet to reach.
-    pub(super) awaited: Option<LogEnds>,
+    pub(super) awaited: Option<AwaitedEnd>,
     standing: Standing,
     /// The position that the row had when it was read.
     loaded_at: Position,

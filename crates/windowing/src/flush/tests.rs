@@ -123,6 +123,27 @@ fn a_flush_with_nothing_to_write_is_done_at_once() {
 }
 
 #[test]
+fn a_part_behind_an_open_transaction_is_written_now_and_then() {
+    let [low, next, high] = [0, 7, 9].map(Position::at);
+    let ends = |second, stable| LogEnds { low, stable, high, asked_at: at(0, second) };
+    let awaited = |second| Some(AwaitedEnd { ends: ends(0, next), looked_at: at(0, second) });
+    // awaited, where the broker says that a transaction is open, whether it is written
+    for (awaited, stable, is_written) in [
+        (None, next, true),
+        (awaited(10), next, false),
+        (awaited(5), next, true),
+        // There is something to read.
+        (None, high, false),
+    ] {
+        let part = FlushPart { awaited, ..part(0, 7, 7) };
+        let batch = FlushBatch { parts: vec![part] };
+        let protocol = FlushProtocol::new(batch, vec![(0, ends(10, stable))]);
+        let expected = if is_written { LockPositions } else { Done };
+        assert_eq!(protocol.start(), expected, "{awaited:?} {stable:?}");
+    }
+}
+
+#[test]
 fn a_part_is_stored_only_if_its_row_is_as_expected() {
     let stored = vec![PartOutcome::Committed];
     check("as expected", vec![part(0, 5, 7)], LockPositions, &[store(&[(0, 5)]), STORED], &stored);

@@ -42,6 +42,7 @@ fn row(partition: i32) -> PartitionStatus {
         last_record_ms: millis(at(29, 30)),
         halted_reason: None,
         flush_blocked: None,
+        flush_blocked_at: None,
         updated_at: at(29, 40),
         max_ahead_ms: 0,
         max_behind_ms: 0,
@@ -104,7 +105,17 @@ fn the_state_of_a_partition_follows_from_its_row_and_the_ends_of_its_log() {
     };
     let clock_ahead =
         PartitionStatus { updated_at: at(31, 0), caught_up_at: Some(at(31, 0)), ..row(0) };
-    let refused = PartitionStatus { flush_blocked: Some("no".to_owned()), ..row(0) };
+    let refused = PartitionStatus {
+        flush_blocked: Some("no".to_owned()),
+        flush_blocked_at: Some(at(29, 0)),
+        ..row(0)
+    };
+    // Nobody has tried since.
+    let was_blocked = PartitionStatus {
+        flush_blocked: Some("no".to_owned()),
+        flush_blocked_at: Some(at(20, 0)),
+        ..neglected(0)
+    };
     let retired = PartitionStatus { is_retired: true, ..halted(0) };
     // (row, ends, state, lag in records, lag in seconds)
     for (row, ends, state, records, seconds) in [
@@ -123,6 +134,7 @@ fn the_state_of_a_partition_follows_from_its_row_and_the_ends_of_its_log() {
         (row(0), ends(11, 60), State::Overtaken, Some(50), Some(20.0)),
         (refused.clone(), ends(0, 10), State::Blocked, Some(0), Some(0.0)),
         (refused, ends(0, 60), State::Blocked, Some(50), Some(20.0)),
+        (was_blocked, ends(0, 60), State::Stalled, Some(50), Some(600.0)),
         (row(0), ends(0, 9), State::BeyondEnd, None, None),
         // A transaction is open: for less than the limit, and for longer; not read up to it yet.
         (row(0), open(10, 60), State::UpToDate, Some(50), Some(20.0)),

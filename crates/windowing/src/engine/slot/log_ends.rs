@@ -8,7 +8,7 @@ use event_model::EventTime;
 
 use super::{Slot, Status};
 use crate::engine::Effect;
-use crate::{Doubt, LogBreak, LogEnds, Position};
+use crate::{AwaitedEnd, Doubt, LogBreak, LogEnds, Position};
 
 /// A partition from which nothing comes for this long, although its log goes on, is read anew.
 pub const STALL_AFTER_MICROS: i64 = 10_000_000;
@@ -98,12 +98,24 @@ impl Slot {
     }
 
     /// Remembers the end that the log had during the flush of this position, until it is reached.
-    pub(in crate::engine) fn await_end(&mut self, flushed: Position, ends: &LogEnds) {
+    pub(in crate::engine) fn await_end(
+        &mut self,
+        flushed: Position,
+        ends: &LogEnds,
+        is_stored: bool,
+    ) {
         if self.status != Status::Reading {
             return;
         }
-        let awaited = self.awaited.filter(|awaited| flushed < awaited.high);
-        self.awaited = awaited.or((flushed < ends.high).then_some(*ends));
+        let former = self.awaited.filter(|awaited| flushed < awaited.ends.high);
+        self.awaited = match former {
+            Some(awaited) if is_stored => Some(AwaitedEnd { looked_at: ends.asked_at, ..awaited }),
+            Some(awaited) => Some(awaited),
+            None if flushed < ends.high => {
+                Some(AwaitedEnd { ends: *ends, looked_at: ends.asked_at })
+            }
+            None => None,
+        };
     }
 }
 
