@@ -116,19 +116,26 @@ impl ConsumerContext for RebalanceMailbox {
     ) {
         let is_assignment = code == RDKafkaRespErr::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS;
         if self.is_closing.load(Ordering::Relaxed) {
-            let answered = if is_assignment {
-                consumer.incremental_assign(&TopicPartitionList::new())
-            } else {
-                consumer.incremental_unassign(partitions)
-            };
-            if let Err(error) = answered {
-                tracing::debug!("giving partitions up while closing: {error}");
-            }
+            give_all_up(consumer);
             return;
         }
         let ids = partitions.elements().iter().map(|element| element.partition()).collect();
         let event = if is_assignment { Rebalance::Assigned(ids) } else { Rebalance::Revoked(ids) };
         self.events.lock().unwrap_or_else(PoisonError::into_inner).push(event);
+    }
+}
+
+/// Answers whatever rebalance waits for an answer, as a client does that wants no partition any more.
+///
+/// What is revoked is no guide to what can be given up: a client that was assigned partitions while it closed
+/// has never taken them, and librdkafka refuses to give up a list of which one partition is not assigned. Then
+/// the revocation has no answer, and the group is never left. Where no answer is due this changes no state.
+pub fn give_all_up<C: ConsumerContext>(consumer: &BaseConsumer<C>) {
+    let given_up = consumer
+        .incremental_assign(&TopicPartitionList::new())
+        .and_then(|()| consumer.incremental_unassign(&consumer.assignment()?));
+    if let Err(error) = given_up {
+        tracing::debug!("giving partitions up while closing: {error}");
     }
 }
 

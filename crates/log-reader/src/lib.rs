@@ -16,7 +16,7 @@ mod records;
 mod rounds;
 
 pub use assignment::Assignment;
-pub use consumer::{GroupConsumer, Rebalance, RebalanceMailbox, group_consumer};
+pub use consumer::{GroupConsumer, Rebalance, RebalanceMailbox, give_all_up, group_consumer};
 pub use examine::{is_compacted, sight};
 pub use joining::Joining;
 pub use queries::{

@@ -67,6 +67,23 @@ fn whoever_stops_has_left_the_group_when_it_ends() -> Result<()> {
     Ok(())
 }
 
+/// Four workers share the topic out in several rounds, of which the first line tells of the first. What a worker is
+/// assigned while it leaves, it has never had: it must answer all the same.
+#[test]
+fn whoever_stops_while_partitions_are_shared_out_has_left_the_group_when_it_ends() -> Result<()> {
+    let pipeline = Pipeline::new(PARTITIONS)?;
+    pipeline.drain()?;
+    for stop in 0..5 {
+        let streamer = start(&pipeline, &["--workers", "4"])?;
+        wait_for_partitions(&streamer)?;
+        streamer.terminate()?;
+        let log = streamer.end()?.expect(0)?.log;
+        assert!(!log.contains("did not close within"), "stop {stop}: {log}");
+        assert_eq!(pipeline.topic.group_members()?, 0, "stop {stop}: {log}");
+    }
+    Ok(())
+}
+
 #[test]
 fn a_member_that_joins_takes_its_share_and_the_rest_is_neither_given_up_nor_begun_anew()
 -> Result<()> {

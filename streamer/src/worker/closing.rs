@@ -3,17 +3,21 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use log_reader::GroupConsumer;
+use log_reader::{GroupConsumer, give_all_up};
 use rdkafka::TopicPartitionList;
-use rdkafka::consumer::Consumer;
+use rdkafka::consumer::{Consumer, RebalanceProtocol};
 
 use super::Worker;
-use super::reading::POLL_WAIT_SHORT;
 
 /// Closing the client can hang after a broker bounce; it is left behind then.
 const CLOSE_DEADLINE: Duration = Duration::from_secs(5);
-/// Of that, how long the answers to commits of offsets are waited for.
-const COMMITS_DEADLINE: Duration = Duration::from_secs(2);
+/// Of that, how long answers of the group's coordinator are waited for. A request to join has none before the other
+/// members join as well, and they hear of it in a heartbeat, every 2 s unless set.
+const ANSWERS_DEADLINE: Duration = Duration::from_secs(4);
+/// How often the coordinator is asked before the group has been told. Leaving waits for a rebalance that is under
+/// way: up to three requests, to join, for the topic's partitions and for our share. Then the revocation of all
+/// partitions is answered, and their fetches stop.
+const LEAVING_STEPS: usize = 5;
 /// How often it is looked whether the writer has let go of the client.
 const CLOSE_LOOK_EVERY: Duration = Duration::from_millis(1);
 
@@ -36,19 +40,30 @@ impl Worker {
         let topic = self.loader.identity.topic;
         let (outbox, closed) = std::sync::mpsc::sync_channel(1);
         let closing = std::thread::spawn(move || {
-            let deadline = Instant::now() + CLOSE_DEADLINE;
+            let begun = Instant::now();
+            let (deadline, answers_deadline) = (begun + CLOSE_DEADLINE, begun + ANSWERS_DEADLINE);
             // The client is closed by whoever lets go last: only then has the group been told. Were that the
             // writer, the process could end before.
             while Instant::now() < deadline && !writer.is_finished() {
                 drop(consumer.poll(CLOSE_LOOK_EVERY));
             }
-            await_commits(&consumer, &topic);
+            // Also what the worker has left unanswered: until then librdkafka does nothing of what follows.
+            give_all_up(&consumer);
+            let mut is_answered = await_answers(&consumer, &topic, answers_deadline);
+            // Its first request to join brings a client the name with which it leaves.
+            for _ in 0..LEAVING_STEPS {
+                let has_joined = !matches!(consumer.rebalance_protocol(), RebalanceProtocol::None);
+                if has_joined || !is_answered {
+                    break;
+                }
+                is_answered = await_answers(&consumer, &topic, answers_deadline);
+            }
             consumer.unsubscribe();
-            // Answers the revocation that leaving the group brings.
-            while Instant::now() < deadline
-                && consumer.assignment().is_ok_and(|list| list.count() > 0)
-            {
-                drop(consumer.poll(POLL_WAIT_SHORT));
+            // Without its coordinator the group can't be told anything.
+            for _ in 0..LEAVING_STEPS {
+                is_answered = is_answered && await_answers(&consumer, &topic, answers_deadline);
+                // Rebalances are answered in here, and the revocation that leaving the group brings.
+                while Instant::now() < deadline && consumer.poll(CLOSE_LOOK_EVERY).is_some() {}
             }
             drop(assignment);
             drop(consumer);
@@ -62,15 +77,19 @@ impl Worker {
     }
 }
 
-/// Waits until the broker has answered the commits of offsets that are under way.
+/// Asks the group's coordinator something, so that what it was asked before has been answered. `false`: there was
+/// no answer.
 ///
-/// librdkafka (2.12) forgets to leave the group when it is closed while an unassignment waits for such an answer;
-/// then the next member waits for the end of a session that is not there any more, 6 s. Nothing says when a
-/// commit has its answer, but the coordinator answers in order: a question to it is behind them.
-fn await_commits(consumer: &GroupConsumer, topic: &str) {
+/// librdkafka (2.12) forgets to leave the group when it is closed while an unassignment waits for the answer to a
+/// commit of offsets or for a fetch to stop, or while the group is being joined; then the next member waits for
+/// the end of a session that is not there any more, 6 s. Nothing says when that is over, but the coordinator
+/// answers in order, and the client's thread takes answers in order: this one comes behind the others.
+fn await_answers(consumer: &GroupConsumer, topic: &str, deadline: Instant) -> bool {
+    let patience = deadline.saturating_duration_since(Instant::now());
     let mut any = TopicPartitionList::new();
     any.add_partition(topic, 0);
-    if let Err(error) = consumer.committed_offsets(any, COMMITS_DEADLINE) {
-        tracing::debug!("no answer from the group's coordinator: {error}");
-    }
+    let asked = consumer.committed_offsets(any, patience);
+    asked
+        .inspect_err(|error| tracing::debug!("no answer from the group's coordinator: {error}"))
+        .is_ok()
 }

@@ -16,8 +16,8 @@ use super::Worker;
 
 /// How long one poll waits for a record at most; events and timers are looked at in between.
 const POLL_WAIT: Duration = Duration::from_millis(200);
-/// … and while something else is waited for as well: the report of a flush, or the client's end.
-pub(super) const POLL_WAIT_SHORT: Duration = Duration::from_millis(20);
+/// … and while the report of a flush is waited for as well.
+const POLL_WAIT_SHORT: Duration = Duration::from_millis(20);
 
 impl Worker {
     /// Rebalances, and errors of the client. Waits for them only where there is nothing to read.
