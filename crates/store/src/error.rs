@@ -129,6 +129,23 @@ pub enum StoreError {
         /// What is wrong with it.
         source: SketchError,
     },
+    /// The server does nothing for us any more, and we were not told.
+    #[error(
+        "session {pid} of the database has ended, or its answer was lost on the way ({waited:.0?} since \
+         the start); run it again: what was not committed has changed nothing"
+    )]
+    SessionLost {
+        /// The session's process id at the server.
+        pid: i32,
+        /// Since the watch began.
+        waited: std::time::Duration,
+    },
+    /// The pipeline's tables are where this session does not look.
+    #[error(
+        "the pipeline's tables are in schema {0}, where the search_path of this role does not lead; \
+         ALTER ROLE … SET search_path so that it does, or use another database"
+    )]
+    OtherSchema(String),
     /// The server did not answer at all.
     #[error("the database has not answered for {0:?}")]
     NoAnswer(std::time::Duration),
@@ -143,17 +160,30 @@ pub enum StoreError {
 }
 
 /// What mends a failure that no waiting cures, to be said behind what failed.
-fn remedy(source: &sqlx::Error) -> Option<&'static str> {
-    let error = source.as_database_error()?;
-    match error.code()?.as_ref() {
-        "55000" if error.message().contains("replica identity") => Some(
+fn remedy(source: &ServerError) -> Option<&'static str> {
+    // The server may speak any language: what it means is told by its code, and by the name of the
+    // function that refused.
+    match (source.sqlstate()?, source.routine()) {
+        ("55000", Some("CheckCmdReplicaIdentity")) => Some(
             "; a publication holds a table that has no replica identity: \
              ALTER TABLE … REPLICA IDENTITY FULL, or take the table out of the publication",
         ),
-        "42501" => Some("; a right is missing: run deploy/roles.sql as the owner of the database"),
-        "42P01" | "42703" => Some(
+        ("42501", Some("check_enable_rls" | "ExecWithCheckOptions")) => Some(
+            "; row level security of a table of ours would hide rows from this role: \
+             ALTER TABLE … DISABLE ROW LEVEL SECURITY, or ALTER ROLE … BYPASSRLS",
+        ),
+        ("42501", _) => {
+            Some("; a right is missing: run deploy/roles.sql as the owner of the database")
+        }
+        ("42P01" | "42703", _) => Some(
             "; a table or column of ours is gone, or search_path differs: docs/operations.md, \
              \"Messages about the database\"",
+        ),
+        ("3F000", _) => Some("; search_path of this role names no schema that exists"),
+        ("25006", _) => Some(
+            "; nothing may be written here: the server follows another one (let DATABASE_URL name \
+             the primary), or default_transaction_read_only is on for the server, the database or \
+             the role; some hosts set it when the disk is full",
         ),
         _ => None,
     }

@@ -174,18 +174,19 @@ impl Flusher {
     }
 }
 
+/// `: CAUSE`, where there is one.
 fn cause_of(error: &StoreError) -> String {
-    std::error::Error::source(error).map(ToString::to_string).unwrap_or_default()
+    std::error::Error::source(error).map(|cause| format!(": {cause}")).unwrap_or_default()
 }
 
 fn report_failed_attempt(error: &StoreError, wait: Duration) {
     let cause = cause_of(error);
     if error.is_retryable() {
-        tracing::warn!("flush not stored, trying again in {wait:?}: {error}: {cause}");
+        tracing::warn!("flush not stored, trying again in {wait:?}: {error}{cause}");
     } else {
         // Nothing is lost: reading pauses until somebody mends it.
         tracing::error!(
-            "flush not stored, and it needs mending; trying again in {wait:?}: {error}: {cause}"
+            "flush not stored, and it needs mending; trying again in {wait:?}: {error}{cause}"
         );
     }
 }
@@ -237,7 +238,7 @@ async fn note_blocked(
         .bind(generations)
         .bind(partitions)
         .bind(positions)
-        .bind(format!("{error}: {}", cause_of(error)).replace('\0', "\u{fffd}"))
+        .bind(format!("{error}{}", cause_of(error)).replace('\0', "\u{fffd}"))
         .execute(connection)
         .await
         .map_err(StoreError::sql("noting why nothing can be stored"))?;

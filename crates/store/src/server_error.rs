@@ -7,6 +7,8 @@ use std::error::Error;
 use std::fmt;
 use std::ops::Deref;
 
+use sqlx::postgres::PgDatabaseError;
+
 /// SQLSTATEs of a prepared statement that another client has made on the same server connection, or
 /// that was made on another one: what happens behind a pooler that lends connections by transaction.
 const LENT_BY_TRANSACTION: [&str; 2] = ["42P05", "26000"];
@@ -14,6 +16,22 @@ const LENT_BY_TRANSACTION: [&str; 2] = ["42P05", "26000"];
 /// A failure of the server or of the way to it.
 #[derive(Debug)]
 pub struct ServerError(sqlx::Error);
+
+impl ServerError {
+    /// The five characters that say what kind of failure it is; `None`: it is not the server's answer.
+    pub(crate) fn sqlstate(&self) -> Option<&str> {
+        self.answer().map(PgDatabaseError::code)
+    }
+
+    /// The server's function that refused: its name is the same in every language.
+    pub(crate) fn routine(&self) -> Option<&str> {
+        self.answer()?.routine()
+    }
+
+    fn answer(&self) -> Option<&PgDatabaseError> {
+        self.0.as_database_error()?.try_downcast_ref()
+    }
+}
 
 impl From<sqlx::Error> for ServerError {
     fn from(error: sqlx::Error) -> Self {

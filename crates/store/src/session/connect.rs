@@ -31,15 +31,13 @@ pub enum Session {
 }
 
 impl Session {
-    /// Settings that the session is given at its start.
-    fn options(self) -> &'static [(&'static str, &'static str)] {
+    /// Settings of its own, besides those of every session.
+    fn own_options(self) -> &'static [(&'static str, &'static str)] {
         // A process stopped inside its transaction would hold its locks for ever:
         // idle_in_transaction_session_timeout frees them. tcp_user_timeout and
         // client_connection_check_interval end sessions whose client has gone.
         match self {
             Session::Flush => &[
-                ("timezone", "UTC"),
-                ("default_transaction_isolation", "read committed"),
                 ("synchronous_commit", "off"),
                 ("idle_in_transaction_session_timeout", "5s"),
                 ("lock_timeout", "5s"),
@@ -48,15 +46,14 @@ impl Session {
                 ("client_connection_check_interval", "5s"),
             ],
             Session::Control => &[
-                ("timezone", "UTC"),
-                ("default_transaction_isolation", "read committed"),
                 ("idle_in_transaction_session_timeout", "5s"),
                 ("lock_timeout", "5s"),
                 ("statement_timeout", "15s"),
             ],
             Session::Batch => &[
-                ("timezone", "UTC"),
-                ("default_transaction_isolation", "read committed"),
+                // A limit that a role has for its users' queries is not meant for a night's run.
+                ("lock_timeout", "0"),
+                ("statement_timeout", "0"),
                 ("idle_in_transaction_session_timeout", "60s"),
                 ("tcp_user_timeout", "60s"),
                 ("client_connection_check_interval", "5s"),
@@ -64,6 +61,22 @@ impl Session {
         }
     }
 }
+
+/// Settings that every session is given at its start, whatever role, database and server have.
+const OPTIONS: [(&str, &str); 7] = [
+    ("timezone", "UTC"),
+    ("default_transaction_isolation", "read committed"),
+    // A policy on a table of ours would hide rows without a word, and figures would lack them: a
+    // statement that such a policy would bear upon fails instead.
+    ("row_security", "off"),
+    // A session may rest between two flushes for as long as it likes.
+    ("idle_session_timeout", "0"),
+    // Firewalls forget connections on which nothing goes for some minutes, as while a statement
+    // runs for long: the server's probes keep them, and tell it of a client that has gone.
+    ("tcp_keepalives_idle", "60"),
+    ("tcp_keepalives_interval", "10"),
+    ("tcp_keepalives_count", "6"),
+];
 
 /// User, host, port and database of a connection, for messages. Never the password.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -186,7 +199,8 @@ pub async fn connect(database_url: &str, session: Session) -> Result<PgConnectio
 
 /// Gives a new session its settings, and answers with the encoding of the database.
 async fn set_up(connection: &mut PgConnection, session: Session) -> Result<String, sqlx::Error> {
-    let (names, values): (Vec<&str>, Vec<&str>) = session.options().iter().copied().unzip();
+    let options = OPTIONS.iter().chain(session.own_options()).copied();
+    let (names, values): (Vec<&str>, Vec<&str>) = options.unzip();
     let (encoding, _): (String, i64) = sqlx::query_as(
         "SELECT current_setting('server_encoding'), COUNT(set_config(name, value, false))
          FROM unnest($1::text[], $2::text[]) AS settings (name, value)",

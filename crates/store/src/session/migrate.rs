@@ -95,11 +95,27 @@ pub(crate) async fn examine_schema(connection: &mut PgConnection) -> Result<Sche
     if !foreign.is_empty() {
         return Err(StoreError::ForeignTables(foreign.join(", ")));
     }
+    if replaced.is_empty() {
+        ensure_nowhere_else(connection).await?;
+    }
     Ok(if replaced.is_empty() {
         Schema::Ours(SchemaState::Absent)
     } else {
         Schema::Replaced(replaced)
     })
+}
+
+/// Fails if our tables are in a schema that this session does not look into: a second set of them,
+/// which counts the log anew while nothing counts in the first one, is nobody's wish.
+async fn ensure_nowhere_else(connection: &mut PgConnection) -> Result<(), StoreError> {
+    let elsewhere: Option<String> = sqlx::query_scalar(
+        "SELECT n.nspname::text FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+         WHERE c.relname = 'stream_progress' AND c.relkind = 'r' LIMIT 1",
+    )
+    .fetch_optional(connection)
+    .await
+    .map_err(StoreError::sql("looking for our tables in other schemas"))?;
+    elsewhere.map_or(Ok(()), |schema| Err(StoreError::OtherSchema(schema)))
 }
 
 async fn compare_history(connection: &mut PgConnection) -> Result<SchemaState, StoreError> {
@@ -157,7 +173,17 @@ pub async fn migrate(connection: &mut PgConnection) -> Result<(), StoreError> {
     if is_standby {
         return Err(StoreError::Standby);
     }
-    let failed = |error| StoreError::NeedsMigration(Some(cause_of(error)));
+    let failed = |error| match error {
+        MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _) => {
+            let source = ServerError::from(error);
+            match source.sqlstate() {
+                // No owner helps where nobody may write, or where there is no place for tables.
+                Some("25006" | "3F000") => StoreError::Sql { doing: "changing the schema", source },
+                _ => StoreError::NeedsMigration(Some(Box::new(source))),
+            }
+        }
+        other => StoreError::NeedsMigration(Some(cause_of(other))),
+    };
     with_short_lock_waits(connection, async |connection| {
         run_migrations(connection).await.map_err(failed)
     })
