@@ -61,8 +61,18 @@ impl From<Exit> for ExitCode {
 pub async fn run(config: Config, output: &mut impl Write) -> Result<Exit> {
     let url = config.database.database_url.expose();
     let mut connection = store::connect_within(url, Session::Batch, config.wait).await?;
-    store::ensure_schema(&mut connection).await?;
-    let settings = store::load_settings(&mut connection).await?;
+    let session = store::session_id(&mut connection).await?;
+    // A night's run has nobody who would notice that it waits for ever.
+    store::watched(url, session, carry_out(&config, &mut connection, output)).await
+}
+
+async fn carry_out(
+    config: &Config,
+    connection: &mut PgConnection,
+    output: &mut impl Write,
+) -> Result<Exit> {
+    store::ensure_schema(connection).await?;
+    let settings = store::load_settings(connection).await?;
     let zone = business_zone(settings, config.business_timezone)?;
     let started_by = format!("{}@{}:{}", config.by, program::host_name(), std::process::id());
     let options = RunOptions {
@@ -77,20 +87,20 @@ pub async fn run(config: Config, output: &mut impl Write) -> Result<Exit> {
         Task::ComputeRange { from, to, again } => {
             let condition = if again { Condition::Always } else { Condition::UnlessCurrent };
             let options = RunOptions { condition, ..options };
-            let batch = Batch { connection: &mut connection, zone, options, output };
+            let batch = Batch { connection, zone, options, output };
             return batch.compute_range(date(from, zone), date(to, zone)).await;
         }
         Task::ComputeStale { include_open } => {
             let options = RunOptions { condition: Condition::IfStale, ..options };
-            let batch = Batch { connection: &mut connection, zone, options, output };
+            let batch = Batch { connection, zone, options, output };
             return batch.compute_stale(include_open).await;
         }
-        Task::Compute(date) => compute(&mut connection, &day(date), options).await?,
-        Task::Check(date) => check(&mut connection, &day(date)).await?,
-        Task::Validate(date) => validate(&mut connection, &day(date)).await?,
+        Task::Compute(date) => compute(connection, &day(date), options).await?,
+        Task::Check(date) => check(connection, &day(date)).await?,
+        Task::Validate(date) => validate(connection, &day(date)).await?,
         Task::Report(date, format) => {
             let day = day(date);
-            match store::day_report(&mut connection, &day).await? {
+            match store::day_report(connection, &day).await? {
                 None => (Exit::NoData, messages::not_computed(&day)),
                 Some(figures) => (Exit::Done, report::text(&day, &figures, format)?),
             }

@@ -17,6 +17,7 @@ mod replay;
 mod server_error;
 mod status;
 mod verify;
+mod watch;
 
 pub use anomalies::{
     DetectorProgress, PASS_WINDOWS_MAX, Pass, PassReport, SERIES_MAX, detect_pass,
@@ -68,6 +69,7 @@ pub use status::{
     pipeline_status,
 };
 pub use verify::{VerifyReport, verify};
+pub use watch::{SessionId, session_id, watched};
 /// A day is a matter of event time, so it is defined there.
 pub use windowing::BusinessDay;
 
