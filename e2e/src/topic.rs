@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use rdkafka::admin::{
-    AdminClient, AdminOptions, NewPartitions, NewTopic, TopicReplication, TopicResult,
+    AdminClient, AdminOptions, AlterConfig, NewPartitions, NewTopic, ResourceSpecifier,
+    TopicReplication, TopicResult,
 };
 use rdkafka::client::DefaultClientContext;
 use rdkafka::consumer::{BaseConsumer, Consumer};
@@ -188,6 +189,25 @@ impl Topic {
             }
         }
         Ok(records)
+    }
+
+    /// Makes the broker refuse batches that are larger.
+    ///
+    /// # Errors
+    /// The broker's.
+    pub fn limit_batches(&self, bytes_max: usize) -> Result<()> {
+        let limit = bytes_max.to_string();
+        self.administrate(async |admin, options| {
+            // What is not named here goes back to the broker's own.
+            let config = AlterConfig::new(ResourceSpecifier::Topic(&self.name))
+                .set("message.timestamp.type", "LogAppendTime")
+                .set("max.message.bytes", &limit);
+            let results = admin.alter_configs([&config], &options).await?;
+            match results.into_iter().next() {
+                Some(Err((_, code))) => Err(KafkaError::AdminOp(code)),
+                _ => Ok(()),
+            }
+        })
     }
 
     fn create_again(&self, partitions: i32) -> Result<()> {

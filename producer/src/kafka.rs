@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
-use program::KafkaArgs;
+use program::{KafkaArgs, delivery_remedy};
 use rdkafka::client::ClientContext;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::DeliveryResult;
@@ -183,7 +183,10 @@ impl ProducerContext for Reports {
             }
             Err((error, _)) => {
                 if self.failed.fetch_add(1, Ordering::Relaxed) == 0 {
-                    tracing::error!("an event was not delivered: {error}; others are only counted");
+                    let remedy = delivery_remedy(error);
+                    tracing::error!(
+                        "an event was not delivered: {error}{remedy}; others are only counted"
+                    );
                 }
             }
         }

@@ -5,7 +5,7 @@ mod topic;
 
 use clap::Args;
 use rdkafka::ClientConfig;
-use rdkafka::error::KafkaError;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use thiserror::Error;
 
 pub use self::sent_on::{SentOnTo, heard};
@@ -96,6 +96,19 @@ impl KafkaArgs {
             return Err(KafkaPropertyError::Unknown(key));
         }
         Ok(config)
+    }
+}
+
+/// What to do when a broker does not take a record, to be said behind the error; empty: nothing is known.
+///
+/// A broker's limit is one of batches, which a client fills with records without asking for it.
+pub fn delivery_remedy(error: &KafkaError) -> &'static str {
+    match error.rdkafka_error_code() {
+        Some(RDKafkaErrorCode::MessageSizeTooLarge) => {
+            "; give batch.size in KAFKA_PROPERTIES a smaller value than max.message.bytes of the topic \
+             (message.max.bytes of the broker)"
+        }
+        _ => "",
     }
 }
 

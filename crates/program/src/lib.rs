@@ -24,7 +24,8 @@ pub use host::host_name;
 pub use http::{MetricsArgs, Reply, Serving, serve};
 #[cfg(feature = "kafka")]
 pub use kafka::{
-    FoundTopic, KafkaArgs, KafkaPropertyError, SentOnTo, TopicError, ensure_topic, heard,
+    FoundTopic, KafkaArgs, KafkaPropertyError, SentOnTo, TopicError, delivery_remedy, ensure_topic,
+    heard,
 };
 #[cfg(feature = "metrics")]
 pub use metrics::{

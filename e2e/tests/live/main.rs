@@ -15,6 +15,7 @@ mod outages;
 mod pipeline;
 mod poison;
 mod rebalances;
+mod small_batches;
 
 use chrono::{DateTime, Utc};
 

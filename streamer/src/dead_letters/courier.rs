@@ -18,6 +18,7 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{BorrowedMessage, DeliveryResult, Header, Headers, OwnedHeaders};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer, ProducerContext};
 use rdkafka::{ClientConfig, Message, Offset, TopicPartitionList};
+use runtime::delivery_remedy;
 use store::LetterHeader;
 
 use super::plan::{ATTEMPT_HEADER, SOURCE_HEADER};
@@ -349,7 +350,9 @@ impl ProducerContext for Reports {
             Ok(_) => {
                 self.delivered.fetch_add(1, Ordering::Relaxed);
             }
-            Err((error, _)) => tracing::warn!("a letter was not delivered: {error}"),
+            Err((error, _)) => {
+                tracing::warn!("a letter was not delivered: {error}{}", delivery_remedy(error));
+            }
         }
     }
 }
