@@ -1,5 +1,6 @@
-//! Whether the consumer group lets a worker in. What its coordinator refuses us for no waiting cures, and
-//! the client tries again for ever: so it is said once, with what cures it, and `--drain` ends.
+//! Whether the consumer group lets a worker in, and the topic is given to us to read. What we are refused
+//! for no waiting cures, and the client tries again for ever: so it is said once, with what cures it, and
+//! `--drain` ends.
 
 use std::time::{Duration, Instant};
 
@@ -13,12 +14,17 @@ pub struct Joining {
     patience: Option<Duration>,
     /// Why we are refused, and since when.
     refused: Option<(RDKafkaErrorCode, Instant)>,
+    /// Since when the right to read the topic has been missing.
+    read_refused: Option<Instant>,
 }
+
+/// What is missing when a broker gives no record out.
+const READ_REMEDY: &str = "the right to READ this topic is missing at Kafka: grant it";
 
 impl Joining {
     /// Nothing is known yet.
     pub fn new(group_id: String, patience: Option<Duration>) -> Self {
-        Joining { group_id, patience, refused: None }
+        Joining { group_id, patience, refused: None, read_refused: None }
     }
 
     /// For how long it has refused us; `None`: it does not, as far as we know.
@@ -41,6 +47,29 @@ impl Joining {
         true
     }
 
+    /// The same for an error of reading. `true`: the topic is not given to us; it has been said.
+    pub fn takes_of_reading(
+        &mut self,
+        code: Option<RDKafkaErrorCode>,
+        now: Instant,
+    ) -> bool {
+        let is_refusal = code == Some(RDKafkaErrorCode::TopicAuthorizationFailed);
+        if is_refusal && self.read_refused.is_none() {
+            tracing::error!(
+                "records are not given to us: {READ_REMEDY}. It is tried again by itself"
+            );
+            self.read_refused = Some(now);
+        }
+        is_refusal
+    }
+
+    /// Records have come, or the end of a log.
+    pub fn has_read(&mut self) {
+        if self.read_refused.take().is_some() {
+            tracing::info!("the topic can be read again");
+        }
+    }
+
     /// The group has let us in.
     pub fn joined(&mut self) {
         if self.refused.take().is_some() {
@@ -50,17 +79,19 @@ impl Joining {
 
     /// Fails where nobody waits for an operator, as with `--drain`.
     pub fn check(&self, now: Instant) -> anyhow::Result<()> {
-        let (Some((code, since)), Some(patience)) = (self.refused, self.patience) else {
-            return Ok(());
-        };
-        if now.duration_since(since) < patience {
-            return Ok(());
+        let Some(patience) = self.patience else { return Ok(()) };
+        let is_over = |since| now.duration_since(since) >= patience;
+        if self.read_refused.is_some_and(is_over) {
+            anyhow::bail!("no records were given to us within {patience:?}: {READ_REMEDY}");
         }
-        anyhow::bail!(
-            "the consumer group {} could not be joined within {patience:?}: {code}: {}",
-            self.group_id,
-            remedy(code).unwrap_or_default()
-        )
+        match self.refused {
+            Some((code, since)) if is_over(since) => anyhow::bail!(
+                "the consumer group {} could not be joined within {patience:?}: {code}: {}",
+                self.group_id,
+                remedy(code).unwrap_or_default()
+            ),
+            _ => Ok(()),
+        }
     }
 }
 
@@ -119,5 +150,26 @@ mod tests {
         assert!(drain.takes(REFUSED, at(40)));
         assert!(drain.check(at(69)).is_ok());
         assert!(drain.check(at(70)).is_err());
+    }
+
+    #[test]
+    fn a_topic_that_may_not_be_read_ends_a_drain_unless_records_come_after_all() {
+        let (start, patience) = (Instant::now(), Duration::from_secs(30));
+        let at = |seconds| start + Duration::from_secs(seconds);
+        let refusal = Some(RDKafkaErrorCode::TopicAuthorizationFailed);
+        let mut drain = Joining::new("g".to_owned(), Some(patience));
+        let mut service = Joining::new("g".to_owned(), None);
+        for joining in [&mut drain, &mut service] {
+            assert!(!joining.takes_of_reading(None, start));
+            // Each partition says it: the first one counts.
+            assert!(joining.takes_of_reading(refusal, at(1)));
+            assert!(joining.takes_of_reading(refusal, at(20)));
+            assert!(joining.check(at(30)).is_ok());
+        }
+        assert!(service.check(at(31)).is_ok());
+        let error = drain.check(at(31)).unwrap_err().to_string();
+        assert!(error.contains("right to READ this topic"), "{error}");
+        drain.has_read();
+        assert!(drain.check(at(31)).is_ok());
     }
 }

@@ -18,7 +18,7 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{BorrowedMessage, DeliveryResult, Header, Headers, OwnedHeaders};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer, ProducerContext};
 use rdkafka::{ClientConfig, Message, Offset, TopicPartitionList};
-use runtime::delivery_remedy;
+use program::delivery_remedy;
 use store::LetterHeader;
 
 use super::plan::{ATTEMPT_HEADER, SOURCE_HEADER};

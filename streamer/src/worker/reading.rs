@@ -47,6 +47,7 @@ impl Worker {
         let now = clock();
         let wait = if self.assignment.is_empty() { Duration::ZERO } else { self.poll_wait() };
         let (engine, effects) = (&mut self.engine, &mut self.effects);
+        let joining = &mut self.joining;
         let (mut records, mut failed) = (0, Ok(()));
         self.assignment.serve(wait, |polled| {
             match polled {
@@ -57,10 +58,13 @@ impl Worker {
                     fail_point("record_counted");
                 }
                 Polled::End { partition, end } => {
+                    joining.has_read();
                     engine.apply(Input::ReachedEnd(partition), effects);
                     // Moves the position over control records at the end of the log.
                     engine.apply(Input::EndOfLog { partition, end }, effects);
                 }
+                Polled::Error { error, .. }
+                    if joining.takes_of_reading(error.rdkafka_error_code(), Instant::now()) => {}
                 Polled::Error { error, detail } => {
                     failed = serve_error(error, detail, engine, effects)
                 }
@@ -69,6 +73,9 @@ impl Worker {
             if is_over { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         });
         failed?;
+        if records > 0 {
+            self.joining.has_read();
+        }
         self.metrics.read(records);
         self.carry_out_effects()
     }

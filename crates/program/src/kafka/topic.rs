@@ -274,7 +274,11 @@ impl KafkaArgs {
         }
     }
 
-    fn not_created(&self, reason: String) -> TopicError {
+    fn not_created(&self, mut reason: String) -> TopicError {
+        // Who may not see a topic is told that there is none.
+        if reason.contains("TopicAuthorizationFailed") {
+            reason.push_str("; or it is there, and the right to DESCRIBE it is missing");
+        }
         TopicError::NotCreated {
             topic: self.kafka_topic.clone(),
             servers: self.kafka_bootstrap_servers.clone(),
