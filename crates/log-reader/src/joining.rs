@@ -48,11 +48,7 @@ impl Joining {
     }
 
     /// The same for an error of reading. `true`: the topic is not given to us; it has been said.
-    pub fn takes_of_reading(
-        &mut self,
-        code: Option<RDKafkaErrorCode>,
-        now: Instant,
-    ) -> bool {
+    pub fn takes_of_reading(&mut self, code: Option<RDKafkaErrorCode>, now: Instant) -> bool {
         let is_refusal = code == Some(RDKafkaErrorCode::TopicAuthorizationFailed);
         if is_refusal && self.read_refused.is_none() {
             tracing::error!(
