@@ -1,5 +1,5 @@
 //! The generator: realistic telecom events, and what a pipeline must make of them. A pure function of
-//! its [`Draft`](generator::Draft): it reads no clock and does no IO but that of the writer it is given.
+//! its [`Draft`]: it reads no clock and does no IO but that of the writer it is given.
 //!
 //! ```text
 //!   seed ─► streams ─► generator ─► post ─► letters, each with the time at which it is due

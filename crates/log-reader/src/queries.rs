@@ -98,7 +98,7 @@ impl Queries {
         partitions.iter().map(ends).collect()
     }
 
-    /// The same. Blocks for at most twice [`QUERY_TIMEOUT`].
+    /// The same. Blocks for at most 4 s; for a partition that has just been added, three times as long.
     pub fn log_ends(&self, topic: &str, partition: i32) -> KafkaResult<LogEnds> {
         self.log_ends_within(topic, partition, || QUERY_TIMEOUT)
     }
@@ -112,7 +112,7 @@ impl Queries {
         partitions.iter().map(|&id| self.log_ends(topic, id).map(|ends| (id, ends))).collect()
     }
 
-    /// All partitions that the topic has now. Blocks for at most [`QUERY_TIMEOUT`].
+    /// All partitions that the topic has now. Blocks for at most 2 s.
     pub fn partitions(&self, topic: &str) -> KafkaResult<Vec<i32>> {
         topic_partitions(&self.shown, topic)
     }
@@ -152,13 +152,13 @@ fn watermarks(
 }
 
 /// Whether there is such a topic. Asking for all topics, not for this one, does not auto-create it.
-/// Blocks for at most [`QUERY_TIMEOUT`].
+/// Blocks for at most 2 s.
 pub fn topic_exists(client: &QueryClient, topic: &str) -> KafkaResult<bool> {
     let metadata = client.fetch_metadata(None, QUERY_TIMEOUT)?;
     Ok(metadata.topics().iter().any(|found| found.name() == topic))
 }
 
-/// All partitions that the topic has now. Blocks for at most [`QUERY_TIMEOUT`].
+/// All partitions that the topic has now. Blocks for at most 2 s.
 pub fn topic_partitions(client: &QueryClient, topic: &str) -> KafkaResult<Vec<i32>> {
     let metadata = client.fetch_metadata(Some(topic), QUERY_TIMEOUT)?;
     let of_topic = metadata.topics().iter().filter(|found| found.name() == topic);

@@ -19,7 +19,7 @@ pub struct Rounds {
 
 impl Rounds {
     /// Asks for the ends of these partitions' logs; `ask` says so itself when there is no answer. After
-    /// [`UNANSWERED_MAX`] of these the rest is left to later rounds, in which whoever has waited longest for
+    /// `UNANSWERED_MAX` of these the rest is left to later rounds, in which whoever has waited longest for
     /// its turn comes first.
     pub fn ask(
         &mut self,
