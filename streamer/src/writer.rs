@@ -93,7 +93,9 @@ impl WriterTask {
             let report = self.executor.block_on(self.flusher.flush(batch, ends, give_up));
             self.metrics.flush_ended(outgoing, &report);
             for said in self.clock_warning.note(tallies, &report, Instant::now()) {
-                tracing::warn!("{said}; the clock of the broker or of a sender is wrong");
+                tracing::warn!(
+                    "{said}; the clock of the broker, of a sender or of a streamer's host is wrong"
+                );
             }
             self.commit_group_offsets(&report);
             if reports.send(report).is_err() {

@@ -17,7 +17,7 @@ fn records_that_lie_behind_their_events_are_told_of_with_how_far() -> Result<()>
 
     let drained = pipeline.run("streamer", &["--drain"])?.expect(0)?;
     let said = "200 of 200 records of partition 0 were refused (timestamp_in_future): they lie ahead of \
-                the records' own times, by up to 3";
+                the records' times or of this host's clock, by up to 3";
     ensure!(drained.log.matches(said).count() == 1, "{}", drained.log);
 
     let report = look(&pipeline, &[], "60s")?;

@@ -315,8 +315,8 @@ fn a_partition_of_which_many_records_are_refused_says_whose_clock_to_look_at() {
     assert_eq!(
         report.reason,
         "1 of 1 partitions; t partition 0: 200 of its last 200 records were refused \
-         (timestamp_in_future): they lie ahead of the records' own times, by up to 1h 0m so far; the \
-         clock of the broker or of a sender is wrong"
+         (timestamp_in_future): they lie ahead of the records' times or of this host's clock, by up to \
+         1h 0m so far; the clock of the broker, of a sender or of a streamer's host is wrong"
     );
     for (row, verdict) in [
         (refused(10, 10), Verdict::Healthy), // 5 % of 200
