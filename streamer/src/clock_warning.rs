@@ -70,16 +70,15 @@ impl ClockWarning {
                 *sum = Tally { records, refused, ..tally };
             }
         }
-        let is_pausing =
-            self.said && self.since.is_some_and(|then| now.duration_since(then) < SAY_EVERY);
-        if is_pausing {
+        let since = *self.since.get_or_insert(now);
+        let is_old = now.duration_since(since) >= SAY_EVERY;
+        if self.said && !is_old {
             return Vec::new();
         }
         let concerned = |sum: &&Tally| {
             sum.refused >= REFUSED_MIN && sum.refused * 100 > sum.records * REFUSED_PERCENT_MAX
         };
         let said: Vec<String> = self.tallies.values().filter(concerned).map(sentence).collect();
-        let is_old = self.since.is_none_or(|then| now.duration_since(then) >= SAY_EVERY);
         if !said.is_empty() || is_old {
             self.said = !said.is_empty();
             self.since = Some(now);

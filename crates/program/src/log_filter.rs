@@ -18,13 +18,14 @@ const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
 
 /// Parts of the programs that log: our crates, and the libraries that speak to Kafka and PostgreSQL
 /// and serve the metrics.
-const PARTS: [&str; 9] = [
+const PARTS: [&str; 10] = [
     "batcher",
     "hyper",
     "librdkafka",
+    "log_reader",
     "producer",
+    "program",
     "rdkafka",
-    "runtime",
     "sqlx",
     "store",
     "streamer",
