@@ -13,12 +13,14 @@ use event_model::EventTime;
 use libfuzzer_sys::fuzz_target;
 use windowing::{
     Bounds, Counters, Effect, Engine, Examination, FlushBatch, FlushProtocol, FlushReport,
-    GapPermission, Input, LogEnds, PartOutcome, Position, Progress, Record, RecordTime, Rules,
-    Sighted, Standing, StartFrom, Witness,
+    GapPermission, Input, Limit, LogEnds, PartOutcome, Position, Progress, Record, RecordTime,
+    Rules, Sighted, Size, Standing, StartFrom, Witness,
 };
 
-const BOUNDS: Bounds =
-    Bounds { groups: 3, subscriber_bytes: 1_000, dead_letters: 2, dead_letter_bytes: 300 };
+const BOUNDS: Bounds = Bounds::NONE
+    .with(Limit::Groups, Size::items(3))
+    .with(Limit::Subscribers, Size::bytes(1_000))
+    .with(Limit::DeadLetters, Size { items: 2, bytes: 300 });
 const RULES: Rules = Rules {
     watermark_delay_micros: 120_000_000,
     max_future_skew_micros: 0,
@@ -116,8 +118,10 @@ fn apply(
 
 fn expect_bounded(batch: &FlushBatch) {
     let deltas = || batch.parts.iter().map(|part| &part.delta);
-    assert!(deltas().map(|one| one.on_time.len() + one.late.len()).sum::<usize>() <= BOUNDS.groups);
-    assert!(deltas().map(|one| one.dead_letters.len()).sum::<usize>() <= BOUNDS.dead_letters);
+    let groups: usize = deltas().map(|one| one.on_time.len() + one.late.len()).sum();
+    let letters: usize = deltas().map(|one| one.dead_letters.len()).sum();
+    assert!(groups <= BOUNDS.of(Limit::Groups).items);
+    assert!(letters <= BOUNDS.of(Limit::DeadLetters).items);
 }
 
 /// A flush of which every part comes out somehow.

@@ -37,7 +37,8 @@ pub(crate) async fn with_short_lock_waits<T>(
         match work(connection).await {
             Err(error) if is_lock_timeout(&error) => {}
             Ok(done) => {
-                run(connection, "RESET lock_timeout").await?;
+                // As a session for long work has it, whatever its role has.
+                run(connection, "SET lock_timeout = 0").await?;
                 return Ok(done);
             }
             failed => return failed,
