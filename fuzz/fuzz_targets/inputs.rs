@@ -14,7 +14,7 @@ use libfuzzer_sys::fuzz_target;
 use windowing::{
     Bounds, Counters, Effect, Engine, Examination, FlushBatch, FlushProtocol, FlushReport,
     GapPermission, Input, Limit, LogEnds, PartOutcome, Position, Progress, Record, RecordTime,
-    Rules, Sighted, Size, Standing, StartFrom, Witness,
+    Rules, Sighted, Size, Standing, StartFrom, Fingerprint,
 };
 
 const BOUNDS: Bounds = Bounds::NONE
@@ -146,13 +146,13 @@ fn draw_progress(dice: &mut Dice) -> Progress {
     // Now and then counters that do not add up.
     let off = i64::from(dice.one_in(8));
     progress.counters = Counters { on_time: on_time + off, ..Counters::default() };
-    let witness = |dice: &mut Dice| Witness {
+    let fingerprint = |dice: &mut Dice| Fingerprint {
         offset: dice.within(0, 9),
         timestamp_ms: Some(NOW.micros() / 1_000),
         crc: dice.below(2),
     };
-    progress.witness = dice.one_in(2).then(|| witness(dice));
-    progress.origin = dice.one_in(2).then(|| witness(dice));
+    progress.fingerprint = dice.one_in(2).then(|| fingerprint(dice));
+    progress.origin = dice.one_in(2).then(|| fingerprint(dice));
     progress.log_end_seen = dice.one_in(2).then(|| Position::at(dice.within(0, 20)));
     progress
 }

@@ -14,7 +14,7 @@ use program::{Secret, ThreadExecutor};
 use rdkafka::ClientConfig;
 use rdkafka::error::KafkaError;
 use store::{Session, Start, StoreError, StoredPartition, WriterIdentity, connect};
-use windowing::{Examination, GapPlan, LogEnds, Position, Progress, Witness};
+use windowing::{Examination, GapPlan, LogEnds, Position, Progress, Fingerprint};
 
 /// All of the database's part of a load. The connection is dropped when it takes longer.
 const LOAD_TIMEOUT: Duration = Duration::from_secs(5);
@@ -95,7 +95,7 @@ impl Loader {
     pub(crate) fn examine(
         &self,
         partition: i32,
-        origin: Option<Witness>,
+        origin: Option<Fingerprint>,
     ) -> anyhow::Result<Examination> {
         let topic = &self.identity.topic;
         let ends = self.queries.log_ends(topic, partition)?;

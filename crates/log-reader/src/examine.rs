@@ -10,7 +10,7 @@ use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::KafkaError;
 use rdkafka::message::BorrowedMessage;
 use rdkafka::{ClientConfig, Message, Offset, Timestamp, TopicPartitionList};
-use windowing::{LogEnds, Record, RecordTime, Sighted, Witness, witness_of};
+use windowing::{LogEnds, Record, RecordTime, Sighted, Fingerprint, fingerprint_of};
 
 /// Reading one record may take this long.
 const SIGHT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -22,7 +22,7 @@ pub fn sight(
     kafka: &ClientConfig,
     topic: &str,
     partition: i32,
-    remembered: Option<Witness>,
+    remembered: Option<Fingerprint>,
     ends: &LogEnds,
 ) -> anyhow::Result<Sighted> {
     let Some(remembered) = remembered else { return Ok(Sighted::Removed) };
@@ -51,7 +51,7 @@ pub fn sight(
                 return Ok(Sighted::Absent);
             }
             Some(Ok(message)) => {
-                let is_same = witness_of(&record_of(&message)) == remembered;
+                let is_same = fingerprint_of(&record_of(&message)) == remembered;
                 return Ok(if is_same { Sighted::Same } else { Sighted::Different });
             }
             Some(Err(KafkaError::PartitionEOF(_))) => return Ok(Sighted::Absent),
@@ -85,7 +85,7 @@ pub async fn is_compacted(kafka: &ClientConfig, topic: &str) -> anyhow::Result<b
     Ok(policy.is_some_and(|policy| policy.contains("compact")))
 }
 
-/// The record, without its headers, which are no part of a witness.
+/// The record, without its headers, which are no part of a fingerprint.
 fn record_of<'a>(message: &'a BorrowedMessage<'_>) -> Record<'a> {
     let time = match message.timestamp() {
         Timestamp::LogAppendTime(ms) => RecordTime::LogAppend(EventTime::from_millis(ms)),

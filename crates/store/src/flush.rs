@@ -28,7 +28,7 @@ use windowing::{
     FlushAction, FlushAnswer, FlushBatch, FlushPart, FlushProtocol, FlushReport, LockedRow, LogEnds,
 };
 
-use crate::flush::progress::{counters, witness};
+use crate::flush::progress::{counters, fingerprint};
 use crate::flush::refusal::find_refused;
 use crate::flush::results::NotStored;
 pub use crate::flush::statements::WriterIdentity;
@@ -213,7 +213,7 @@ async fn lock_positions(
             generation: row.try_get("generation")?,
             position: row.try_get("next_offset")?,
             epoch: row.try_get("epoch")?,
-            witness: witness(row, "witness_offset", "witness_timestamp_ms", "witness_crc")?,
+            fingerprint: fingerprint(row, "witness_offset", "witness_timestamp_ms", "witness_crc")?,
             counters: counters(row)?,
         })
     };

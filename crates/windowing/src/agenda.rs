@@ -8,7 +8,7 @@
 use std::collections::{BTreeSet, VecDeque};
 use std::time::Duration;
 
-use crate::Witness;
+use crate::Fingerprint;
 
 /// First and longest pause between two attempts to load positions.
 const LOAD_RETRY_FIRST: Duration = Duration::from_millis(200);
@@ -29,7 +29,7 @@ pub enum Duty {
     JudgeHaltedAgain,
     /// Examine this partition's log, of which this was the first record read; if that fails,
     /// [`Agenda::examine_later`].
-    Examine(i32, Option<Witness>),
+    Examine(i32, Option<Fingerprint>),
 }
 
 /// What waits to be done. Times are since the worker's start.
@@ -42,7 +42,7 @@ pub struct Agenda {
     load_at: Duration,
     load_wait: Duration,
     /// Their log is in doubt.
-    to_examine: VecDeque<(i32, Option<Witness>)>,
+    to_examine: VecDeque<(i32, Option<Fingerprint>)>,
     examine_at: Duration,
 }
 
@@ -118,12 +118,12 @@ impl Agenda {
     }
 
     /// The engine wants this log to be examined.
-    pub fn examine(&mut self, partition: i32, origin: Option<Witness>) {
+    pub fn examine(&mut self, partition: i32, origin: Option<Fingerprint>) {
         self.to_examine.push_back((partition, origin));
     }
 
     /// The examination failed: again after the others, and after a pause.
-    pub fn examine_later(&mut self, partition: i32, origin: Option<Witness>, now: Duration) {
+    pub fn examine_later(&mut self, partition: i32, origin: Option<Fingerprint>, now: Duration) {
         self.to_examine.push_back((partition, origin));
         self.examine_at = now + JUDGE_AGAIN_EVERY;
     }

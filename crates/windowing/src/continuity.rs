@@ -1,10 +1,10 @@
 //! Is this still the log that we have read from? What has happened to it if not, and how reading
 //! can go on once an operator has accepted the loss.
 //!
-//! Two records are remembered: the last one read (the witness) and the first one of this generation
+//! Two records are remembered: the last one read (the fingerprint) and the first one of this generation
 //! (the origin).
 //!
-//! | witness | origin | the log was |
+//! | fingerprint | origin | the log was |
 //! |---|---|---|
 //! | there | – | left alone |
 //! | removed by retention | – | left alone: retention may do that |
@@ -34,11 +34,11 @@ pub enum Sighted {
 pub enum Doubt {
     /// The position is beyond the end of the log.
     BeyondEnd,
-    /// The witness is not at its offset.
-    WitnessMissing,
-    /// Another record is at the witness's offset.
-    WitnessDiffers,
-    /// A record stands between the witness and the position, where there was none.
+    /// The fingerprint is not at its offset.
+    FingerprintMissing,
+    /// Another record is at the fingerprint's offset.
+    FingerprintDiffers,
+    /// A record stands between the fingerprint and the position, where there was none.
     Intruder,
 }
 
@@ -113,8 +113,8 @@ pub struct GapPlan {
 
 /// Decides a doubt. `None`: the log is the same after all.
 pub(crate) fn judge(doubt: Doubt, examination: &Examination) -> Option<LogBreak> {
-    // Compaction may remove the witness; it never puts a record where none or another one was.
-    let may_be_compaction = examination.is_compacted && doubt == Doubt::WitnessMissing;
+    // Compaction may remove the fingerprint; it never puts a record where none or another one was.
+    let may_be_compaction = examination.is_compacted && doubt == Doubt::FingerprintMissing;
     if may_be_compaction && examination.origin != Sighted::Different {
         return None;
     }
@@ -197,8 +197,8 @@ mod tests {
     }
 
     #[test]
-    fn the_origin_tells_what_happened_to_a_log_whose_witness_is_gone() {
-        use Doubt::{BeyondEnd, Intruder, WitnessDiffers, WitnessMissing};
+    fn the_origin_tells_what_happened_to_a_log_whose_fingerprint_is_gone() {
+        use Doubt::{BeyondEnd, Intruder, FingerprintDiffers, FingerprintMissing};
         use LogBreak::{Recreated, Truncated, Unknown};
         use Sighted::{Absent, Different, Removed, Same};
         for (doubt, origin, is_compacted, expected) in [
@@ -207,13 +207,13 @@ mod tests {
             (BeyondEnd, Absent, false, Some(Recreated)),
             (BeyondEnd, Absent, true, Some(Unknown)),
             (BeyondEnd, Removed, false, Some(Unknown)),
-            (WitnessDiffers, Same, false, Some(Truncated)),
-            (WitnessDiffers, Same, true, Some(Truncated)),
-            (WitnessDiffers, Different, false, Some(Recreated)),
-            (WitnessMissing, Same, false, Some(Truncated)),
-            (WitnessMissing, Same, true, None),
-            (WitnessMissing, Absent, true, None),
-            (WitnessMissing, Different, true, Some(Recreated)),
+            (FingerprintDiffers, Same, false, Some(Truncated)),
+            (FingerprintDiffers, Same, true, Some(Truncated)),
+            (FingerprintDiffers, Different, false, Some(Recreated)),
+            (FingerprintMissing, Same, false, Some(Truncated)),
+            (FingerprintMissing, Same, true, None),
+            (FingerprintMissing, Absent, true, None),
+            (FingerprintMissing, Different, true, Some(Recreated)),
             (Intruder, Same, true, Some(Truncated)),
             (Intruder, Removed, true, Some(Unknown)),
         ] {

@@ -1,7 +1,7 @@
 //! One worker's partitions, and what to do about each thing that happens to them.
 //!
 //! ```text
-//!   Assigned ─► Loading ──position in the log──► Verifying ──witness met──► Reading ─► Revoked
+//!   Assigned ─► Loading ──position in the log──► Verifying ──fingerprint met──► Reading ─► Revoked
 //!                 ▲ │                                │ another record           │
 //!                 │ └─ before the log ─┐  beyond it  ▼                          │
 //!                 │                    │ ┌──────► Examining ◄── log got shorter ┤

@@ -23,7 +23,7 @@
 use event_model::EventTime;
 
 use crate::results::PartResults;
-use crate::{AwaitedEnd, Counters, Delta, LogEnds, MergedRows, Progress, Witness};
+use crate::{AwaitedEnd, Counters, Delta, LogEnds, MergedRows, Progress, Fingerprint};
 
 /// A newer `caught_up_at` alone is worth a write only this much later: an idle partition with a
 /// short flush interval would otherwise write all the time.
@@ -40,7 +40,7 @@ pub struct FlushPart {
     pub partition: i32,
     /// Which of the partition's assignments to this worker the deltas belong to.
     pub incarnation: u64,
-    /// The row that the deltas started from. Position, epoch, witness and counters must still be these.
+    /// The row that the deltas started from. Position, epoch, fingerprint and counters must still be these.
     pub stored: Progress,
     /// The row that replaces it.
     pub new: Progress,
@@ -98,7 +98,7 @@ impl FlushPart {
             && row.epoch == self.stored.epoch
             // A database that was restored may have come to this position in another way: by another
             // log, or with settings that were changed elsewhere in it.
-            && row.witness == self.stored.witness
+            && row.fingerprint == self.stored.fingerprint
             && row.counters == self.stored.counters
     }
 }
@@ -129,7 +129,7 @@ pub struct LockedRow {
     /// The stored epoch.
     pub epoch: i64,
     /// The last record that was read.
-    pub witness: Option<Witness>,
+    pub fingerprint: Option<Fingerprint>,
     /// What became of the records.
     pub counters: Counters,
 }

@@ -37,8 +37,8 @@ pub use flush::{
     PartOutcome,
 };
 pub use groups::{GroupKey, Groups, Totals};
-pub use partition::{PartitionState, witness_of};
-pub use progress::{AwaitedEnd, Counters, LogEnds, Position, Progress, Rules, TimeSkew, Witness};
+pub use partition::{PartitionState, fingerprint_of};
+pub use progress::{AwaitedEnd, Counters, LogEnds, Position, Progress, Rules, TimeSkew, Fingerprint};
 pub use record::{DeadLetter, Header, Record, RecordTime};
 pub use results::{Delta, MergedRows, ResultKind, ResultName};
 pub use subscribers::{

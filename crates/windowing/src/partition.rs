@@ -13,7 +13,7 @@ use event_model::{Dead, EventTime, EventView, decode};
 use crate::bounds::Growth;
 use crate::groups::GroupNumber;
 use crate::results::CountedEvent;
-use crate::{Delta, Position, Progress, Record, RecordTime, Rules, Window, Witness};
+use crate::{Delta, Position, Progress, Record, RecordTime, Rules, Window, Fingerprint};
 
 /// A partition's state as it will be once everything read so far is stored.
 #[derive(Clone, Debug)]
@@ -59,9 +59,9 @@ impl PartitionState {
         // Offsets between are control records or were removed by compaction.
         progress.counters.skipped += record.offset - progress.next.offset();
         progress.next = Position::after(record.offset);
-        let witness = witness_of(record);
-        progress.witness = Some(witness);
-        progress.origin.get_or_insert(witness);
+        let fingerprint = fingerprint_of(record);
+        progress.fingerprint = Some(fingerprint);
+        progress.origin.get_or_insert(fingerprint);
 
         let judged = match record.payload {
             None => Err(Dead::null_payload()),
@@ -130,11 +130,11 @@ fn watermark_of(max_event_time: Option<EventTime>, rules: Rules) -> Option<Event
 }
 
 /// What is remembered of a record.
-pub fn witness_of(record: &Record<'_>) -> Witness {
+pub fn fingerprint_of(record: &Record<'_>) -> Fingerprint {
     let mut crc = crc32fast::Hasher::new();
     crc.update(record.key.unwrap_or_default());
     crc.update(record.payload.unwrap_or_default());
-    Witness {
+    Fingerprint {
         offset: record.offset,
         timestamp_ms: record.time.instant().map(|at| at.micros() / 1_000),
         crc: crc.finalize(),

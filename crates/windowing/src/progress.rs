@@ -57,7 +57,7 @@ impl Counters {
 
 /// What we remember of one record, to recognise the log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Witness {
+pub struct Fingerprint {
     /// Its offset.
     pub offset: i64,
     /// Its record timestamp in milliseconds since 1970, where it has one.
@@ -150,9 +150,9 @@ pub struct Progress {
     /// What became of the records.
     pub counters: Counters,
     /// The last record read.
-    pub witness: Option<Witness>,
+    pub fingerprint: Option<Fingerprint>,
     /// The first record read.
-    pub origin: Option<Witness>,
+    pub origin: Option<Fingerprint>,
     /// Highest end of the log ever seen.
     pub log_end_seen: Option<Position>,
     /// Everything that the log held at this time stands before `next`, open transactions included.
@@ -174,7 +174,7 @@ impl Progress {
             watermark: None,
             max_event_time: None,
             counters: Counters::default(),
-            witness: None,
+            fingerprint: None,
             origin: None,
             log_end_seen: None,
             caught_up_at: None,

@@ -102,7 +102,7 @@ fn a_log_of_which_nothing_old_is_left_needs_to_be_told_where_to_go_on() -> Resul
     let mut pipeline = drained(1, 1_000)?;
     pipeline.topic.recreate(2)?;
     send(&pipeline, 2, 3_000)?;
-    // The origin's place is gone, the witness's is not.
+    // The origin's place is gone, the fingerprint's is not.
     pipeline.topic.delete_before(0, 10)?;
     pipeline.topic.delete_before(1, 10)?;
     expect_halted(&mut pipeline, &[0, 1], "nothing is left to tell which")?;

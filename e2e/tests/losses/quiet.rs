@@ -22,7 +22,7 @@ fn retention_that_removes_what_was_read_halts_nothing() -> Result<()> {
 }
 
 #[test]
-fn an_unchanged_log_is_drained_again_without_counting_the_witness_twice() -> Result<()> {
+fn an_unchanged_log_is_drained_again_without_counting_the_fingerprint_twice() -> Result<()> {
     let mut pipeline = drained(1, 1_000)?;
     for _ in 0..3 {
         pipeline.drain()?;

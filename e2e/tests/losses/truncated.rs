@@ -66,7 +66,7 @@ fn a_truncated_log_is_told_from_a_recreated_one_even_when_it_was_filled_again() 
     }
     expect_halted(&mut pipeline, &[0, 1], "the log was truncated")?;
 
-    // Filled again beyond the position: another record stands where the witness was.
+    // Filled again beyond the position: another record stands where the fingerprint was.
     for seed in 20..40 {
         send(&pipeline, seed, 100)?;
     }

@@ -1,7 +1,7 @@
 //! Where a worker's partitions stand: their stored rows, logs in doubt, and permitted losses. All of
 //! it blocks for a bounded time, and is tried again later when it fails.
 
-use windowing::{GapPlan, Input, Progress, Witness};
+use windowing::{GapPlan, Input, Progress, Fingerprint};
 
 use super::Worker;
 
@@ -28,7 +28,7 @@ impl Worker {
     }
 
     /// Looks into a log that is in doubt; on failure, again after the others.
-    pub(super) fn examine(&mut self, partition: i32, origin: Option<Witness>) {
+    pub(super) fn examine(&mut self, partition: i32, origin: Option<Fingerprint>) {
         match self.loader.examine(partition, origin) {
             Ok(examination) => {
                 let input = Input::Examined { partition, examination };

@@ -5,7 +5,7 @@ use event_model::EventTime;
 use sqlx::postgres::{PgConnection, PgRow};
 use sqlx::{Connection, Row};
 use windowing::{
-    Counters, GapPermission, Position, Progress, Rules, Standing, StartFrom, TimeSkew, Witness,
+    Counters, GapPermission, Position, Progress, Rules, Standing, StartFrom, TimeSkew, Fingerprint,
 };
 
 use crate::StoreError;
@@ -199,8 +199,8 @@ fn stored_partition(row: &PgRow) -> Result<StoredPartition, sqlx::Error> {
         watermark: instant("watermark")?,
         max_event_time: instant("max_event_time")?,
         counters: counters(row)?,
-        witness: witness(row, "witness_offset", "witness_timestamp_ms", "witness_crc")?,
-        origin: witness(row, "origin_offset", "origin_timestamp_ms", "origin_crc")?,
+        fingerprint: fingerprint(row, "witness_offset", "witness_timestamp_ms", "witness_crc")?,
+        origin: fingerprint(row, "origin_offset", "origin_timestamp_ms", "origin_crc")?,
         log_end_seen: row.try_get::<Option<i64>, _>("log_end_seen")?.map(Position::at),
         caught_up_at: instant("caught_up_at")?,
         halted_reason: row.try_get("halted_reason")?,
@@ -249,12 +249,12 @@ pub(crate) fn counters(row: &PgRow) -> Result<Counters, sqlx::Error> {
 }
 
 /// A remembered record, unless the columns are NULL.
-pub(crate) fn witness(
+pub(crate) fn fingerprint(
     row: &PgRow,
     offset: &str,
     timestamp_ms: &str,
     crc: &str,
-) -> Result<Option<Witness>, sqlx::Error> {
+) -> Result<Option<Fingerprint>, sqlx::Error> {
     let (Some(offset), Some(crc)) =
         (row.try_get::<Option<i64>, _>(offset)?, row.try_get::<Option<i64>, _>(crc)?)
     else {
@@ -262,5 +262,5 @@ pub(crate) fn witness(
     };
     // The column is BIGINT because PostgreSQL has no unsigned 32-bit type.
     let crc = u32::try_from(crc).unwrap_or_default();
-    Ok(Some(Witness { offset, timestamp_ms: row.try_get(timestamp_ms)?, crc }))
+    Ok(Some(Fingerprint { offset, timestamp_ms: row.try_get(timestamp_ms)?, crc }))
 }

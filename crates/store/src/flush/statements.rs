@@ -3,7 +3,7 @@
 
 use event_model::EventTime;
 use sqlx::postgres::PgConnection;
-use windowing::{FlushPart, MergedRows, Position, Totals, Witness};
+use windowing::{FlushPart, MergedRows, Position, Totals, Fingerprint};
 
 use super::results::{NotStored, store_rows};
 use crate::StoreError;
@@ -46,9 +46,9 @@ async fn update_progress(
     };
     let instant = |at: Option<EventTime>| at.and_then(EventTime::to_datetime);
     let offset = |position: Option<Position>| position.map(Position::offset);
-    let crc = |witness: Option<Witness>| witness.map(|w| i64::from(w.crc));
-    let at = |witness: Option<Witness>| witness.map(|w| w.offset);
-    let stamp = |witness: Option<Witness>| witness.and_then(|w| w.timestamp_ms);
+    let crc = |fingerprint: Option<Fingerprint>| fingerprint.map(|w| i64::from(w.crc));
+    let at = |fingerprint: Option<Fingerprint>| fingerprint.map(|w| w.offset);
+    let stamp = |fingerprint: Option<Fingerprint>| fingerprint.and_then(|w| w.timestamp_ms);
     sqlx::query(include_str!("queries/update_progress.sql"))
         .bind(&identity.topic)
         .bind(&identity.group_id)
@@ -62,9 +62,9 @@ async fn update_progress(
         .bind(column(parts, |p| p.counters.late))
         .bind(column(parts, |p| p.counters.dead))
         .bind(column(parts, |p| p.counters.skipped))
-        .bind(column(parts, |p| at(p.witness)))
-        .bind(column(parts, |p| stamp(p.witness)))
-        .bind(column(parts, |p| crc(p.witness)))
+        .bind(column(parts, |p| at(p.fingerprint)))
+        .bind(column(parts, |p| stamp(p.fingerprint)))
+        .bind(column(parts, |p| crc(p.fingerprint)))
         .bind(column(parts, |p| at(p.origin)))
         .bind(column(parts, |p| stamp(p.origin)))
         .bind(column(parts, |p| crc(p.origin)))

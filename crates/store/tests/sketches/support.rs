@@ -55,7 +55,7 @@ impl Database {
         for row in rows {
             let StoredPartition { partition, progress, rules, standing } = row;
             offsets[usize::try_from(partition).unwrap()] = progress.next.offset();
-            // Retention has removed the witness: reading begins at once.
+            // Retention has removed the fingerprint: reading begins at once.
             let ends = LogEnds {
                 low: progress.next,
                 stable: Position::at(i64::MAX),

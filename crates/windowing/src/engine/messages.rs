@@ -5,7 +5,7 @@ use event_model::EventTime;
 use super::Standing;
 use crate::{
     Examination, FlushBatch, FlushReport, GapPlan, LogEnds, Position, Progress, Record, Rules,
-    Witness,
+    Fingerprint,
 };
 
 /// Something that happened.
@@ -99,7 +99,7 @@ pub enum Effect {
         /// The partition.
         partition: i32,
         /// The first record read, if there was one.
-        origin: Option<Witness>,
+        origin: Option<Fingerprint>,
     },
     /// Carry out an operator's permission, in one transaction and only if the stored row is still
     /// this one; then answer [`Input::RowChanged`].

@@ -1,7 +1,7 @@
-//! One assigned partition of a worker: whether its stored row, its log and its witness fit together,
+//! One assigned partition of a worker: whether its stored row, its log and its fingerprint fit together,
 //! and what halts it.
 //!
-//! In: its row, the records around the witness, what an examination found out. Out: effects. Keeps I-7:
+//! In: its row, the records around the fingerprint, what an examination found out. Out: effects. Keeps I-7:
 //! a partition that can't be read halts with a reason; it never just stays silent.
 
 mod log_ends;
@@ -11,7 +11,7 @@ use super::Effect;
 use crate::continuity::{describe, judge, plan_gap};
 use crate::{
     AwaitedEnd, Doubt, Examination, GapPermission, LogBreak, LogEnds, PartitionState, Position,
-    Progress, Record, Rules, witness_of,
+    Progress, Record, Rules, fingerprint_of,
 };
 
 pub use self::log_ends::STALL_AFTER_MICROS;
@@ -24,7 +24,7 @@ const FENCES_UNTIL_HALT: u32 = 3;
 pub(super) enum Status {
     /// The stored row is being read.
     Loading,
-    /// The witness is awaited, to see that the log is still the same; once it `is_met`, the first
+    /// The fingerprint is awaited, to see that the log is still the same; once it `is_met`, the first
     /// record from the position on: where offsets were skipped between them, none may come.
     Verifying { is_met: bool },
     /// It may not be; the log is being looked at.
@@ -178,11 +178,11 @@ impl Slot {
         self.read_anew(partition, ends, effects);
     }
 
-    /// Reads from the position on, once the witness was met.
+    /// Reads from the position on, once the fingerprint was met.
     fn read_anew(&mut self, partition: i32, ends: &LogEnds, effects: &mut Vec<Effect>) {
-        let witness = self.state.as_ref().and_then(|state| state.progress().witness);
+        let fingerprint = self.state.as_ref().and_then(|state| state.progress().fingerprint);
         // Retention may rightly have removed it.
-        if witness.is_some_and(|witness| witness.offset >= ends.low.offset()) {
+        if fingerprint.is_some_and(|fingerprint| fingerprint.offset >= ends.low.offset()) {
             self.status = Status::Verifying { is_met: false };
         } else {
             self.begin_reading();
@@ -198,11 +198,11 @@ impl Slot {
         }
     }
 
-    /// Where the reader has to begin: at the witness, while it is to be verified.
+    /// Where the reader has to begin: at the fingerprint, while it is to be verified.
     fn read_from(&self) -> Position {
         let progress = self.state.as_ref().map_or(&self.stored, PartitionState::progress);
-        match (self.status, progress.witness) {
-            (Status::Verifying { .. }, Some(witness)) => Position::at(witness.offset),
+        match (self.status, progress.fingerprint) {
+            (Status::Verifying { .. }, Some(fingerprint)) => Position::at(fingerprint.offset),
             _ => progress.next,
         }
     }
@@ -220,7 +220,7 @@ impl Slot {
         }
     }
 
-    /// Takes a record in while the witness is awaited. Returns whether it has to be counted.
+    /// Takes a record in while the fingerprint is awaited. Returns whether it has to be counted.
     pub(super) fn verify(
         &mut self,
         partition: i32,
@@ -228,15 +228,15 @@ impl Slot {
         effects: &mut Vec<Effect>,
     ) -> bool {
         let Some(state) = &self.state else { return false };
-        let Some(witness) = state.progress().witness else { return false };
+        let Some(fingerprint) = state.progress().fingerprint else { return false };
         let next = state.progress().next.offset();
         let is_met = self.status == Status::Verifying { is_met: true };
-        if record.offset < witness.offset || (is_met && record.offset == witness.offset) {
+        if record.offset < fingerprint.offset || (is_met && record.offset == fingerprint.offset) {
             return false;
         }
-        if record.offset == witness.offset {
-            if witness_of(record) != witness {
-                self.doubt(partition, Doubt::WitnessDiffers, effects);
+        if record.offset == fingerprint.offset {
+            if fingerprint_of(record) != fingerprint {
+                self.doubt(partition, Doubt::FingerprintDiffers, effects);
             } else if next == record.offset + 1 {
                 self.begin_reading();
             } else {
@@ -248,7 +248,7 @@ impl Slot {
             self.begin_reading();
             return true;
         }
-        let doubt = if record.offset < next { Doubt::Intruder } else { Doubt::WitnessMissing };
+        let doubt = if record.offset < next { Doubt::Intruder } else { Doubt::FingerprintMissing };
         self.doubt(partition, doubt, effects);
         false
     }
@@ -288,7 +288,7 @@ impl Slot {
         match self.status {
             Status::Verifying { is_met: true } => self.begin_reading(),
             Status::Verifying { is_met: false } => {
-                self.doubt(partition, Doubt::WitnessMissing, effects);
+                self.doubt(partition, Doubt::FingerprintMissing, effects);
             }
             _ => {}
         }

@@ -57,7 +57,7 @@ fn event(event_type: &str, region: &str, event_time: EventTime) -> EventView<'st
 
 fn row(partition: i32, position: i64) -> LockedRow {
     let counters = Counters::default();
-    LockedRow { partition, generation: 0, position, epoch: EPOCH, witness: None, counters }
+    LockedRow { partition, generation: 0, position, epoch: EPOCH, fingerprint: None, counters }
 }
 
 /// The locked rows with these positions, by partition.
@@ -150,11 +150,11 @@ fn a_part_is_stored_only_if_its_row_is_as_expected() {
 
     let expected = row(0, 5);
     let others = Counters { late: 1, ..Counters::default() };
-    let other = Some(Witness { offset: 4, timestamp_ms: None, crc: 7 });
+    let other = Some(Fingerprint { offset: 4, timestamp_ms: None, crc: 7 });
     let table = [
         ("somebody went on", vec![LockedRow { position: 7, ..expected }]),
         ("the database was restored", vec![LockedRow { position: 4, ..expected }]),
-        ("it came back by way of another log", vec![LockedRow { witness: other, ..expected }]),
+        ("it came back by way of another log", vec![LockedRow { fingerprint: other, ..expected }]),
         ("or with other settings", vec![LockedRow { counters: others, ..expected }]),
         ("another epoch", vec![LockedRow { epoch: EPOCH + 1, ..expected }]),
         ("another generation", vec![LockedRow { generation: 1, ..expected }]),

@@ -202,7 +202,7 @@ fn the_end_of_the_log_skips_what_was_not_shown_and_never_goes_back() {
         assert_eq!(state.progress().counters.skipped, skipped);
         assert!(state.progress().is_accounted());
     }
-    assert_eq!(state.progress().witness, None, "nothing was read");
+    assert_eq!(state.progress().fingerprint, None, "nothing was read");
 }
 
 #[test]
@@ -256,10 +256,10 @@ fn headers_of_a_usable_record_are_never_read() {
 }
 
 #[test]
-fn the_witness_is_the_last_record_and_the_origin_the_first_dead_or_not() {
+fn the_fingerprint_is_the_last_record_and_the_origin_the_first_dead_or_not() {
     let mut state = partition();
-    let witness = |offset, timestamp_ms, crc_of: &[u8]| {
-        Some(Witness { offset, timestamp_ms, crc: crc32fast::hash(crc_of) })
+    let fingerprint = |offset, timestamp_ms, crc_of: &[u8]| {
+        Some(Fingerprint { offset, timestamp_ms, crc: crc32fast::hash(crc_of) })
     };
     let read = |state: &mut PartitionState, offset, time, key, payload| {
         state.read(&Record { offset, time, key, payload, headers: &Vec::new }, at(1, 0));
@@ -267,17 +267,17 @@ fn the_witness_is_the_last_record_and_the_origin_the_first_dead_or_not() {
     let time = RecordTime::LogAppend(EventTime::from_millis(1_234));
 
     read(&mut state, 12, time, Some(b"ke".as_slice()), Some(b"y{".as_slice()));
-    let origin = witness(12, Some(1_234), b"key{");
+    let origin = fingerprint(12, Some(1_234), b"key{");
     assert_eq!(state.progress().origin, origin);
-    assert_eq!(state.progress().witness, origin);
+    assert_eq!(state.progress().fingerprint, origin);
 
     read(&mut state, 15, RecordTime::Unknown, None, None);
     assert_eq!(state.progress().origin, origin);
-    assert_eq!(state.progress().witness, witness(15, None, b""));
+    assert_eq!(state.progress().fingerprint, fingerprint(15, None, b""));
 
     // After a restart, too, the origin stays what it was.
     let mut state = PartitionState::new(state.progress().clone(), RULES);
     read(&mut state, 16, time, None, Some(b"x".as_slice()));
     assert_eq!(state.progress().origin, origin);
-    assert_eq!(state.progress().witness, witness(16, Some(1_234), b"x"));
+    assert_eq!(state.progress().fingerprint, fingerprint(16, Some(1_234), b"x"));
 }

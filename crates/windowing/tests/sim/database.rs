@@ -134,7 +134,7 @@ impl Database {
                 generation: life.1,
                 position: progress.next.offset(),
                 epoch: progress.epoch,
-                witness: progress.witness,
+                fingerprint: progress.fingerprint,
                 counters: progress.counters,
             });
             self.locks.insert(*life, self.transactions);

@@ -45,7 +45,7 @@ kinds! {
     BrokerAway: "brokers away", "a question is not answered";
     Rebalanced: "partition moves to another worker", "the new owner loads its row";
     PartitionAdded: "partition added", "its row is made";
-    RetainedBehind: "retention removes the witness", "read on without it";
+    RetainedBehind: "retention removes the fingerprint", "read on without it";
     Overtaken: "retention overtakes the position", "halted, with the loss named";
     Truncated: "log truncated below the position", "halted, with the loss named";
     Recreated: "topic deleted and made again", "halted, with the loss named";

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use event_model::EventTime;
-use windowing::{Examination, LogEnds, Position, Sighted, Witness};
+use windowing::{Examination, LogEnds, Position, Sighted, Fingerprint};
 
 use super::database::Database;
 use super::faults::{Faults, Kind};
@@ -117,7 +117,7 @@ impl Shared {
     pub(crate) fn examine(
         &mut self,
         partition: i32,
-        origin: Option<Witness>,
+        origin: Option<Fingerprint>,
     ) -> Option<Examination> {
         let ends = self.ask_log_ends(partition)?;
         let version = self.log(partition).current();
@@ -126,7 +126,7 @@ impl Shared {
             Some(origin) if origin.offset < version.low => Sighted::Removed,
             Some(origin) => match version.record(origin.offset) {
                 None => Sighted::Absent,
-                Some(found) if witness_of(found) == origin => Sighted::Same,
+                Some(found) if fingerprint_of(found) == origin => Sighted::Same,
                 Some(_) => Sighted::Different,
             },
         };
@@ -135,6 +135,6 @@ impl Shared {
 }
 
 /// What the code under test remembers of this record.
-fn witness_of(message: &Message) -> Witness {
-    windowing::witness_of(&message.as_record(&|| Vec::new()))
+fn fingerprint_of(message: &Message) -> Fingerprint {
+    windowing::fingerprint_of(&message.as_record(&|| Vec::new()))
 }

@@ -58,7 +58,7 @@ impl Slot {
         }
         let next = state.progress().next;
         let came_since = self.stall.position != Some(next);
-        // At the end of the log and behind an open transaction nothing comes, but for the witness.
+        // At the end of the log and behind an open transaction nothing comes, but for the fingerprint.
         let is_at_end = next >= ends.stable && self.status == Status::Reading;
         let expects_nothing = *is_paused || is_at_end;
         if came_since || expects_nothing {

@@ -1,19 +1,19 @@
-//! Whether the log is still the one that was read: the witness, examinations, permissions, groups.
+//! Whether the log is still the one that was read: the fingerprint, examinations, permissions, groups.
 
 use super::*;
-use crate::{Counters, Doubt, Examination, GapPermission, Sighted, StartFrom, witness_of};
+use crate::{Counters, Doubt, Examination, GapPermission, Sighted, StartFrom, fingerprint_of};
 
 /// A row of a partition of which the records 0–4 were read, and the log was seen to reach to 8.
 fn read_to_five() -> Progress {
-    let witness_at = |offset| {
+    let fingerprint_at = |offset| {
         let payload = call(at(offset, 0));
-        witness_of(&record(offset, RecordTime::LogAppend(at(offset, 0)), &payload))
+        fingerprint_of(&record(offset, RecordTime::LogAppend(at(offset, 0)), &payload))
     };
     Progress {
         next: Position::at(5),
         counters: Counters { on_time: 5, ..Counters::default() },
-        witness: Some(witness_at(4)),
-        origin: Some(witness_at(0)),
+        fingerprint: Some(fingerprint_at(4)),
+        origin: Some(fingerprint_at(0)),
         log_end_seen: Some(Position::at(8)),
         ..stored_at(0)
     }
@@ -41,17 +41,17 @@ fn permitted(start_from: Option<StartFrom>) -> Standing {
 }
 
 #[test]
-fn reading_begins_at_the_witness_which_is_met_and_not_counted_again() {
+fn reading_begins_at_the_fingerprint_which_is_met_and_not_counted_again() {
     let (mut bench, effects) = Bench::loaded(ends(0, 9), Standing::default());
     assert_eq!(effects, ["read 0 from 4"]);
     assert_eq!(bench.read(0, 4), NOTHING);
-    assert!(!bench.engine.has_unstored(), "the witness was counted before");
+    assert!(!bench.engine.has_unstored(), "the fingerprint was counted before");
     bench.read(0, 5);
     assert_eq!(bench.apply(Input::FlushDue), ["flush 0:5→6"]);
 }
 
 #[test]
-fn a_witness_that_retention_has_removed_is_not_awaited() {
+fn a_fingerprint_that_retention_has_removed_is_not_awaited() {
     let (mut bench, effects) = Bench::loaded(ends(5, 9), Standing::default());
     assert_eq!(effects, ["read 0 from 5"]);
     bench.read(0, 5);
@@ -69,7 +69,7 @@ fn nothing_is_stored_of_a_log_that_is_not_verified_yet() {
 }
 
 #[test]
-fn anything_but_the_witness_is_examined() {
+fn anything_but_the_fingerprint_is_examined() {
     // Another record in its place.
     let (mut bench, _) = Bench::loaded(ends(0, 9), Standing::default());
     let other = event("sms", "Astana", at(4, 0));
@@ -111,7 +111,7 @@ fn what_was_found_out_decides_whether_the_partition_halts() {
 }
 
 #[test]
-fn a_witness_that_compaction_has_removed_is_not_missed_but_an_intruder_is() {
+fn a_fingerprint_that_compaction_has_removed_is_not_missed_but_an_intruder_is() {
     let (mut bench, _) = Bench::loaded(ends(0, 9), Standing::default());
     bench.read(0, 5);
     assert_eq!(bench.examined(Sighted::Absent, true, ends(0, 9)), ["read 0 from 5"]);
@@ -156,7 +156,7 @@ fn a_permission_is_not_for_a_later_loss() {
 }
 
 #[test]
-fn between_the_witness_and_a_position_behind_skipped_offsets_no_record_may_come() {
+fn between_the_fingerprint_and_a_position_behind_skipped_offsets_no_record_may_come() {
     let load = || {
         let mut bench = Bench::new(WIDE);
         bench.apply(Input::Assigned(&[0]));

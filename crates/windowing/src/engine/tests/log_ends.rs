@@ -116,7 +116,7 @@ fn resets_refused_again_and_again_halt_only_the_partition_that_does_not_move() {
     let halt = "halt 0: no record comes at offset 0 although the log goes on to 40; \
                 reading was restarted 2 times";
     for time in 0..3 {
-        // The witness comes first when a log is read anew.
+        // The fingerprint comes first when a log is read anew.
         bench.read(1, (time - 1).max(0));
         bench.read(1, time);
         bench.apply(Input::ResetRefused);
@@ -129,7 +129,7 @@ fn resets_refused_again_and_again_halt_only_the_partition_that_does_not_move() {
 /// Found by the simulation: a log that is cut and written on beyond the position refuses a position,
 /// and has nothing else to show for it.
 #[test]
-fn a_log_that_is_read_anew_is_recognised_by_its_witness_first() {
+fn a_log_that_is_read_anew_is_recognised_by_its_fingerprint_first() {
     let mut bench = Bench::reading(WIDE, &[0]);
     bench.read(0, 0);
     bench.read(0, 1);

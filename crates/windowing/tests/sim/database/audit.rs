@@ -111,7 +111,7 @@ fn account(row: &Progress) -> Account {
         skipped: row.counters.skipped,
         watermark_micros: row.watermark.map(EventTime::micros),
         max_event_micros: row.max_event_time.map(EventTime::micros),
-        origin_offset: row.origin.map(|witness| witness.offset),
-        witness_offset: row.witness.map(|witness| witness.offset),
+        origin_offset: row.origin.map(|fingerprint| fingerprint.offset),
+        witness_offset: row.fingerprint.map(|fingerprint| fingerprint.offset),
     }
 }

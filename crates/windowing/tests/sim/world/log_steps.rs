@@ -75,7 +75,7 @@ impl World {
     fn retain(&mut self, partition: usize, beyond: i64) {
         let shared = &mut self.shared;
         let Some(row) = shared.database.current(number(partition)) else { return };
-        let (next, witness) = (row.next.offset(), row.witness);
+        let (next, fingerprint) = (row.next.offset(), row.fingerprint);
         let version = shared.logs[partition].current();
         let low = (next + beyond).min(version.high());
         if low <= version.low {
@@ -83,7 +83,7 @@ impl World {
         }
         if low > next {
             shared.inject_at(Kind::Overtaken, number(partition));
-        } else if witness.is_some_and(|witness| witness.offset < low) {
+        } else if fingerprint.is_some_and(|fingerprint| fingerprint.offset < low) {
             shared.inject_at(Kind::RetainedBehind, number(partition));
         }
         shared.logs[partition].retain_from(low);
