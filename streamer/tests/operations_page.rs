@@ -33,8 +33,8 @@ const MARKS: [&str; 8] = [
 
 /// All sentences in these are parts of reasons why a partition halts.
 const REASONS: [&str; 5] = [
-    "crates/windowing/src/engine/slot.rs",
-    "crates/windowing/src/engine/slot/log_ends.rs",
+    "crates/windowing/src/engine/assigned.rs",
+    "crates/windowing/src/engine/assigned/log_ends.rs",
     "crates/windowing/src/continuity.rs",
     "crates/store/src/flush/refusal.rs",
     "crates/store/src/flush/queries/halt_missing_partitions.sql",

@@ -14,11 +14,11 @@
 //! the partitions are paused until the flush ends (I-6).
 
 mod messages;
-mod slot;
+mod assigned;
 
 use event_model::EventTime;
 
-use self::slot::{Sighting, Slot, Status};
+use self::assigned::{Sighting, AssignedPartition, Status};
 use crate::bounds::{Bounds, Held, Limit};
 use crate::{
     FlushBatch, FlushPart, FlushReport, LogEnds, PartOutcome, PartitionState, Position, Progress,
@@ -26,9 +26,9 @@ use crate::{
 };
 
 pub use self::messages::{Effect, Input};
-pub use self::slot::{STALL_AFTER_MICROS, Standing};
+pub use self::assigned::{STALL_AFTER_MICROS, Standing};
 
-/// A slot counts its reloads from here on, so that no two share an incarnation.
+/// A assigned counts its reloads from here on, so that no two share an incarnation.
 const INCARNATIONS_OF_AN_ASSIGNMENT: u64 = 1 << 32;
 
 /// The state of one worker.
@@ -39,7 +39,7 @@ pub struct Engine {
     bounds: Bounds,
     group_id: String,
     /// By partition number.
-    slots: Vec<Option<Slot>>,
+    partitions: Vec<Option<AssignedPartition>>,
     incarnations: u64,
     held: Held,
     /// What was handed over to the flush under way.
@@ -70,10 +70,10 @@ impl Engine {
                 self.read(partition, &record, now, effects);
             }
             Input::EndOfLog { partition, end } => {
-                let is_behind = |slot: &mut Slot, effects: &mut Vec<Effect>| {
-                    slot.is_behind_unreadable_batch(partition, end, effects)
+                let is_behind = |assigned: &mut AssignedPartition, effects: &mut Vec<Effect>| {
+                    assigned.is_behind_unreadable_batch(partition, end, effects)
                 };
-                if self.slot_mut(partition).is_some_and(|slot| is_behind(slot, effects)) {
+                if self.assigned_mut(partition).is_some_and(|assigned| is_behind(assigned, effects)) {
                     self.cut_flush(effects);
                 } else if let Some(state) = self.reading(partition) {
                     state.skip_to(end);
@@ -84,25 +84,25 @@ impl Engine {
                 self.load(partition, (*progress, rules, standing), &ends, effects);
             }
             Input::Examined { partition, examination } => {
-                self.with_slot(partition, effects, |slot, effects| {
-                    slot.decide(partition, &examination, effects);
+                self.with_assigned(partition, effects, |assigned, effects| {
+                    assigned.decide(partition, &examination, effects);
                 });
             }
             Input::RowChanged(partition) => {
-                if self.slot_mut(partition).is_some_and(|slot| slot.status == Status::Loading) {
+                if self.assigned_mut(partition).is_some_and(|assigned| assigned.status == Status::Loading) {
                     effects.push(Effect::Load(vec![partition]));
                 }
             }
             Input::JudgeHaltedAgain => self.judge_halted_again(effects),
             Input::ReachedEnd(partition) => {
-                self.with_slot(partition, effects, |slot, effects| {
-                    slot.reach_end(partition, effects);
+                self.with_assigned(partition, effects, |assigned, effects| {
+                    assigned.reach_end(partition, effects);
                 });
             }
             Input::Revoked(partitions) => {
                 for &partition in partitions {
-                    if let Some(slot) = self.slot_entry(partition) {
-                        *slot = None;
+                    if let Some(assigned) = self.assigned_entry(partition) {
+                        *assigned = None;
                     }
                 }
             }
@@ -118,7 +118,7 @@ impl Engine {
                 self.cut_flush(effects);
             }
             Input::BatchUnreadable => {
-                self.slots.iter_mut().flatten().for_each(Slot::expect_unreadable_batch);
+                self.partitions.iter_mut().flatten().for_each(AssignedPartition::expect_unreadable_batch);
             }
         }
     }
@@ -140,24 +140,24 @@ impl Engine {
 
     /// Whether anything that was read has not been handed over to a flush.
     pub fn has_unstored(&self) -> bool {
-        self.slots.iter().flatten().any(|slot| {
-            slot.state.as_ref().is_some_and(|state| state.progress().next != slot.stored.next)
+        self.partitions.iter().flatten().any(|assigned| {
+            assigned.state.as_ref().is_some_and(|state| state.progress().next != assigned.stored.next)
         })
     }
 
     /// Whether a row does not say yet what its partition was judged to be.
     fn has_news(&self) -> bool {
-        self.slots
+        self.partitions
             .iter()
             .flatten()
-            .any(|slot| slot.is_news && slot.state.is_some() && slot.status.is_judged())
+            .any(|assigned| assigned.is_news && assigned.state.is_some() && assigned.status.is_judged())
     }
 
     /// Partitions being read, with the position after what was read so far.
     pub fn positions(&self) -> impl Iterator<Item = (i32, Position)> {
-        (0..).zip(&self.slots).filter_map(|(partition, slot)| {
-            let slot = slot.as_ref()?;
-            let state = slot.state.as_ref().filter(|_| slot.status == Status::Reading)?;
+        (0..).zip(&self.partitions).filter_map(|(partition, assigned)| {
+            let assigned = assigned.as_ref()?;
+            let state = assigned.state.as_ref().filter(|_| assigned.status == Status::Reading)?;
             Some((partition, state.progress().next))
         })
     }
@@ -169,18 +169,18 @@ impl Engine {
         now: EventTime,
         effects: &mut Vec<Effect>,
     ) {
-        let Some(slot) = self.slot_mut(partition) else { return };
-        if slot.status != Status::Reading {
-            let is_verifying = matches!(slot.status, Status::Verifying { .. });
-            if !is_verifying || !slot.verify(partition, record, effects) {
+        let Some(assigned) = self.assigned_mut(partition) else { return };
+        if assigned.status != Status::Reading {
+            let is_verifying = matches!(assigned.status, Status::Verifying { .. });
+            if !is_verifying || !assigned.verify(partition, record, effects) {
                 return;
             }
         }
-        if slot.is_behind_unreadable_batch(partition, Position::at(record.offset), effects) {
+        if assigned.is_behind_unreadable_batch(partition, Position::at(record.offset), effects) {
             self.cut_flush(effects);
             return;
         }
-        let Some(state) = slot.state.as_mut() else { return };
+        let Some(state) = assigned.state.as_mut() else { return };
         let growth = state.read(record, now);
         if growth.is_none() {
             return;
@@ -211,9 +211,9 @@ impl Engine {
         }
         for &partition in partitions {
             self.incarnations += INCARNATIONS_OF_AN_ASSIGNMENT;
-            let slot = Slot::loading(self.incarnations);
-            if let Some(entry) = self.slot_entry(partition) {
-                *entry = Some(slot);
+            let assigned = AssignedPartition::loading(self.incarnations);
+            if let Some(entry) = self.assigned_entry(partition) {
+                *entry = Some(assigned);
             }
         }
         effects.push(Effect::Load(partitions.to_vec()));
@@ -227,25 +227,25 @@ impl Engine {
         effects: &mut Vec<Effect>,
     ) {
         let group_id = std::mem::take(&mut self.group_id);
-        self.with_slot(partition, effects, |slot, effects| {
-            if slot.status == Status::Loading {
-                slot.load(partition, row, ends, &group_id, effects);
+        self.with_assigned(partition, effects, |assigned, effects| {
+            if assigned.status == Status::Loading {
+                assigned.load(partition, row, ends, &group_id, effects);
             }
         });
         self.group_id = group_id;
     }
 
-    /// Lets one slot act; if that halts it, the reason is stored without waiting.
-    fn with_slot(
+    /// Lets one assigned act; if that halts it, the reason is stored without waiting.
+    fn with_assigned(
         &mut self,
         partition: i32,
         effects: &mut Vec<Effect>,
-        act: impl FnOnce(&mut Slot, &mut Vec<Effect>),
+        act: impl FnOnce(&mut AssignedPartition, &mut Vec<Effect>),
     ) {
-        let Some(slot) = self.slot_mut(partition) else { return };
-        let was_halted = slot.status == Status::Halted;
-        act(slot, effects);
-        if slot.status == Status::Halted && !was_halted {
+        let Some(assigned) = self.assigned_mut(partition) else { return };
+        let was_halted = assigned.status == Status::Halted;
+        act(assigned, effects);
+        if assigned.status == Status::Halted && !was_halted {
             self.cut_flush(effects);
         }
     }
@@ -258,13 +258,13 @@ impl Engine {
             return;
         }
         let mut reload = Vec::new();
-        for (partition, slot) in (0..).zip(&mut self.slots) {
-            let Some(slot) = slot else { continue };
-            if slot.may_be_judged_again() {
-                slot.unload();
+        for (partition, assigned) in (0..).zip(&mut self.partitions) {
+            let Some(assigned) = assigned else { continue };
+            if assigned.may_be_judged_again() {
+                assigned.unload();
                 reload.push(partition);
             } else {
-                slot.stay_halted();
+                assigned.stay_halted();
             }
         }
         if !reload.is_empty() {
@@ -279,8 +279,8 @@ impl Engine {
             return;
         }
         let mut parts = Vec::new();
-        for (partition, slot) in (0..).zip(&mut self.slots) {
-            let Some(Slot {
+        for (partition, assigned) in (0..).zip(&mut self.partitions) {
+            let Some(AssignedPartition {
                 state: Some(state),
                 stored,
                 incarnation,
@@ -288,7 +288,7 @@ impl Engine {
                 awaited,
                 is_news,
                 ..
-            }) = slot
+            }) = assigned
             else {
                 continue;
             };
@@ -324,35 +324,35 @@ impl Engine {
         let mut has_halted = false;
         for (partition, incarnation, as_stored, outcome) in report.parts {
             // A part of a former assignment says nothing about this one.
-            let Some(slot) =
-                self.slot_mut(partition).filter(|slot| slot.incarnation == incarnation)
+            let Some(assigned) =
+                self.assigned_mut(partition).filter(|assigned| assigned.incarnation == incarnation)
             else {
                 continue;
             };
             let (flushed, is_stored) = (as_stored.next, outcome == PartOutcome::Committed);
             match outcome {
                 PartOutcome::Unneeded => {}
-                PartOutcome::Committed => slot.keep_committed(as_stored),
+                PartOutcome::Committed => assigned.keep_committed(as_stored),
                 PartOutcome::Fenced => {
-                    slot.fence();
+                    assigned.fence();
                     reload.push(partition);
                 }
                 PartOutcome::TooLarge => {
-                    slot.unload();
+                    assigned.unload();
                     reload.push(partition);
                 }
                 PartOutcome::Refused(reason) => {
-                    slot.refuse(as_stored);
+                    assigned.refuse(as_stored);
                     effects.push(Effect::Halt { partition, reason });
                 }
             }
-            let was_halted = slot.status == Status::Halted;
+            let was_halted = assigned.status == Status::Halted;
             if let Some((_, ends)) = report.log_ends.iter().find(|(id, _)| *id == partition) {
                 let sighting = Sighting { ends: *ends, now, reset_refused, is_paused };
-                slot.judge_log_ends(partition, &sighting, effects);
-                slot.await_end(flushed, ends, is_stored);
+                assigned.judge_log_ends(partition, &sighting, effects);
+                assigned.await_end(flushed, ends, is_stored);
             }
-            has_halted |= slot.status == Status::Halted && !was_halted;
+            has_halted |= assigned.status == Status::Halted && !was_halted;
         }
         if !reload.is_empty() {
             effects.push(Effect::Load(reload));
@@ -383,21 +383,21 @@ impl Engine {
     }
 
     fn reading(&mut self, partition: i32) -> Option<&mut PartitionState> {
-        let slot = self.slot_mut(partition)?;
-        if slot.status == Status::Reading { slot.state.as_mut() } else { None }
+        let assigned = self.assigned_mut(partition)?;
+        if assigned.status == Status::Reading { assigned.state.as_mut() } else { None }
     }
 
-    fn slot_mut(&mut self, partition: i32) -> Option<&mut Slot> {
-        self.slots.get_mut(usize::try_from(partition).ok()?)?.as_mut()
+    fn assigned_mut(&mut self, partition: i32) -> Option<&mut AssignedPartition> {
+        self.partitions.get_mut(usize::try_from(partition).ok()?)?.as_mut()
     }
 
     /// The place of a partition, made when it is new. Kafka numbers partitions from 0 without gaps.
-    fn slot_entry(&mut self, partition: i32) -> Option<&mut Option<Slot>> {
+    fn assigned_entry(&mut self, partition: i32) -> Option<&mut Option<AssignedPartition>> {
         let index = usize::try_from(partition).ok()?;
-        if self.slots.len() <= index {
-            self.slots.resize_with(index + 1, || None);
+        if self.partitions.len() <= index {
+            self.partitions.resize_with(index + 1, || None);
         }
-        self.slots.get_mut(index)
+        self.partitions.get_mut(index)
     }
 }
 

@@ -55,7 +55,7 @@ pub struct Standing {
 
 /// One assigned partition.
 #[derive(Debug)]
-pub(super) struct Slot {
+pub(super) struct AssignedPartition {
     /// Which of the assignments to this worker it is; a new one also for each new judgement.
     pub(super) incarnation: u64,
     pub(super) status: Status,
@@ -81,10 +81,10 @@ pub(super) struct Slot {
     may_be_unreadable: bool,
 }
 
-impl Slot {
+impl AssignedPartition {
     /// A partition whose stored row is not known yet.
     pub(super) fn loading(incarnation: u64) -> Self {
-        Slot {
+        AssignedPartition {
             incarnation,
             status: Status::Loading,
             state: None,

@@ -6,7 +6,7 @@
 
 use event_model::EventTime;
 
-use super::{Slot, Status};
+use super::{AssignedPartition, Status};
 use crate::engine::Effect;
 use crate::{AwaitedEnd, Doubt, LogBreak, LogEnds, Position};
 
@@ -39,7 +39,7 @@ pub(in crate::engine) struct Sighting {
     pub(in crate::engine) is_paused: bool,
 }
 
-impl Slot {
+impl AssignedPartition {
     /// Doubts a log that became shorter, breaks off where deletion has overtaken us, and reads anew
     /// where nothing comes although the log goes on.
     pub(in crate::engine) fn judge_log_ends(
