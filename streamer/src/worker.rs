@@ -27,7 +27,7 @@ use log_reader::{GroupConsumer, Rebalance, clock, group_consumer};
 use rdkafka::ClientConfig;
 use rdkafka::consumer::Consumer;
 use store::Flusher;
-use windowing::{Agenda, Bounds, Duty, Effect, Engine, Input, Position};
+use windowing::{Timers, Bounds, Due, Effect, Engine, Input, Position};
 
 use self::closing::ClosingGuard;
 use crate::loader::Loader;
@@ -73,7 +73,7 @@ pub(crate) struct Worker {
     loader: Loader,
     effects: Vec<Effect>,
     /// What has to be done besides reading, and when: in time since `started_at`.
-    agenda: Agenda,
+    timers: Timers,
     started_at: Instant,
     /// Halted, and why.
     halted: BTreeMap<i32, String>,
@@ -111,7 +111,7 @@ impl Worker {
             writer,
             loader: options.loader,
             effects: Vec::new(),
-            agenda: Agenda::new(jittered(options.flush_interval)),
+            timers: Timers::new(jittered(options.flush_interval)),
             started_at: Instant::now(),
             halted: BTreeMap::new(),
             to_read: Vec::new(),
@@ -175,24 +175,24 @@ impl Worker {
     }
 
     fn serve_timers(&mut self) {
-        let duties = self.agenda.due(self.started_at.elapsed(), jittered(self.flush_interval));
-        let flushes = duties.contains(&Duty::Flush) || self.engine.is_flushing();
+        let due = self.timers.due(self.started_at.elapsed(), jittered(self.flush_interval));
+        let flushes = due.contains(&Due::Flush) || self.engine.is_flushing();
         if !flushes && self.has_drained_its_share() {
             self.engine.apply(Input::FlushNow, &mut self.effects);
         }
-        for duty in duties {
-            self.carry_out_duty(duty);
+        for due in due {
+            self.carry_out_due(due);
         }
     }
 
-    fn carry_out_duty(&mut self, duty: Duty) {
-        match duty {
-            Duty::Flush => self.engine.apply(Input::FlushDue, &mut self.effects),
-            Duty::Load(partitions) => self.load(&partitions),
-            Duty::JudgeHaltedAgain => {
+    fn carry_out_due(&mut self, due: Due) {
+        match due {
+            Due::Flush => self.engine.apply(Input::FlushDue, &mut self.effects),
+            Due::Load(partitions) => self.load(&partitions),
+            Due::JudgeHaltedAgain => {
                 self.engine.apply(Input::JudgeHaltedAgain, &mut self.effects);
             }
-            Duty::Examine(partition, origin) => self.examine(partition, origin),
+            Due::Examine(partition, origin) => self.examine(partition, origin),
         }
     }
 
@@ -211,7 +211,7 @@ impl Worker {
                 self.joining.joined();
                 tracing::info!(?partitions, "assigned");
                 self.engine.apply(Input::Assigned(&partitions), &mut self.effects);
-                self.agenda.load_at_once(self.started_at.elapsed());
+                self.timers.load_at_once(self.started_at.elapsed());
                 fail_point("assign_begun");
                 // Loads the positions, so that they can be passed inside the assignment.
                 self.carry_out_effects()?;
@@ -232,7 +232,7 @@ impl Worker {
                 }
                 fail_point("revoke_flushed");
                 self.engine.apply(Input::Revoked(&partitions), &mut self.effects);
-                self.agenda.revoked(&partitions);
+                self.timers.revoked(&partitions);
                 self.halted.retain(|partition, _| !partitions.contains(partition));
                 self.assignment.give_up(&partitions).context("giving partitions up")?;
                 fail_point("revoke_done");
@@ -253,8 +253,8 @@ impl Worker {
     fn carry_out(&mut self, effect: Effect) -> anyhow::Result<()> {
         match effect {
             Effect::Load(partitions) => {
-                if let Some(duty) = self.agenda.load(partitions, self.started_at.elapsed()) {
-                    self.carry_out_duty(duty);
+                if let Some(due) = self.timers.load(partitions, self.started_at.elapsed()) {
+                    self.carry_out_due(due);
                 }
             }
             Effect::Read { partition, from } => {
@@ -270,7 +270,7 @@ impl Worker {
                     self.to_read.push((partition, from));
                 }
             }
-            Effect::Examine { partition, origin } => self.agenda.examine(partition, origin),
+            Effect::Examine { partition, origin } => self.timers.examine(partition, origin),
             Effect::AcceptGap { partition, stored, plan } => {
                 self.accept_gap(partition, &stored, &plan);
             }

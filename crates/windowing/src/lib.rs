@@ -6,12 +6,12 @@
 //! the code that runs is the code that is simulated.
 //!
 //! Reading order: [`Window`] → [`Groups`] → [`Subscribers`] → [`Progress`] → `partition` →
-//! [`FlushProtocol`] → [`Engine`] → [`Agenda`].
+//! [`FlushProtocol`] → [`Engine`] → [`Timers`].
 //!
 //! Keeps I-1 (accounting), I-3 (determinism), I-4 (monotonicity), I-5 (exact sums), I-6 (bounds)
 //! and I-7 (nothing silent); I-2 (atomicity) is kept by whoever carries out a flush.
 
-mod agenda;
+mod timers;
 mod bounds;
 mod business_day;
 mod continuity;
@@ -27,7 +27,7 @@ mod subscribers;
 mod testing;
 mod window;
 
-pub use agenda::{Agenda, Duty};
+pub use timers::{Timers, Due};
 pub use bounds::{Bounds, Limit, Size};
 pub use business_day::BusinessDay;
 pub use continuity::{Doubt, Examination, GapPermission, GapPlan, LogBreak, Sighted, StartFrom};

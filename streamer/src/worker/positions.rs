@@ -11,7 +11,7 @@ impl Worker {
         match self.loader.load(partitions) {
             Ok(loaded) => {
                 for (row, ends) in loaded {
-                    self.agenda.loaded(row.partition);
+                    self.timers.loaded(row.partition);
                     let input = Input::Loaded {
                         partition: row.partition,
                         progress: Box::new(row.progress),
@@ -24,7 +24,7 @@ impl Worker {
             }
             Err(error) => tracing::warn!(?partitions, "positions not loaded: {error:#}"),
         }
-        self.agenda.load_ended(self.started_at.elapsed());
+        self.timers.load_ended(self.started_at.elapsed());
     }
 
     /// Looks into a log that is in doubt; on failure, again after the others.
@@ -36,7 +36,7 @@ impl Worker {
             }
             Err(error) => {
                 tracing::warn!(partition, "its log is in doubt, and can't be read: {error:#}");
-                self.agenda.examine_later(partition, origin, self.started_at.elapsed());
+                self.timers.examine_later(partition, origin, self.started_at.elapsed());
             }
         }
     }
@@ -54,7 +54,7 @@ impl Worker {
             Ok(false) => tracing::info!(partition, "the permission was carried out by another"),
             Err(error) => tracing::warn!(partition, "permission not carried out: {error:#}"),
         }
-        self.agenda.load_soon(self.started_at.elapsed());
+        self.timers.load_soon(self.started_at.elapsed());
         self.engine.apply(Input::RowChanged(partition), &mut self.effects);
     }
 }

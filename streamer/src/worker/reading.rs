@@ -85,7 +85,7 @@ impl Worker {
         if self.engine.is_flushing() {
             return POLL_WAIT_SHORT;
         }
-        self.agenda.until_flush(self.started_at.elapsed()).min(POLL_WAIT)
+        self.timers.until_flush(self.started_at.elapsed()).min(POLL_WAIT)
     }
 }
 

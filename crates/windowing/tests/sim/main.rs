@@ -1,4 +1,4 @@
-//! The very code that runs, [`windowing::Engine`], [`windowing::Agenda`] and
+//! The very code that runs, [`windowing::Engine`], [`windowing::Timers`] and
 //! [`windowing::FlushProtocol`], in a simulated world: several workers and zombies between a log that
 //! breaks and a database that loses answers.
 //!

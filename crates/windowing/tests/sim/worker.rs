@@ -1,4 +1,4 @@
-//! One worker's process: the real [`Engine`] and [`Agenda`], and what carries out what they ask for
+//! One worker's process: the real [`Engine`] and [`Timers`], and what carries out what they ask for
 //! as the streamer's loop does: readers, loads, examinations, and a writer with one flush.
 //!
 //! It believes to own what it was told. Whether that is still true, only the database knows.
@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use event_model::EventTime;
-use windowing::{Agenda, Bounds, Duty, Effect, Engine, FlushReport, Input, PartOutcome, Position};
+use windowing::{Timers, Bounds, Due, Effect, Engine, FlushReport, Input, PartOutcome, Position};
 
 use super::database::{LoadedRow, Tape};
 use super::faults::Kind;
@@ -47,7 +47,7 @@ pub(crate) struct Worker {
     pub(crate) group: &'static str,
     options: Options,
     engine: Engine,
-    agenda: Agenda,
+    timers: Timers,
     started_at: EventTime,
     turns: u32,
     effects: Vec<Effect>,
@@ -94,7 +94,7 @@ impl Worker {
             group,
             options,
             engine: Engine::new(options.bounds).in_group(group.to_owned()),
-            agenda: Agenda::new(options.flush_interval),
+            timers: Timers::new(options.flush_interval),
             started_at: now,
             turns: 0,
             effects: Vec::new(),
@@ -224,21 +224,21 @@ impl Worker {
         self.skip_to_ends(shared);
         self.turns += 1;
         let share = if self.options.is_jittered { 100 - self.turns * 7 % 20 } else { 100 };
-        let duties =
-            self.agenda.due(self.elapsed(shared), self.options.flush_interval * share / 100);
-        for duty in duties {
-            self.carry_out_duty(duty, shared);
+        let due =
+            self.timers.due(self.elapsed(shared), self.options.flush_interval * share / 100);
+        for due in due {
+            self.carry_out_due(due, shared);
         }
     }
 
-    fn carry_out_duty(&mut self, duty: Duty, shared: &mut Shared) {
-        match duty {
-            Duty::Flush => self.apply(Input::FlushDue, shared),
-            Duty::Load(partitions) => self.load(&partitions, shared),
-            Duty::JudgeHaltedAgain => self.apply(Input::JudgeHaltedAgain, shared),
-            Duty::Examine(partition, origin) => match shared.examine(partition, origin) {
+    fn carry_out_due(&mut self, due: Due, shared: &mut Shared) {
+        match due {
+            Due::Flush => self.apply(Input::FlushDue, shared),
+            Due::Load(partitions) => self.load(&partitions, shared),
+            Due::JudgeHaltedAgain => self.apply(Input::JudgeHaltedAgain, shared),
+            Due::Examine(partition, origin) => match shared.examine(partition, origin) {
                 Some(examination) => self.apply(Input::Examined { partition, examination }, shared),
-                None => self.agenda.examine_later(partition, origin, self.elapsed(shared)),
+                None => self.timers.examine_later(partition, origin, self.elapsed(shared)),
             },
         }
     }
@@ -303,7 +303,7 @@ impl Worker {
         match rebalance {
             Rebalance::Assigned(partitions) => {
                 self.apply(Input::Assigned(&partitions), shared);
-                self.agenda.load_at_once(self.elapsed(shared));
+                self.timers.load_at_once(self.elapsed(shared));
                 self.carry_out_effects(shared);
                 match &mut self.blocked {
                     Some(Blocked::Load(_, to_take_over)) => to_take_over.extend(partitions),
@@ -332,7 +332,7 @@ impl Worker {
 
     fn give_up(&mut self, partitions: &[i32], shared: &mut Shared) {
         self.apply(Input::Revoked(partitions), shared);
-        self.agenda.revoked(partitions);
+        self.timers.revoked(partitions);
         for partition in partitions {
             self.at_end.remove(partition);
             self.readers.remove(partition);

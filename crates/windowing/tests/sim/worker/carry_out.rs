@@ -16,12 +16,12 @@ impl Worker {
     pub(super) fn carry_out(&mut self, effect: Effect, shared: &mut Shared) {
         match effect {
             Effect::Load(partitions) => {
-                if let Some(duty) = self.agenda.load(partitions, self.elapsed(shared)) {
-                    self.carry_out_duty(duty, shared);
+                if let Some(due) = self.timers.load(partitions, self.elapsed(shared)) {
+                    self.carry_out_due(due, shared);
                 }
             }
             Effect::Read { partition, from } => self.read(partition, from, shared),
-            Effect::Examine { partition, origin } => self.agenda.examine(partition, origin),
+            Effect::Examine { partition, origin } => self.timers.examine(partition, origin),
             Effect::AcceptGap { partition, stored, plan } => {
                 self.accept_gap(partition, &stored, &plan, shared);
             }
@@ -95,7 +95,7 @@ impl Worker {
                 }
             }
         }
-        self.agenda.load_soon(self.elapsed(shared));
+        self.timers.load_soon(self.elapsed(shared));
         self.apply(Input::RowChanged(partition), shared);
     }
 
@@ -140,7 +140,7 @@ impl Worker {
     pub(super) fn finish_load(&mut self, rows: Vec<LoadedRow>, shared: &mut Shared) {
         for LoadedRow { partition, progress, rules, standing } in rows {
             let Some(ends) = shared.ask_log_ends(partition) else { continue };
-            self.agenda.loaded(partition);
+            self.timers.loaded(partition);
             self.tapes.insert(partition, (progress.next.offset(), Tape::new()));
             for kind in [Kind::Killed, Kind::KilledInTransaction, Kind::DatabaseRewound] {
                 shared.observe_once(kind, partition);
@@ -153,6 +153,6 @@ impl Worker {
             }
             self.apply(Input::Loaded { partition, progress, rules, standing, ends }, shared);
         }
-        self.agenda.load_ended(self.elapsed(shared));
+        self.timers.load_ended(self.elapsed(shared));
     }
 }

@@ -1,6 +1,6 @@
 //! What a worker has to do besides reading, and when.
 //!
-//! In: what the engine asked for, and the time since the worker's start. Out: the [`Duty`]s that
+//! In: what the engine asked for, and the time since the worker's start. Out: the [`Due`]s that
 //! are due. Whoever carries them out says how it went.
 //!
 //! Keeps I-6: the pauses between attempts are bounded; and nothing that waits is forgotten.
@@ -19,22 +19,22 @@ const JUDGE_AGAIN_EVERY: Duration = Duration::from_secs(2);
 
 /// Something that is due.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Duty {
+pub enum Due {
     /// Apply [`crate::Input::FlushDue`].
     Flush,
-    /// Try to load these partitions: [`Agenda::loaded`] for each that was, then
-    /// [`Agenda::load_ended`].
+    /// Try to load these partitions: [`Timers::loaded`] for each that was, then
+    /// [`Timers::load_ended`].
     Load(Vec<i32>),
     /// Apply [`crate::Input::JudgeHaltedAgain`].
     JudgeHaltedAgain,
     /// Examine this partition's log, of which this was the first record read; if that fails,
-    /// [`Agenda::examine_later`].
+    /// [`Timers::examine_later`].
     Examine(i32, Option<Fingerprint>),
 }
 
 /// What waits to be done. Times are since the worker's start.
 #[derive(Clone, Debug)]
-pub struct Agenda {
+pub struct Timers {
     flush_at: Duration,
     judge_again_at: Duration,
     /// Waiting for their stored row.
@@ -46,10 +46,10 @@ pub struct Agenda {
     examine_at: Duration,
 }
 
-impl Agenda {
+impl Timers {
     /// Nothing waits but the timers.
     pub fn new(first_flush_at: Duration) -> Self {
-        Agenda {
+        Timers {
             flush_at: first_flush_at,
             judge_again_at: JUDGE_AGAIN_EVERY,
             to_load: BTreeSet::new(),
@@ -62,23 +62,23 @@ impl Agenda {
 
     /// Everything that is due, in order; the next flush is due `flush_interval` after this one. At
     /// most one examination: it may block for seconds, and the other partitions go on in between.
-    pub fn due(&mut self, now: Duration, flush_interval: Duration) -> Vec<Duty> {
-        let mut duties = Vec::new();
+    pub fn due(&mut self, now: Duration, flush_interval: Duration) -> Vec<Due> {
+        let mut due = Vec::new();
         if now >= self.flush_at {
             self.flush_at = now + flush_interval;
-            duties.push(Duty::Flush);
+            due.push(Due::Flush);
         }
-        duties.extend(self.due_load(now));
+        due.extend(self.due_load(now));
         if now >= self.judge_again_at {
             self.judge_again_at = now + JUDGE_AGAIN_EVERY;
-            duties.push(Duty::JudgeHaltedAgain);
+            due.push(Due::JudgeHaltedAgain);
         }
         if now >= self.examine_at
             && let Some((partition, origin)) = self.to_examine.pop_front()
         {
-            duties.push(Duty::Examine(partition, origin));
+            due.push(Due::Examine(partition, origin));
         }
-        duties
+        due
     }
 
     /// How long until the next flush is due.
@@ -86,8 +86,8 @@ impl Agenda {
         self.flush_at.saturating_sub(now)
     }
 
-    /// The engine wants these rows. The duty to load, unless an earlier failure puts it off.
-    pub fn load(&mut self, partitions: Vec<i32>, now: Duration) -> Option<Duty> {
+    /// The engine wants these rows. The due to load, unless an earlier failure puts it off.
+    pub fn load(&mut self, partitions: Vec<i32>, now: Duration) -> Option<Due> {
         self.to_load.extend(partitions);
         self.due_load(now)
     }
@@ -134,9 +134,9 @@ impl Agenda {
         self.to_examine.retain(|(waiting, _)| !partitions.contains(waiting));
     }
 
-    fn due_load(&self, now: Duration) -> Option<Duty> {
+    fn due_load(&self, now: Duration) -> Option<Due> {
         let is_due = now >= self.load_at && !self.to_load.is_empty();
-        is_due.then(|| Duty::Load(self.to_load.iter().copied().collect()))
+        is_due.then(|| Due::Load(self.to_load.iter().copied().collect()))
     }
 }
 
@@ -152,61 +152,61 @@ mod tests {
 
     #[test]
     fn the_time_until_the_next_flush_ends_at_nothing() {
-        let mut agenda = Agenda::new(ms(2_000));
-        assert_eq!(agenda.until_flush(ms(1_500)), ms(500));
-        assert_eq!(agenda.until_flush(ms(2_500)), ms(0));
-        agenda.due(ms(2_500), ms(2_000));
-        assert_eq!(agenda.until_flush(ms(2_500)), ms(2_000));
+        let mut timers = Timers::new(ms(2_000));
+        assert_eq!(timers.until_flush(ms(1_500)), ms(500));
+        assert_eq!(timers.until_flush(ms(2_500)), ms(0));
+        timers.due(ms(2_500), ms(2_000));
+        assert_eq!(timers.until_flush(ms(2_500)), ms(2_000));
     }
 
     #[test]
     fn timers_that_fall_together_all_are_due() {
-        let mut agenda = Agenda::new(ms(2_000));
-        assert_eq!(agenda.due(ms(1_999), ms(2_000)), []);
+        let mut timers = Timers::new(ms(2_000));
+        assert_eq!(timers.due(ms(1_999), ms(2_000)), []);
         for now in [2_000, 4_000, 6_000] {
-            assert_eq!(agenda.due(ms(now), ms(2_000)), [Duty::Flush, Duty::JudgeHaltedAgain]);
+            assert_eq!(timers.due(ms(now), ms(2_000)), [Due::Flush, Due::JudgeHaltedAgain]);
         }
     }
 
     #[test]
     fn a_load_that_fails_is_tried_again_after_longer_and_longer_up_to_a_cap() {
-        let mut agenda = Agenda::new(NEVER);
+        let mut timers = Timers::new(NEVER);
         let mut now = ms(0);
-        assert_eq!(agenda.load(vec![3, 1], now), Some(Duty::Load(vec![1, 3])));
-        agenda.loaded(1);
+        assert_eq!(timers.load(vec![3, 1], now), Some(Due::Load(vec![1, 3])));
+        timers.loaded(1);
         for wait in [200, 400, 800, 1_600, 3_200, 5_000, 5_000] {
-            agenda.load_ended(now);
-            assert_eq!(agenda.load(vec![], now + ms(wait - 1)), None);
+            timers.load_ended(now);
+            assert_eq!(timers.load(vec![], now + ms(wait - 1)), None);
             now += ms(wait);
-            assert_eq!(agenda.load(vec![], now), Some(Duty::Load(vec![3])));
+            assert_eq!(timers.load(vec![], now), Some(Due::Load(vec![3])));
         }
-        agenda.loaded(3);
-        agenda.load_ended(now);
-        assert_eq!(agenda.load(vec![], now), None);
-        agenda.load(vec![3], now);
-        agenda.load_ended(now);
-        assert_eq!(agenda.load(vec![], now + ms(200)), Some(Duty::Load(vec![3])));
+        timers.loaded(3);
+        timers.load_ended(now);
+        assert_eq!(timers.load(vec![], now), None);
+        timers.load(vec![3], now);
+        timers.load_ended(now);
+        assert_eq!(timers.load(vec![], now + ms(200)), Some(Due::Load(vec![3])));
     }
 
     #[test]
     fn one_log_is_examined_at_a_time_and_one_that_fails_waits_for_the_others() {
-        let mut agenda = Agenda::new(NEVER);
-        agenda.examine(1, None);
-        agenda.examine(2, None);
-        assert_eq!(agenda.due(ms(0), NEVER), [Duty::Examine(1, None)]);
-        agenda.examine_later(1, None, ms(0));
-        assert_eq!(agenda.due(ms(1_999), NEVER), []);
-        let duties = agenda.due(ms(2_000), NEVER);
-        assert_eq!(duties, [Duty::JudgeHaltedAgain, Duty::Examine(2, None)]);
-        assert_eq!(agenda.due(ms(2_001), NEVER), [Duty::Examine(1, None)]);
+        let mut timers = Timers::new(NEVER);
+        timers.examine(1, None);
+        timers.examine(2, None);
+        assert_eq!(timers.due(ms(0), NEVER), [Due::Examine(1, None)]);
+        timers.examine_later(1, None, ms(0));
+        assert_eq!(timers.due(ms(1_999), NEVER), []);
+        let due = timers.due(ms(2_000), NEVER);
+        assert_eq!(due, [Due::JudgeHaltedAgain, Due::Examine(2, None)]);
+        assert_eq!(timers.due(ms(2_001), NEVER), [Due::Examine(1, None)]);
     }
 
     #[test]
     fn what_was_revoked_is_neither_loaded_nor_examined() {
-        let mut agenda = Agenda::new(NEVER);
-        agenda.load(vec![1, 2], ms(0));
-        agenda.examine(1, None);
-        agenda.revoked(&[1]);
-        assert_eq!(agenda.due(ms(0), NEVER), [Duty::Load(vec![2])]);
+        let mut timers = Timers::new(NEVER);
+        timers.load(vec![1, 2], ms(0));
+        timers.examine(1, None);
+        timers.revoked(&[1]);
+        assert_eq!(timers.due(ms(0), NEVER), [Due::Load(vec![2])]);
     }
 }
