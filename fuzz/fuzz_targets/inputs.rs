@@ -14,7 +14,7 @@ use libfuzzer_sys::fuzz_target;
 use windowing::{
     Bounds, Counters, Effect, Engine, Examination, FlushBatch, FlushProtocol, FlushReport,
     GapPermission, Input, Limit, LogEnds, PartOutcome, Position, Progress, Record, RecordTime,
-    Rules, Sighted, Size, Standing, StartFrom, Fingerprint,
+    Rules, Sighted, Size, Ownership, StartFrom, Fingerprint,
 };
 
 const BOUNDS: Bounds = Bounds::NONE
@@ -78,7 +78,7 @@ fn apply(
             partition,
             progress: Box::new(draw_progress(dice)),
             rules: RULES,
-            standing: draw_standing(dice),
+            standing: draw_ownership(dice),
             ends: draw_ends(dice),
         },
         7 => Input::Examined {
@@ -157,9 +157,9 @@ fn draw_progress(dice: &mut Dice) -> Progress {
     progress
 }
 
-fn draw_standing(dice: &mut Dice) -> Standing {
+fn draw_ownership(dice: &mut Dice) -> Ownership {
     let start_from = dice.pick(&[None, Some(StartFrom::Earliest), Some(StartFrom::Latest)]);
-    Standing {
+    Ownership {
         permission: dice.one_in(2).then_some(GapPermission { id: 1, start_from }),
         group_id: dice.one_in(2).then(|| "rivals".to_owned()),
         is_retired: dice.one_in(8),

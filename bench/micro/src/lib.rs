@@ -2,7 +2,7 @@
 
 use event_model::{Direction, Event, EventTime, EventType};
 use windowing::{
-    Bounds, Effect, Engine, Input, LogEnds, Position, Progress, Record, RecordTime, Rules, Standing,
+    Bounds, Effect, Engine, Input, LogEnds, Position, Progress, Record, RecordTime, Rules, Ownership,
 };
 
 /// How many different events there are.
@@ -67,7 +67,7 @@ impl Default for Counter {
             partition: 0,
             progress: Box::new(Progress::starting_at(start)),
             rules: RULES,
-            standing: Standing::default(),
+            standing: Ownership::default(),
             ends: LogEnds { low: start, stable: start, high: start, asked_at: WRITTEN_AT },
         };
         let mut counter =

@@ -26,7 +26,7 @@ use crate::{
 };
 
 pub use self::messages::{Effect, Input};
-pub use self::assigned::{STALL_AFTER_MICROS, Standing};
+pub use self::assigned::{STALL_AFTER_MICROS, Ownership};
 
 /// A assigned counts its reloads from here on, so that no two share an incarnation.
 const INCARNATIONS_OF_AN_ASSIGNMENT: u64 = 1 << 32;
@@ -222,7 +222,7 @@ impl Engine {
     fn load(
         &mut self,
         partition: i32,
-        row: (Progress, Rules, Standing),
+        row: (Progress, Rules, Ownership),
         ends: &LogEnds,
         effects: &mut Vec<Effect>,
     ) {

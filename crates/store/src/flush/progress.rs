@@ -5,7 +5,7 @@ use event_model::EventTime;
 use sqlx::postgres::{PgConnection, PgRow};
 use sqlx::{Connection, Row};
 use windowing::{
-    Counters, GapPermission, Position, Progress, Rules, Standing, StartFrom, TimeSkew, Fingerprint,
+    Counters, GapPermission, Position, Progress, Rules, Ownership, StartFrom, TimeSkew, Fingerprint,
 };
 
 use crate::StoreError;
@@ -30,7 +30,7 @@ pub struct StoredPartition {
     /// The rules.
     pub rules: Rules,
     /// Its group, whether it is retired, and an operator's permission.
-    pub standing: Standing,
+    pub standing: Ownership,
 }
 
 /// Reads the current generation's rows of these partitions together with the settings, in one
@@ -220,7 +220,7 @@ fn stored_partition(row: &PgRow) -> Result<StoredPartition, sqlx::Error> {
             Some(GapPermission { id, start_from: start_from.as_deref().and_then(parse_start_from) })
         }
     };
-    let standing = Standing {
+    let standing = Ownership {
         permission,
         group_id: row.try_get("group_id")?,
         is_retired: row.try_get("is_retired")?,

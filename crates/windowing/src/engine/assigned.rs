@@ -44,7 +44,7 @@ impl Status {
 
 /// What else is stored about a partition, besides its row.
 #[derive(Clone, Debug, Default)]
-pub struct Standing {
+pub struct Ownership {
     /// An operator's permission to go on behind a loss at this position.
     pub permission: Option<GapPermission>,
     /// The group that stored the row.
@@ -67,7 +67,7 @@ pub(super) struct AssignedPartition {
     /// What the broker said of the log's ends when it was asked for the first time since the position
     /// reached what it had said before: the end that the position has yet to reach.
     pub(super) awaited: Option<AwaitedEnd>,
-    standing: Standing,
+    standing: Ownership,
     /// The position that the row had when it was read.
     loaded_at: Position,
     /// Whether the row has yet to say what it was judged to be, and by whom: readable or halted.
@@ -91,7 +91,7 @@ impl AssignedPartition {
             stored: Progress::starting_at(Position::at(0)),
             stall: Stall::default(),
             awaited: None,
-            standing: Standing::default(),
+            standing: Ownership::default(),
             loaded_at: Position::at(0),
             is_news: true,
             fences: 0,
@@ -142,7 +142,7 @@ impl AssignedPartition {
     pub(super) fn load(
         &mut self,
         partition: i32,
-        (progress, rules, standing): (Progress, Rules, Standing),
+        (progress, rules, standing): (Progress, Rules, Ownership),
         ends: &LogEnds,
         our_group: &str,
         effects: &mut Vec<Effect>,

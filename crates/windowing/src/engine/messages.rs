@@ -2,7 +2,7 @@
 
 use event_model::EventTime;
 
-use super::Standing;
+use super::Ownership;
 use crate::{
     Examination, FlushBatch, FlushReport, GapPlan, LogEnds, Position, Progress, Record, Rules,
     Fingerprint,
@@ -38,7 +38,7 @@ pub enum Input<'a> {
         /// The rules, read together with it.
         rules: Rules,
         /// What else is stored about it.
-        standing: Standing,
+        standing: Ownership,
         /// The ends of its log.
         ends: LogEnds,
     },

@@ -97,7 +97,7 @@ impl Bench {
             partition,
             progress: Box::new(progress),
             rules: RULES,
-            standing: Standing::default(),
+            standing: Ownership::default(),
             ends,
         })
     }

@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 
 use windowing::{
     FlushPart, GapPermission, GapPlan, LockedRow, LogBreak, MergedRows, Position, Progress, Rules,
-    Standing, StartFrom,
+    Ownership, StartFrom,
 };
 
 use super::logs::{Log, SKEW_MICROS};
@@ -74,7 +74,7 @@ pub(crate) struct LoadedRow {
     pub(crate) partition: i32,
     pub(crate) progress: Box<Progress>,
     pub(crate) rules: Rules,
-    pub(crate) standing: Standing,
+    pub(crate) standing: Ownership,
 }
 
 impl Database {
@@ -106,7 +106,7 @@ impl Database {
         let life = (partition, progress.generation);
         let is_for = |p: &&Permission| p.life == life && p.position == progress.next;
         let permission = self.stored.permissions.get(&partition).filter(is_for);
-        let standing = Standing {
+        let standing = Ownership {
             permission: permission.map(|permission| permission.permission),
             group_id: self.stored.rows[&life].group.map(str::to_owned),
             is_retired: false,

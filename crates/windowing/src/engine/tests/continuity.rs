@@ -21,7 +21,7 @@ fn read_to_five() -> Progress {
 
 impl Bench {
     /// A worker whose only partition has this row and log.
-    fn loaded(ends: LogEnds, standing: Standing) -> (Self, Vec<String>) {
+    fn loaded(ends: LogEnds, standing: Ownership) -> (Self, Vec<String>) {
         let mut bench = Bench::new(WIDE);
         bench.apply(Input::Assigned(&[0]));
         let progress = Box::new(read_to_five());
@@ -36,13 +36,13 @@ impl Bench {
     }
 }
 
-fn permitted(start_from: Option<StartFrom>) -> Standing {
-    Standing { permission: Some(GapPermission { id: 1, start_from }), ..Standing::default() }
+fn permitted(start_from: Option<StartFrom>) -> Ownership {
+    Ownership { permission: Some(GapPermission { id: 1, start_from }), ..Ownership::default() }
 }
 
 #[test]
 fn reading_begins_at_the_fingerprint_which_is_met_and_not_counted_again() {
-    let (mut bench, effects) = Bench::loaded(ends(0, 9), Standing::default());
+    let (mut bench, effects) = Bench::loaded(ends(0, 9), Ownership::default());
     assert_eq!(effects, ["read 0 from 4"]);
     assert_eq!(bench.read(0, 4), NOTHING);
     assert!(!bench.engine.has_unstored(), "the fingerprint was counted before");
@@ -52,7 +52,7 @@ fn reading_begins_at_the_fingerprint_which_is_met_and_not_counted_again() {
 
 #[test]
 fn a_fingerprint_that_retention_has_removed_is_not_awaited() {
-    let (mut bench, effects) = Bench::loaded(ends(5, 9), Standing::default());
+    let (mut bench, effects) = Bench::loaded(ends(5, 9), Ownership::default());
     assert_eq!(effects, ["read 0 from 5"]);
     bench.read(0, 5);
     assert!(bench.engine.has_unstored());
@@ -60,7 +60,7 @@ fn a_fingerprint_that_retention_has_removed_is_not_awaited() {
 
 #[test]
 fn nothing_is_stored_of_a_log_that_is_not_verified_yet() {
-    let (mut bench, _) = Bench::loaded(ends(0, 5), Standing::default());
+    let (mut bench, _) = Bench::loaded(ends(0, 5), Ownership::default());
     assert_eq!(bench.apply(Input::FlushDue), ["flush 0:5→5"], "only to look at the log's ends");
     let batch = bench.flush.take().expect("a flush is under way");
     let protocol = FlushProtocol::new(batch, vec![(0, ends(0, 5))]);
@@ -71,26 +71,26 @@ fn nothing_is_stored_of_a_log_that_is_not_verified_yet() {
 #[test]
 fn anything_but_the_fingerprint_is_examined() {
     // Another record in its place.
-    let (mut bench, _) = Bench::loaded(ends(0, 9), Standing::default());
+    let (mut bench, _) = Bench::loaded(ends(0, 9), Ownership::default());
     let other = event("sms", "Astana", at(4, 0));
     assert_eq!(bench.read_payload(0, 4, &other), ["examine 0, origin Some(0)"]);
     assert_eq!(bench.read(0, 5), NOTHING);
     // The next record in its place, or none at all.
-    let (mut bench, _) = Bench::loaded(ends(0, 9), Standing::default());
+    let (mut bench, _) = Bench::loaded(ends(0, 9), Ownership::default());
     assert_eq!(bench.read(0, 5), ["examine 0, origin Some(0)"]);
-    let (mut bench, _) = Bench::loaded(ends(0, 9), Standing::default());
+    let (mut bench, _) = Bench::loaded(ends(0, 9), Ownership::default());
     assert_eq!(bench.apply(Input::ReachedEnd(0)), ["examine 0, origin Some(0)"]);
     // A log that ends before the position.
-    let (_, effects) = Bench::loaded(ends(0, 3), Standing::default());
+    let (_, effects) = Bench::loaded(ends(0, 3), Ownership::default());
     assert_eq!(effects, ["examine 0, origin Some(0)"]);
     // The same record with another record time.
-    let (mut bench, _) = Bench::loaded(ends(0, 9), Standing::default());
+    let (mut bench, _) = Bench::loaded(ends(0, 9), Ownership::default());
     assert_eq!(bench.read_payload(0, 4, &call(at(4, 0))), ["examine 0, origin Some(0)"]);
 }
 
 #[test]
 fn the_end_of_the_log_means_nothing_to_a_partition_that_is_read() {
-    let (mut bench, _) = Bench::loaded(ends(0, 9), Standing::default());
+    let (mut bench, _) = Bench::loaded(ends(0, 9), Ownership::default());
     bench.read(0, 4);
     assert_eq!(bench.apply(Input::ReachedEnd(0)), NOTHING);
 }
@@ -103,7 +103,7 @@ fn what_was_found_out_decides_whether_the_partition_halts() {
         (Sighted::Removed, "the log was truncated or recreated, nothing is left to tell which"),
     ];
     for (origin, reason) in table {
-        let (mut bench, _) = Bench::loaded(ends(0, 3), Standing::default());
+        let (mut bench, _) = Bench::loaded(ends(0, 3), Ownership::default());
         let effects = bench.examined(origin, false, ends(0, 3));
         assert!(effects[0].starts_with(&format!("halt 0: {reason}")), "{effects:?}");
         assert_eq!(effects[1], "flush 0:5→5", "the reason is stored at once");
@@ -112,7 +112,7 @@ fn what_was_found_out_decides_whether_the_partition_halts() {
 
 #[test]
 fn a_fingerprint_that_compaction_has_removed_is_not_missed_but_an_intruder_is() {
-    let (mut bench, _) = Bench::loaded(ends(0, 9), Standing::default());
+    let (mut bench, _) = Bench::loaded(ends(0, 9), Ownership::default());
     bench.read(0, 5);
     assert_eq!(bench.examined(Sighted::Absent, true, ends(0, 9)), ["read 0 from 5"]);
     bench.read(0, 5);
@@ -198,7 +198,7 @@ fn a_stored_reason_stays_until_the_partition_can_be_read() {
 
 #[test]
 fn a_break_is_judged_again_from_time_to_time_and_another_reason_is_not() {
-    let (mut bench, _) = Bench::loaded(ends(7, 9), Standing::default());
+    let (mut bench, _) = Bench::loaded(ends(7, 9), Ownership::default());
     assert_eq!(bench.apply(Input::JudgeHaltedAgain), NOTHING, "its reason is being stored");
     assert_eq!(bench.commit(), ["load [0]"], "but it is not forgotten");
     let halted = bench.load_row(0, read_to_five(), ends(7, 9));
@@ -207,7 +207,7 @@ fn a_break_is_judged_again_from_time_to_time_and_another_reason_is_not() {
     assert_eq!(bench.apply(Input::JudgeHaltedAgain), ["load [0]"]);
     assert_eq!(bench.load_row(0, read_to_five(), ends(0, 9)), ["read 0 from 4"]);
 
-    let retired = Standing { is_retired: true, ..Standing::default() };
+    let retired = Ownership { is_retired: true, ..Ownership::default() };
     let (mut bench, effects) = Bench::loaded(ends(0, 9), retired);
     assert_eq!(effects[0], "halt 0: the partition was retired by an operator");
     bench.commit();
@@ -216,7 +216,7 @@ fn a_break_is_judged_again_from_time_to_time_and_another_reason_is_not() {
 
 #[test]
 fn the_third_fence_in_a_row_by_another_group_halts_the_partition() {
-    let standing = || Standing { group_id: Some("others".to_owned()), ..Standing::default() };
+    let standing = || Ownership { group_id: Some("others".to_owned()), ..Ownership::default() };
     let load = |bench: &mut Bench| {
         let (progress, ends) = (Box::new(stored_at(0)), ends(0, 9));
         let standing = standing();
