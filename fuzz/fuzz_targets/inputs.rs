@@ -14,7 +14,7 @@ use libfuzzer_sys::fuzz_target;
 use windowing::{
     Bounds, Counters, Effect, Engine, Examination, FlushBatch, FlushProtocol, FlushReport,
     GapPermission, Input, Limit, LogEnds, PartOutcome, Position, Progress, Record, RecordTime,
-    Rules, Sighted, Size, Ownership, StartFrom, Fingerprint,
+    Rules, FoundAt, Size, Ownership, StartFrom, Fingerprint,
 };
 
 const BOUNDS: Bounds = Bounds::NONE
@@ -85,10 +85,10 @@ fn apply(
             partition,
             examination: Examination {
                 origin: dice.pick(&[
-                    Sighted::Same,
-                    Sighted::Different,
-                    Sighted::Absent,
-                    Sighted::Removed,
+                    FoundAt::Same,
+                    FoundAt::Different,
+                    FoundAt::Absent,
+                    FoundAt::Removed,
                 ]),
                 is_compacted: dice.one_in(4),
                 ends: draw_ends(dice),

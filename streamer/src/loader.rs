@@ -100,7 +100,7 @@ impl Loader {
         let topic = &self.identity.topic;
         let ends = self.queries.log_ends(topic, partition)?;
         Ok(Examination {
-            origin: log_reader::sight(&self.kafka, topic, partition, origin, &ends)?,
+            origin: log_reader::look_at(&self.kafka, topic, partition, origin, &ends)?,
             is_compacted: self.executor.block_on(log_reader::is_compacted(&self.kafka, topic))?,
             ends,
         })

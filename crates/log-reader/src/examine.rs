@@ -10,28 +10,28 @@ use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::KafkaError;
 use rdkafka::message::BorrowedMessage;
 use rdkafka::{ClientConfig, Message, Offset, Timestamp, TopicPartitionList};
-use windowing::{LogEnds, Record, RecordTime, Sighted, Fingerprint, fingerprint_of};
+use windowing::{LogEnds, Record, RecordTime, FoundAt, Fingerprint, fingerprint_of};
 
 /// Reading one record may take this long.
-const SIGHT_TIMEOUT: Duration = Duration::from_secs(5);
+const LOOK_TIMEOUT: Duration = Duration::from_secs(5);
 /// A client needs a group's name to be told what to read; it never joins this one.
 const NO_GROUP: &str = "telecom-streamer-examination";
 
 /// What stands at `remembered`'s offset.
-pub fn sight(
+pub fn look_at(
     kafka: &ClientConfig,
     topic: &str,
     partition: i32,
     remembered: Option<Fingerprint>,
     ends: &LogEnds,
-) -> anyhow::Result<Sighted> {
-    let Some(remembered) = remembered else { return Ok(Sighted::Removed) };
+) -> anyhow::Result<FoundAt> {
+    let Some(remembered) = remembered else { return Ok(FoundAt::Removed) };
     if remembered.offset < ends.low.offset() {
-        return Ok(Sighted::Removed);
+        return Ok(FoundAt::Removed);
     }
     // It was shown to us, and what is not shown yet was not.
     if remembered.offset >= ends.stable.offset() {
-        return Ok(Sighted::Absent);
+        return Ok(FoundAt::Absent);
     }
     let reader: BaseConsumer = kafka
         .clone()
@@ -43,22 +43,22 @@ pub fn sight(
     let mut from = TopicPartitionList::new();
     from.add_partition_offset(topic, partition, Offset::Offset(remembered.offset))?;
     reader.assign(&from)?;
-    let deadline = Instant::now() + SIGHT_TIMEOUT;
+    let deadline = Instant::now() + LOOK_TIMEOUT;
     loop {
         let left = deadline.saturating_duration_since(Instant::now());
         match reader.poll(left) {
             Some(Ok(message)) if message.offset() > remembered.offset => {
-                return Ok(Sighted::Absent);
+                return Ok(FoundAt::Absent);
             }
             Some(Ok(message)) => {
                 let is_same = fingerprint_of(&record_of(&message)) == remembered;
-                return Ok(if is_same { Sighted::Same } else { Sighted::Different });
+                return Ok(if is_same { FoundAt::Same } else { FoundAt::Different });
             }
-            Some(Err(KafkaError::PartitionEOF(_))) => return Ok(Sighted::Absent),
+            Some(Err(KafkaError::PartitionEOF(_))) => return Ok(FoundAt::Absent),
             Some(Err(error)) if error.rdkafka_error_code().is_none() => return Err(error.into()),
             Some(Err(_)) | None if Instant::now() < deadline => {}
             _ => anyhow::bail!(
-                "{topic} [{partition}] offset {} could not be read within {SIGHT_TIMEOUT:?}",
+                "{topic} [{partition}] offset {} could not be read within {LOOK_TIMEOUT:?}",
                 remembered.offset
             ),
         }
@@ -68,7 +68,7 @@ pub fn sight(
 /// Whether the topic is compacted.
 pub async fn is_compacted(kafka: &ClientConfig, topic: &str) -> anyhow::Result<bool> {
     let admin: AdminClient<DefaultClientContext> = kafka.create()?;
-    let options = AdminOptions::new().request_timeout(Some(SIGHT_TIMEOUT));
+    let options = AdminOptions::new().request_timeout(Some(LOOK_TIMEOUT));
     let described = admin
         .describe_configs(&[ResourceSpecifier::Topic(topic)], &options)
         .await

@@ -17,7 +17,7 @@ mod rounds;
 
 pub use assignment::Assignment;
 pub use consumer::{GroupConsumer, Rebalance, RebalanceMailbox, give_all_up, group_consumer};
-pub use examine::{is_compacted, sight};
+pub use examine::{is_compacted, look_at};
 pub use joining::Joining;
 pub use queries::{
     Queries, QueryClient, Quiet, clock, query_client, topic_exists, topic_partitions,

@@ -18,7 +18,7 @@ use crate::{LogEnds, Position, Progress};
 
 /// What stands in the log at the offset of a remembered record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Sighted {
+pub enum FoundAt {
     /// That record.
     Same,
     /// Another record.
@@ -46,7 +46,7 @@ pub enum Doubt {
 #[derive(Clone, Copy, Debug)]
 pub struct Examination {
     /// What stands at the origin's offset.
-    pub origin: Sighted,
+    pub origin: FoundAt,
     /// Whether the topic is compacted: single records may be missing then.
     pub is_compacted: bool,
     /// The ends of the log.
@@ -115,15 +115,15 @@ pub struct GapPlan {
 pub(crate) fn judge(doubt: Doubt, examination: &Examination) -> Option<LogBreak> {
     // Compaction may remove the fingerprint; it never puts a record where none or another one was.
     let may_be_compaction = examination.is_compacted && doubt == Doubt::FingerprintMissing;
-    if may_be_compaction && examination.origin != Sighted::Different {
+    if may_be_compaction && examination.origin != FoundAt::Different {
         return None;
     }
     Some(match examination.origin {
-        Sighted::Same => LogBreak::Truncated,
-        Sighted::Different => LogBreak::Recreated,
-        Sighted::Absent if examination.is_compacted => LogBreak::Unknown,
-        Sighted::Absent => LogBreak::Recreated,
-        Sighted::Removed => LogBreak::Unknown,
+        FoundAt::Same => LogBreak::Truncated,
+        FoundAt::Different => LogBreak::Recreated,
+        FoundAt::Absent if examination.is_compacted => LogBreak::Unknown,
+        FoundAt::Absent => LogBreak::Recreated,
+        FoundAt::Removed => LogBreak::Unknown,
     })
 }
 
@@ -200,7 +200,7 @@ mod tests {
     fn the_origin_tells_what_happened_to_a_log_whose_fingerprint_is_gone() {
         use Doubt::{BeyondEnd, Intruder, FingerprintDiffers, FingerprintMissing};
         use LogBreak::{Recreated, Truncated, Unknown};
-        use Sighted::{Absent, Different, Removed, Same};
+        use FoundAt::{Absent, Different, Removed, Same};
         for (doubt, origin, is_compacted, expected) in [
             (BeyondEnd, Same, false, Some(Truncated)),
             (BeyondEnd, Different, false, Some(Recreated)),

@@ -18,7 +18,7 @@ mod assigned;
 
 use event_model::EventTime;
 
-use self::assigned::{Sighting, AssignedPartition, Status};
+use self::assigned::{ObservedEnds, AssignedPartition, Status};
 use crate::bounds::{Bounds, Held, Limit};
 use crate::{
     FlushBatch, FlushPart, FlushReport, LogEnds, PartOutcome, PartitionState, Position, Progress,
@@ -348,8 +348,8 @@ impl Engine {
             }
             let was_halted = assigned.status == Status::Halted;
             if let Some((_, ends)) = report.log_ends.iter().find(|(id, _)| *id == partition) {
-                let sighting = Sighting { ends: *ends, now, reset_refused, is_paused };
-                assigned.judge_log_ends(partition, &sighting, effects);
+                let observed = ObservedEnds { ends: *ends, now, reset_refused, is_paused };
+                assigned.judge_log_ends(partition, &observed, effects);
                 assigned.await_end(flushed, ends, is_stored);
             }
             has_halted |= assigned.status == Status::Halted && !was_halted;

@@ -15,7 +15,7 @@ use crate::{
 };
 
 pub use self::log_ends::STALL_AFTER_MICROS;
-pub(super) use self::log_ends::Sighting;
+pub(super) use self::log_ends::ObservedEnds;
 
 /// A row that another group has changed this often in a row, under our hands, is not ours.
 const FENCES_UNTIL_HALT: u32 = 3;

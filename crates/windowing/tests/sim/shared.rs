@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use event_model::EventTime;
-use windowing::{Examination, LogEnds, Position, Sighted, Fingerprint};
+use windowing::{Examination, LogEnds, Position, FoundAt, Fingerprint};
 
 use super::database::Database;
 use super::faults::{Faults, Kind};
@@ -122,12 +122,12 @@ impl Shared {
         let ends = self.ask_log_ends(partition)?;
         let version = self.log(partition).current();
         let origin = match origin {
-            None => Sighted::Removed,
-            Some(origin) if origin.offset < version.low => Sighted::Removed,
+            None => FoundAt::Removed,
+            Some(origin) if origin.offset < version.low => FoundAt::Removed,
             Some(origin) => match version.record(origin.offset) {
-                None => Sighted::Absent,
-                Some(found) if fingerprint_of(found) == origin => Sighted::Same,
-                Some(_) => Sighted::Different,
+                None => FoundAt::Absent,
+                Some(found) if fingerprint_of(found) == origin => FoundAt::Same,
+                Some(_) => FoundAt::Different,
             },
         };
         Some(Examination { origin, is_compacted: self.log(partition).is_compacted, ends })

@@ -28,7 +28,7 @@ pub(super) struct Stall {
 
 /// What is known when a partition is judged by the ends of its log.
 #[derive(Clone, Copy, Debug)]
-pub(in crate::engine) struct Sighting {
+pub(in crate::engine) struct ObservedEnds {
     /// As the broker told them during the flush.
     pub(in crate::engine) ends: LogEnds,
     /// The clock.
@@ -45,10 +45,10 @@ impl AssignedPartition {
     pub(in crate::engine) fn judge_log_ends(
         &mut self,
         partition: i32,
-        sighting: &Sighting,
+        observed: &ObservedEnds,
         effects: &mut Vec<Effect>,
     ) {
-        let Sighting { ends, now, reset_refused, is_paused } = sighting;
+        let ObservedEnds { ends, now, reset_refused, is_paused } = observed;
         let is_read = matches!(self.status, Status::Reading | Status::Verifying { .. });
         let Some(state) = self.state.as_ref().filter(|_| is_read) else { return };
         // The broker was asked after this position was cut, so no record that came meanwhile

@@ -1,7 +1,7 @@
 //! Whether the log is still the one that was read: the fingerprint, examinations, permissions, groups.
 
 use super::*;
-use crate::{Counters, Doubt, Examination, GapPermission, Sighted, StartFrom, fingerprint_of};
+use crate::{Counters, Doubt, Examination, GapPermission, FoundAt, StartFrom, fingerprint_of};
 
 /// A row of a partition of which the records 0–4 were read, and the log was seen to reach to 8.
 fn read_to_five() -> Progress {
@@ -30,7 +30,7 @@ impl Bench {
         (bench, effects)
     }
 
-    fn examined(&mut self, origin: Sighted, is_compacted: bool, ends: LogEnds) -> Vec<String> {
+    fn examined(&mut self, origin: FoundAt, is_compacted: bool, ends: LogEnds) -> Vec<String> {
         let examination = Examination { origin, is_compacted, ends };
         self.apply(Input::Examined { partition: 0, examination })
     }
@@ -98,9 +98,9 @@ fn the_end_of_the_log_means_nothing_to_a_partition_that_is_read() {
 #[test]
 fn what_was_found_out_decides_whether_the_partition_halts() {
     let table = [
-        (Sighted::Same, "the log was truncated: lost are the offsets from 5 to before 8"),
-        (Sighted::Different, "the topic was recreated: lost are the offsets from 5 to before 8"),
-        (Sighted::Removed, "the log was truncated or recreated, nothing is left to tell which"),
+        (FoundAt::Same, "the log was truncated: lost are the offsets from 5 to before 8"),
+        (FoundAt::Different, "the topic was recreated: lost are the offsets from 5 to before 8"),
+        (FoundAt::Removed, "the log was truncated or recreated, nothing is left to tell which"),
     ];
     for (origin, reason) in table {
         let (mut bench, _) = Bench::loaded(ends(0, 3), Ownership::default());
@@ -114,11 +114,11 @@ fn what_was_found_out_decides_whether_the_partition_halts() {
 fn a_fingerprint_that_compaction_has_removed_is_not_missed_but_an_intruder_is() {
     let (mut bench, _) = Bench::loaded(ends(0, 9), Ownership::default());
     bench.read(0, 5);
-    assert_eq!(bench.examined(Sighted::Absent, true, ends(0, 9)), ["read 0 from 5"]);
+    assert_eq!(bench.examined(FoundAt::Absent, true, ends(0, 9)), ["read 0 from 5"]);
     bench.read(0, 5);
     assert!(bench.engine.has_unstored());
 
-    let doubt = Examination { origin: Sighted::Same, is_compacted: true, ends: ends(0, 9) };
+    let doubt = Examination { origin: FoundAt::Same, is_compacted: true, ends: ends(0, 9) };
     assert!(crate::continuity::judge(Doubt::Intruder, &doubt).is_some());
 }
 
@@ -129,14 +129,14 @@ fn a_permission_is_carried_out_instead_of_halting() {
     assert_eq!(bench.apply(Input::RowChanged(0)), ["load [0]"]);
 
     let (mut bench, _) = Bench::loaded(ends(0, 3), permitted(None));
-    let effects = bench.examined(Sighted::Different, false, ends(0, 3));
+    let effects = bench.examined(FoundAt::Different, false, ends(0, 3));
     assert_eq!(effects, ["accept 0 5–8, reopen at Some(0)"]);
 
     // Nobody knows where: the operator has not said it.
     let (mut bench, _) = Bench::loaded(ends(0, 3), permitted(None));
-    assert!(bench.examined(Sighted::Removed, false, ends(0, 3))[0].starts_with("halt 0"));
+    assert!(bench.examined(FoundAt::Removed, false, ends(0, 3))[0].starts_with("halt 0"));
     let (mut bench, _) = Bench::loaded(ends(0, 3), permitted(Some(StartFrom::Latest)));
-    let effects = bench.examined(Sighted::Removed, false, ends(0, 3));
+    let effects = bench.examined(FoundAt::Removed, false, ends(0, 3));
     assert_eq!(effects, ["accept 0 5–8, reopen at Some(3)"]);
 }
 
@@ -151,7 +151,7 @@ fn a_permission_is_not_for_a_later_loss() {
     bench.apply(Input::FlushDue);
     let examine = bench.finish(&PartOutcome::Unneeded, &[(0, ends(0, 2))]);
     assert_eq!(examine, ["examine 0, origin Some(0)"]);
-    let effects = bench.examined(Sighted::Same, false, ends(0, 2));
+    let effects = bench.examined(FoundAt::Same, false, ends(0, 2));
     assert!(effects[0].starts_with("halt 0: the log was truncated"), "{effects:?}");
 }
 
