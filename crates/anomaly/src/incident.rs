@@ -63,12 +63,12 @@ pub struct Peak {
 pub struct Tracker {
     open: BTreeMap<Series, Incident>,
     /// Unusual windows of the last [`OPEN_OF`], the newest last.
-    recent: HashMap<Series, Vec<Sighting>>,
+    recent: HashMap<Series, Vec<Finding>>,
 }
 
 /// A window that was unusual.
 #[derive(Clone, Copy, Debug)]
-struct Sighting {
+struct Finding {
     window: Window,
     direction: Direction,
     peak: Peak,
@@ -90,12 +90,12 @@ impl Tracker {
     pub fn remember(&mut self, window: Window, judgements: &[Judgement]) {
         for judgement in judgements {
             let Some(direction) = judgement.unusual else { continue };
-            let sighting = Sighting { window, direction, peak: Peak::of(judgement) };
-            self.recent.entry(judgement.series.clone()).or_default().push(sighting);
+            let finding = Finding { window, direction, peak: Peak::of(judgement) };
+            self.recent.entry(judgement.series.clone()).or_default().push(finding);
         }
-        self.recent.retain(|_, sightings| {
-            sightings.retain(|sighting| window.since(sighting.window) < OPEN_OF as i64);
-            !sightings.is_empty()
+        self.recent.retain(|_, findings| {
+            findings.retain(|finding| window.since(finding.window) < OPEN_OF as i64);
+            !findings.is_empty()
         });
     }
 
@@ -126,11 +126,11 @@ impl Tracker {
     }
 
     fn opened(&self, window: Window, series: &Series, direction: Direction) -> Option<Incident> {
-        let sightings: Vec<&Sighting> =
+        let findings: Vec<&Finding> =
             self.recent.get(series)?.iter().filter(|seen| seen.direction == direction).collect();
-        let first = sightings.first()?.window;
-        let worst = sightings.iter().map(|seen| seen.peak).reduce(Peak::worse)?;
-        (sightings.len() >= OPEN_WINDOWS).then(|| Incident {
+        let first = findings.first()?.window;
+        let worst = findings.iter().map(|seen| seen.peak).reduce(Peak::worse)?;
+        (findings.len() >= OPEN_WINDOWS).then(|| Incident {
             series: series.clone(),
             direction,
             first,
