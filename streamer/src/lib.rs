@@ -3,13 +3,13 @@
 //! In: the records of a Kafka topic. Out: rows of `real_time_metrics`, `late_metrics`,
 //! `dead_letters` and `day_ledger`, and the positions that belong to them.
 //!
-//! Reading order: [`run`] starts a crew of workers → `worker` is the loop between Kafka and the core in crate
+//! Reading order: [`run`] starts a pool of workers → `worker` is the loop between Kafka and the core in crate
 //! `windowing` → `writer` carries out flushes → `consumer` is what we ask of librdkafka; `live` is what
 //! `--metrics-addr` serves; `detect` looks for unusual traffic in the tables.
 
 mod clock_warning;
 mod config;
-mod crew;
+mod pool;
 mod dead_letters;
 mod detect;
 mod drain;
@@ -114,13 +114,13 @@ async fn stream(args: RunArgs, shutdown: impl Future<Output = ()>) -> anyhow::Re
     if let Some(detector) = detector {
         detect::spawn(&args, detector)?;
     }
-    let mut crew = crew::Crew::spawn(&args, &started, &metrics)?;
+    let mut pool = pool::WorkerPool::spawn(&args, &started, &metrics)?;
     let ended = tokio::select! {
-        failure = crew.first_failure() => Err(failure),
+        failure = pool.first_failure() => Err(failure),
         drained = drain::drained(&args, &started) => Ok(drained),
         () = &mut shutdown => Ok(if args.drain { Exit::Failed } else { Exit::Done }),
     };
-    let stopped = crew.stop().await;
+    let stopped = pool.stop().await;
     match ended {
         Ok(exit) => {
             stopped.context("stopping")?;

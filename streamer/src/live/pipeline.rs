@@ -6,7 +6,7 @@ use program::{Metric, Registry};
 use store::{BatchState, LiveFigures};
 
 use super::observer::Detection;
-use crate::crew::owner;
+use crate::pool::owner;
 use crate::detect::set_anomalies;
 use crate::metrics::*;
 use crate::status::{Report, Verdict};

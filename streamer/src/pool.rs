@@ -22,13 +22,13 @@ use crate::worker::{Worker, WorkerOptions};
 const STOP_DEADLINE: Duration = Duration::from_secs(15);
 
 /// Running workers.
-pub(crate) struct Crew {
+pub(crate) struct WorkerPool {
     stop: Arc<AtomicBool>,
     ends: mpsc::Receiver<anyhow::Result<()>>,
     running: usize,
 }
 
-impl Crew {
+impl WorkerPool {
     /// Starts `--workers` members of the group.
     pub(crate) fn spawn(
         args: &RunArgs,
@@ -52,7 +52,7 @@ impl Crew {
                 })
                 .context("starting a worker thread")?;
         }
-        Ok(Crew { stop, ends, running })
+        Ok(WorkerPool { stop, ends, running })
     }
 
     /// Completes when a worker fails.
