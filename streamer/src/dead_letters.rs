@@ -4,9 +4,9 @@
 //! records in Kafka. Letters themselves are never changed or deleted.
 //!
 //! Reading order: `look` (list, show, stats) → `plan` (what a replay would send) → `replay` (the
-//! steps around a crash) → `courier` (what we ask of Kafka).
+//! steps around a crash) → `sender` (what we ask of Kafka).
 
-mod courier;
+mod sender;
 mod look;
 mod plan;
 mod replay;

@@ -22,7 +22,7 @@ use anyhow::{Context, bail};
 use program::print;
 use store::{PgConnection, ReplayLock, Sending};
 
-use super::courier::{Courier, Mark, NotCarried, Parcel};
+use super::sender::{ReplaySender, ReplayId, NotSent, ReplayRecord};
 use super::look::load;
 use super::plan::{Plan, Planned};
 use super::{InDoubt, ReplayArgs};
@@ -48,8 +48,8 @@ pub(super) async fn replay(
              end its session: SELECT pg_terminate_backend({session})"
         );
     }
-    let courier = Arc::new(open_courier(connection, args).await?);
-    let mut run = Run { connection, courier, by: args.by.clone() };
+    let sender = Arc::new(open_sender(connection, args).await?);
+    let mut run = Run { connection, sender, by: args.by.clone() };
     run.settle(args.in_doubt).await?;
     let plan = Plan::make(run.connection, args).await?;
     let mut shutdown = std::pin::pin!(shutdown);
@@ -91,10 +91,10 @@ async fn dry_run(connection: &mut PgConnection, args: &ReplayArgs) -> anyhow::Re
     Ok(Exit::Done)
 }
 
-async fn open_courier(connection: &mut PgConnection, args: &ReplayArgs) -> anyhow::Result<Courier> {
+async fn open_sender(connection: &mut PgConnection, args: &ReplayArgs) -> anyhow::Result<ReplaySender> {
     let transactional_id = store::replay_transactional_id(connection).await?;
     let config = args.kafka.client_config()?;
-    blocking(move || Courier::open(config, &transactional_id)).await?
+    blocking(move || ReplaySender::open(config, &transactional_id)).await?
 }
 
 /// Whether the operator has asked us to stop.
@@ -132,13 +132,13 @@ fn batches(letters: &[Planned]) -> impl Iterator<Item = &[Planned]> {
 /// A replay that holds the lock.
 struct Run<'c> {
     connection: &'c mut PgConnection,
-    courier: Arc<Courier>,
+    sender: Arc<ReplaySender>,
     /// Who, for the record.
     by: String,
 }
 
 impl Run<'_> {
-    /// Marks, sends and marks again.
+    /// ReplayIds, sends and ids again.
     async fn send(
         &mut self,
         batch: &[Planned],
@@ -162,19 +162,19 @@ impl Run<'_> {
     /// Sends what is marked, and stores what came of it.
     async fn carry(&mut self, sendings: &[Sending]) -> anyhow::Result<()> {
         let ends = self.ends(sendings.iter().map(|sending| sending.target.as_str())).await?;
-        let mut parcels = Vec::with_capacity(sendings.len());
+        let mut records = Vec::with_capacity(sendings.len());
         for sending in sendings {
             let has_partition = |partition: &i32| ends[&sending.target].contains_key(partition);
-            parcels.push(self.pack(sending, has_partition).await?);
+            records.push(self.pack(sending, has_partition).await?);
         }
-        let courier = Arc::clone(&self.courier);
-        match blocking(move || courier.carry(&parcels)).await? {
+        let sender = Arc::clone(&self.sender);
+        match blocking(move || sender.carry(&records)).await? {
             Ok(()) => Ok(store::finish_replaying(self.connection, sendings).await?),
-            Err(NotCarried { error, is_in_doubt: false }) => {
+            Err(NotSent { error, is_in_doubt: false }) => {
                 store::delete_replaying(self.connection, sendings).await?;
                 Err(error.context(format!("{} letters were not sent", sendings.len())))
             }
-            Err(NotCarried { error, is_in_doubt: true }) => Err(error.context(format!(
+            Err(NotSent { error, is_in_doubt: true }) => Err(error.context(format!(
                 "whether {} letters arrived is not known; the next `replay --execute` finds out, \
                  whatever it selects",
                 sendings.len()
@@ -187,17 +187,17 @@ impl Run<'_> {
         &mut self,
         sending: &Sending,
         has_partition: impl Fn(&i32) -> bool,
-    ) -> anyhow::Result<Parcel> {
+    ) -> anyhow::Result<ReplayRecord> {
         let letter = load(self.connection, &sending.id).await?;
         // Back where it came from it keeps its partition, whoever chose it; elsewhere its key decides.
         let is_back = sending.target == letter.id.topic;
-        Ok(Parcel {
+        Ok(ReplayRecord {
             topic: sending.target.clone(),
             partition: Some(letter.id.partition).filter(|id| is_back && has_partition(id)),
             key: letter.key,
             payload: sending.corrected_payload.clone().or(letter.payload),
             headers: letter.headers,
-            mark: mark_of(sending),
+            id: id_of(sending),
         })
     }
 
@@ -207,9 +207,9 @@ impl Run<'_> {
         targets: impl Iterator<Item = &'t str>,
     ) -> anyhow::Result<BTreeMap<String, BTreeMap<i32, i64>>> {
         let targets: BTreeSet<String> = targets.map(str::to_owned).collect();
-        let courier = Arc::clone(&self.courier);
+        let sender = Arc::clone(&self.sender);
         blocking(move || {
-            targets.into_iter().map(|topic| Ok((topic.clone(), courier.ends(&topic)?))).collect()
+            targets.into_iter().map(|topic| Ok((topic.clone(), sender.ends(&topic)?))).collect()
         })
         .await?
     }
@@ -223,7 +223,7 @@ impl Run<'_> {
         for (target, sendings) in by_target {
             let search = self.search(&target, &sendings).await?;
             let (arrived, missing): (Vec<_>, Vec<_>) =
-                sendings.into_iter().partition(|sending| search.found.contains(&mark_of(sending)));
+                sendings.into_iter().partition(|sending| search.found.contains(&id_of(sending)));
             store::finish_replaying(self.connection, &arrived).await?;
             self.settle_missing(&target, &missing, search.is_whole, in_doubt).await?;
             print(format!(
@@ -239,15 +239,15 @@ impl Run<'_> {
         &self,
         target: &str,
         sendings: &[Sending],
-    ) -> anyhow::Result<super::courier::Search> {
+    ) -> anyhow::Result<super::sender::Search> {
         let mut ends: BTreeMap<i32, i64> = BTreeMap::new();
         for (partition, end) in sendings.iter().flat_map(|sending| &sending.target_ends) {
             let lowest = ends.entry(*partition).or_insert(*end);
             *lowest = (*lowest).min(*end);
         }
-        let wanted: HashSet<Mark> = sendings.iter().map(mark_of).collect();
-        let (courier, target) = (Arc::clone(&self.courier), target.to_owned());
-        blocking(move || courier.find(&target, &ends, &wanted)).await?
+        let wanted: HashSet<ReplayId> = sendings.iter().map(id_of).collect();
+        let (sender, target) = (Arc::clone(&self.sender), target.to_owned());
+        blocking(move || sender.find(&target, &ends, &wanted)).await?
     }
 
     /// Sends again what is known not to have arrived.
@@ -280,8 +280,8 @@ impl Run<'_> {
     }
 }
 
-fn mark_of(sending: &Sending) -> Mark {
-    Mark { source: sending.id.to_string(), attempt: sending.attempt }
+fn id_of(sending: &Sending) -> ReplayId {
+    ReplayId { source: sending.id.to_string(), attempt: sending.attempt }
 }
 
 #[cfg(test)]

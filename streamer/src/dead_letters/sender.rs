@@ -42,7 +42,7 @@ const ATTEMPTS_MAX: usize = 5;
 
 /// A letter ready to be sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Parcel {
+pub(super) struct ReplayRecord {
     /// The topic that it goes to.
     pub(super) topic: String,
     /// The partition, unless its key decides.
@@ -54,12 +54,12 @@ pub(super) struct Parcel {
     /// The record's own headers.
     pub(super) headers: Vec<LetterHeader>,
     /// What a search recognises it by.
-    pub(super) mark: Mark,
+    pub(super) id: ReplayId,
 }
 
 /// What a search recognises a letter by: the letter, and which of its sendings it is.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(super) struct Mark {
+pub(super) struct ReplayId {
     /// topic/generation/partition/offset of the letter.
     pub(super) source: String,
     /// The attempt.
@@ -68,7 +68,7 @@ pub(super) struct Mark {
 
 /// A batch that did not get through.
 #[derive(Debug)]
-pub(super) struct NotCarried {
+pub(super) struct NotSent {
     /// Why.
     pub(super) error: anyhow::Error,
     /// Whether it may have arrived nevertheless.
@@ -79,22 +79,22 @@ pub(super) struct NotCarried {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Search {
     /// The letters that are there.
-    pub(super) found: HashSet<Mark>,
+    pub(super) found: HashSet<ReplayId>,
     /// Whether the log was whole from where the search had to begin: what was not found is not there.
     pub(super) is_whole: bool,
 }
 
 /// Carries letters to Kafka.
-pub(super) struct Courier {
+pub(super) struct ReplaySender {
     config: ClientConfig,
     producer: BaseProducer<Reports>,
     /// Sees the log up to its end, others' open transactions included.
     queries: QueryClient,
 }
 
-impl Courier {
+impl ReplaySender {
     /// Introduces itself under `transactional_id`; fences whoever used that name before.
-    pub(super) fn open(config: ClientConfig, transactional_id: &str) -> anyhow::Result<Courier> {
+    pub(super) fn open(config: ClientConfig, transactional_id: &str) -> anyhow::Result<ReplaySender> {
         let refused = "the Kafka client refuses its settings; check KAFKA_PROPERTIES";
         let mut for_producer = config.clone();
         for_producer
@@ -119,7 +119,7 @@ impl Courier {
                 config.get("bootstrap.servers").unwrap_or_default()
             )
         })?;
-        Ok(Courier { config, producer, queries })
+        Ok(ReplaySender { config, producer, queries })
     }
 
     /// Where the log of each of the topic's partitions ends.
@@ -134,40 +134,40 @@ impl Courier {
     }
 
     /// Sends all of these, or none.
-    pub(super) fn carry(&self, parcels: &[Parcel]) -> Result<(), NotCarried> {
-        let carried = self.try_to_carry(parcels);
+    pub(super) fn carry(&self, records: &[ReplayRecord]) -> Result<(), NotSent> {
+        let carried = self.try_to_carry(records);
         let Err(error) = carried else { return Ok(()) };
         match repeated(|| self.producer.abort_transaction(REQUEST_TIMEOUT)) {
-            Ok(()) => Err(NotCarried { error, is_in_doubt: false }),
+            Ok(()) => Err(NotSent { error, is_in_doubt: false }),
             Err(abort) => {
                 tracing::debug!("the transaction can't be aborted: {abort}");
-                Err(NotCarried { error, is_in_doubt: true })
+                Err(NotSent { error, is_in_doubt: true })
             }
         }
     }
 
-    fn try_to_carry(&self, parcels: &[Parcel]) -> anyhow::Result<()> {
+    fn try_to_carry(&self, records: &[ReplayRecord]) -> anyhow::Result<()> {
         let reports = self.producer.context();
         reports.reset();
         self.producer.begin_transaction().context("cannot begin a Kafka transaction")?;
-        for parcel in parcels {
-            self.enqueue(parcel)
-                .with_context(|| format!("Kafka does not take {}", parcel.mark.source))?;
+        for record in records {
+            self.enqueue(record)
+                .with_context(|| format!("Kafka does not take {}", record.id.source))?;
         }
         self.producer.flush(REQUEST_TIMEOUT).context("Kafka does not acknowledge")?;
         let delivered = reports.delivered.load(Ordering::Relaxed);
-        ensure!(delivered == parcels.len(), "{delivered} of {} were delivered", parcels.len());
+        ensure!(delivered == records.len(), "{delivered} of {} were delivered", records.len());
         repeated(|| self.producer.commit_transaction(REQUEST_TIMEOUT))
             .context("cannot commit the Kafka transaction")
     }
 
-    fn enqueue(&self, parcel: &Parcel) -> Result<(), KafkaError> {
+    fn enqueue(&self, record: &ReplayRecord) -> Result<(), KafkaError> {
         loop {
             let mut record: BaseRecord<'_, [u8], [u8]> =
-                BaseRecord::to(&parcel.topic).headers(headers_of(parcel));
-            record.partition = parcel.partition;
-            record.key = parcel.key.as_deref();
-            record.payload = parcel.payload.as_deref();
+                BaseRecord::to(&record.topic).headers(headers_of(record));
+            record.partition = record.partition;
+            record.key = record.key.as_deref();
+            record.payload = record.payload.as_deref();
             match self.producer.send(record) {
                 Ok(()) => return Ok(()),
                 Err((KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull), _)) => {
@@ -183,7 +183,7 @@ impl Courier {
         &self,
         topic: &str,
         ends: &BTreeMap<i32, i64>,
-        wanted: &HashSet<Mark>,
+        wanted: &HashSet<ReplayId>,
     ) -> anyhow::Result<Search> {
         let Some(partitions) = self.partitions(topic)? else { return Ok(Search::default()) };
         let mut config = self.config.clone();
@@ -212,7 +212,7 @@ impl Courier {
                 unread.add_partition_offset(topic, partition, Offset::Offset(from))?;
             }
         }
-        read_marks(&reader, &unread, wanted, &mut search.found)?;
+        read_ids(&reader, &unread, wanted, &mut search.found)?;
         Ok(search)
     }
 
@@ -262,11 +262,11 @@ fn await_committed(
 }
 
 /// Reads to the ends of these partitions, or until all that is wanted was found.
-fn read_marks(
+fn read_ids(
     reader: &BaseConsumer<Quiet>,
     partitions: &TopicPartitionList,
-    wanted: &HashSet<Mark>,
-    found: &mut HashSet<Mark>,
+    wanted: &HashSet<ReplayId>,
+    found: &mut HashSet<ReplayId>,
 ) -> anyhow::Result<()> {
     let mut unread: HashSet<i32> =
         partitions.elements().iter().map(|element| element.partition()).collect();
@@ -275,7 +275,7 @@ fn read_marks(
         match reader.poll(REQUEST_TIMEOUT) {
             None => bail!("no broker has answered for {REQUEST_TIMEOUT:?}"),
             Some(Ok(message)) => {
-                found.extend(mark_of(&message).filter(|mark| wanted.contains(mark)))
+                found.extend(id_of(&message).filter(|id| wanted.contains(id)))
             }
             Some(Err(KafkaError::PartitionEOF(partition))) => {
                 unread.remove(&partition);
@@ -286,27 +286,27 @@ fn read_marks(
     Ok(())
 }
 
-fn mark_of(message: &BorrowedMessage<'_>) -> Option<Mark> {
+fn id_of(message: &BorrowedMessage<'_>) -> Option<ReplayId> {
     let headers = message.headers()?;
     let text = |name: &str| {
         let header = headers.iter().find(|header| header.key == name)?;
         std::str::from_utf8(header.value?).ok()
     };
     let (source, attempt) = (text(SOURCE_HEADER)?, text(ATTEMPT_HEADER)?);
-    Some(Mark { source: source.to_owned(), attempt: attempt.parse().ok()? })
+    Some(ReplayId { source: source.to_owned(), attempt: attempt.parse().ok()? })
 }
 
 /// The record's own headers, then ours; ours of a former sending are replaced.
-fn headers_of(parcel: &Parcel) -> OwnedHeaders {
-    let own = parcel
+fn headers_of(record: &ReplayRecord) -> OwnedHeaders {
+    let own = record
         .headers
         .iter()
         .filter(|(name, _)| name != SOURCE_HEADER && name != ATTEMPT_HEADER)
         .fold(OwnedHeaders::new(), |headers, (key, value)| {
             headers.insert(Header { key, value: value.as_deref() })
         });
-    let attempt = parcel.mark.attempt.to_string();
-    own.insert(Header { key: SOURCE_HEADER, value: Some(&parcel.mark.source) })
+    let attempt = record.id.attempt.to_string();
+    own.insert(Header { key: SOURCE_HEADER, value: Some(&record.id.source) })
         .insert(Header { key: ATTEMPT_HEADER, value: Some(&attempt) })
 }
 
