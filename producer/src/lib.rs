@@ -1,26 +1,26 @@
 //! The producer: sends the events of the crate `generator` to Kafka or to standard output.
 //!
 //! ```text
-//!   generator: post ─► mailing ─► pump ─► sink: Kafka, or lines on standard output
+//!   generator: schedule ─► outbox ─► send_loop ─► sink: Kafka, or lines on standard output
 //!                         │         ▲
-//!                         └► truth  pace: when each letter is sent
+//!                         └► truth  pace: when each record is sent
 //! ```
 //!
-//! Reading order: [`config`] (what can be chosen), [`pace`] and `pump` (when a letter is sent), `mailing`
+//! Reading order: [`config`] (what can be chosen), [`pace`] and `send_loop` (when a record is sent), `outbox`
 //! (what is written down of it), `kafka` (how it is delivered).
 //!
-//! Which events there are is a pure function of the [`generator::Draft`]; the clock is read by the pump
+//! Which events there are is a pure function of the [`generator::Draft`]; the clock is read by the send_loop
 //! alone, and it can change only *when* events are sent, never *which*.
 
 pub mod config;
 mod kafka;
 mod lines;
-mod mailing;
+mod outbox;
 mod metrics;
 pub mod pace;
 pub mod preview;
 mod progress;
-mod pump;
+mod send_loop;
 pub mod schema;
 mod sink;
 mod stop;
@@ -40,11 +40,11 @@ use crate::config::Plan;
 pub use crate::config::{Cli, Config};
 use crate::kafka::KafkaSink;
 use crate::lines::Lines;
-use crate::mailing::{Mailing, TruthFile};
+use crate::outbox::{Outbox, TruthFile};
 pub use crate::metrics::METRICS;
 use crate::metrics::ProducerMetrics;
 use crate::progress::Progress;
-use crate::pump::{Ended, pump};
+use crate::send_loop::{Ended, send_loop};
 use crate::sink::{Sink, SinkError};
 use crate::stop::Stop;
 
@@ -135,7 +135,7 @@ async fn serve_metrics(
     serve(address, answer).await.map(Some)
 }
 
-/// Where letters go, and the number of partitions there.
+/// Where records go, and the number of partitions there.
 async fn open_sink(
     config: &Config,
     metrics: &ProducerMetrics,
@@ -177,9 +177,9 @@ fn send_all(
     sink: &mut dyn Sink,
     stop: &Stop,
 ) -> anyhow::Result<Summary> {
-    let mut mailing = Mailing::new(plan, partitions, truth, progress).context(UNRECORDED)?;
+    let mut outbox = Outbox::new(plan, partitions, truth, progress).context(UNRECORDED)?;
     let started = Instant::now();
-    let (sent, ended) = pump(&mut mailing, plan.count, plan.pace, sink, stop);
+    let (sent, ended) = send_loop(&mut outbox, plan.count, plan.pace, sink, stop);
     let tally = match sink.finish(stop) {
         Ok(tally) => tally,
         Err(SinkError::ReaderGone) => {
@@ -197,7 +197,7 @@ fn send_all(
     tracing::info!("{summary}");
     // What the topic has not got is not the truth: the file stays without its end then.
     if sent == tally.delivered {
-        mailing.finish().context(UNRECORDED)?;
+        outbox.finish().context(UNRECORDED)?;
     }
     verdict(summary, ended)
 }

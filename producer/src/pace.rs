@@ -1,6 +1,6 @@
-//! When letters are sent. Never which: that is the generator's business.
+//! When records are sent. Never which: that is the generator's business.
 //!
-//! In: a letter's number and the time at which it is due, and what time it is. Out: how long to wait
+//! In: a record's number and the time at which it is due, and what time it is. Out: how long to wait
 //! before sending it.
 
 use std::time::Duration;
@@ -10,13 +10,13 @@ use event_model::EventTime;
 /// The pace of a run. The default sends everything at once.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Pace {
-    /// Which clock letters wait for.
+    /// Which clock records wait for.
     pub clock: Clock,
-    /// How many letters are sent each second at most.
+    /// How many records are sent each second at most.
     pub per_second: Option<f64>,
 }
 
-/// Which clock letters wait for.
+/// Which clock records wait for.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub enum Clock {
     /// None: a backfill.
@@ -39,17 +39,17 @@ pub enum Clock {
 pub struct Now {
     /// On the wall clock, with which event times are compared.
     pub wall: EventTime,
-    /// Since the first letter could have been sent; never goes back.
+    /// Since the first record could have been sent; never goes back.
     pub elapsed: Duration,
 }
 
 impl Pace {
-    /// Whether any letter ever waits.
+    /// Whether any record ever waits.
     pub(crate) fn is_unlimited(&self) -> bool {
         *self == Pace::default()
     }
 
-    /// How long letter number `index` (from 0) waits before it is sent; zero when its turn has come.
+    /// How long record number `index` (from 0) waits before it is sent; zero when its turn has come.
     pub fn wait(&self, index: u64, due: EventTime, now: Now) -> Duration {
         let mut wait = match self.clock {
             Clock::None => Duration::ZERO,
@@ -87,7 +87,7 @@ mod tests {
     fn a_letter_waits_for_the_later_of_its_time_and_its_turn() {
         let ms = Duration::from_millis;
         let paced = Some(10.0);
-        // Every row: clock, rate, number of the letter, due − now (ms), elapsed (ms).
+        // Every row: clock, rate, number of the record, due − now (ms), elapsed (ms).
         for (clock, per_second, index, ahead_ms, elapsed_ms, expected) in [
             (Clock::None, None, 1_000, 3_600_000, 0, ms(0)),
             (Clock::Wall, None, 0, 250, 0, ms(250)),
@@ -103,7 +103,7 @@ mod tests {
             let pace = Pace { clock, per_second };
             let now = Now { wall: NOON, elapsed: ms(elapsed_ms) };
             let due = NOON.plus_micros(ahead_ms * 1_000);
-            assert_eq!(pace.wait(index, due, now), expected, "{pace:?}, letter {index}");
+            assert_eq!(pace.wait(index, due, now), expected, "{pace:?}, record {index}");
         }
     }
 

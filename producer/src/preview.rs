@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use event_model::{EventTime, MICROS_PER_SECOND};
 use generator::curve::QUARTER_SECONDS;
-use generator::post::Post;
+use generator::schedule::Schedule;
 use generator::scenario::{Spending, TYPES, TimeSpan, type_name};
 
 use crate::config::Plan;
@@ -43,10 +43,10 @@ pub fn print_sample(
     count: u64,
     out: &mut impl io::Write,
 ) -> io::Result<()> {
-    let mut post = Post::new(&plan.draft, partitions);
+    let mut schedule = Schedule::new(&plan.draft, partitions);
     let mut payload = Vec::new();
     for _ in 0..count.min(plan.count) {
-        if post.next(&mut payload).is_none() {
+        if schedule.next(&mut payload).is_none() {
             break;
         }
         payload.push(b'\n');
@@ -76,11 +76,11 @@ pub fn preview(plan: &Plan, partitions: u32, until: EventTime) -> Preview {
         records *= 1.0 + duplicate.share;
     }
     let started = Instant::now();
-    let mut post = Post::new(draft, partitions);
+    let mut schedule = Schedule::new(draft, partitions);
     let mut payload = Vec::new();
     let drawn_people = started.elapsed();
     let (mut bytes, mut measured) = (0, 0);
-    while measured < MEASURED_RECORDS && post.next(&mut payload).is_some() {
+    while measured < MEASURED_RECORDS && schedule.next(&mut payload).is_some() {
         bytes += payload.len();
         measured += 1;
     }

@@ -1,6 +1,6 @@
 //! How far a run is, on a terminal.
 //!
-//! In: that a letter was sent, and when it was due. Out: one line on standard error that is drawn again a
+//! In: that a record was sent, and when it was due. Out: one line on standard error that is drawn again a
 //! few times a second; nothing where standard error is not a terminal, or events go to that terminal.
 
 use std::io::IsTerminal;
@@ -35,7 +35,7 @@ impl Progress {
         Progress { bar, sent: 0, drawn_at: Instant::now() }
     }
 
-    /// A letter was sent.
+    /// A record was sent.
     pub(crate) fn sent(&mut self, due: EventTime) {
         self.sent += 1;
         if !self.bar.is_hidden() && self.drawn_at.elapsed() >= PAUSE {

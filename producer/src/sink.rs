@@ -1,4 +1,4 @@
-//! Where events go: what the pump needs of Kafka or of standard output.
+//! Where events go: what the send_loop needs of Kafka or of standard output.
 
 use thiserror::Error;
 
@@ -15,7 +15,7 @@ pub(crate) trait Sink: Send {
         partition: Option<i32>,
     ) -> Result<Offer, SinkError>;
 
-    /// Does what should not lie undone while the pump waits.
+    /// Does what should not lie undone while the send_loop waits.
     fn idle(&mut self) -> Result<(), SinkError>;
 
     /// Waits, with a bound, until it is known what became of every event taken.

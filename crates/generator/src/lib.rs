@@ -2,7 +2,7 @@
 //! its [`Draft`]: it reads no clock and does no IO but that of the writer it is given.
 //!
 //! ```text
-//!   seed ─► streams ─► generator ─► post ─► letters, each with the time at which it is due
+//!   seed ─► streams ─► generator ─► schedule ─► records, each with the time at which it is due
 //!                          ▲          ▲ └──► truth
 //!            scenario, curve,       faults
 //!            people, places,
@@ -12,7 +12,7 @@
 //!
 //! Reading order: [`scenario`] (the figures), `random` (why every subscriber and second can be drawn
 //! alone), [`curve`] and [`arrivals`] (when events happen, and to whom), `people`, `places`, `balance`
-//! (who that is), [`generator`] (what happens), [`post`] (what goes wrong), [`truth`] (what a pipeline
+//! (who that is), [`generator`] (what happens), [`schedule`] (what goes wrong), [`truth`] (what a pipeline
 //! must make of it).
 
 pub mod arrivals;
@@ -27,7 +27,7 @@ mod malformed;
 mod people;
 mod permutation;
 mod places;
-pub mod post;
+pub mod schedule;
 mod random;
 pub mod scenario;
 #[cfg(test)]

@@ -1,6 +1,6 @@
-//! What a pipeline must make of the letters: the truth to compare it with.
+//! What a pipeline must make of the records: the truth to compare it with.
 //!
-//! In: each letter that was sent, and when. Out: lines (see `lines` for their form): for every minute,
+//! In: each record that was sent, and when. Out: lines (see `lines` for their form): for every minute,
 //! type and region what is on time and what is late, with exact sums; dead letters by reason; distinct
 //! subscribers by day; every fault and anomaly with its span and label.
 //!
@@ -26,7 +26,7 @@ use self::lines::{
 use self::subscribers::Days;
 use crate::arrivals::Source;
 use crate::generator::Draft;
-use crate::post::{Letter, Post, longest_delay_seconds};
+use crate::schedule::{ScheduledRecord, Schedule, longest_delay_seconds};
 use crate::scenario::{TimeSpan, type_index};
 
 /// A window's length.
@@ -36,10 +36,10 @@ const WATERMARK_DELAY_SECONDS: i64 = 120;
 /// An event may be so far ahead of its sending.
 const FUTURE_SKEW_SECONDS: i64 = 300;
 
-/// Computes the truth while letters are sent.
+/// Computes the truth while records are sent.
 pub struct Truth<W: Write> {
     writer: W,
-    /// After this time no event of a letter can come that is not yet due.
+    /// After this time no event of a record can come that is not yet due.
     horizon_micros: i64,
     range: TimeSpan,
     regions: Vec<String>,
@@ -80,7 +80,7 @@ struct Partition {
     max_event_time: Option<EventTime>,
 }
 
-/// What becomes of a letter.
+/// What becomes of a record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Verdict {
     OnTime,
@@ -123,16 +123,16 @@ impl<W: Write> Truth<W> {
         })
     }
 
-    /// Takes a letter into account that was sent at this time.
+    /// Takes a record into account that was sent at this time.
     pub fn observe(
         &mut self,
-        letter: &Letter,
+        record: &ScheduledRecord,
         event: &Event,
         sent_at: EventTime,
     ) -> io::Result<()> {
         let event_time = EventTime::from(event.timestamp);
-        let partition = &mut self.partitions[letter.partition as usize];
-        let verdict = partition.judge(letter.fate.malformed, event_time, sent_at);
+        let partition = &mut self.partitions[record.partition as usize];
+        let verdict = partition.judge(record.fate.malformed, event_time, sent_at);
         let start = window_start(event_time);
         let region = self.regions.iter().position(|name| *name == event.region);
         let region = region.expect("every event is of one of the scenario's regions");
@@ -140,25 +140,25 @@ impl<W: Write> Truth<W> {
         match verdict {
             Verdict::OnTime => {
                 self.windows.entry(key).or_default().on_time.add(event);
-                self.days.add(start, key.1, key.2, letter.occurrence.subscriber);
+                self.days.add(start, key.1, key.2, record.occurrence.subscriber);
             }
             Verdict::Late => self.windows.entry(key).or_default().late.add(event),
             Verdict::Dead(reason) => *self.dead.entry((start, reason)).or_default() += 1,
         }
-        if let Source::Spike(index) = letter.occurrence.source
-            && !letter.is_copy
+        if let Source::Spike(index) = record.occurrence.source
+            && !record.is_copy
         {
             self.added[usize::from(index)] += 1;
         }
-        self.tell_faults(letter, event)?;
-        self.write_up_to(letter.due.plus_micros(-self.horizon_micros))
+        self.tell_faults(record, event)?;
+        self.write_up_to(record.due.plus_micros(-self.horizon_micros))
     }
 
-    /// Writes what is left. `post` knows what was not sent.
-    pub fn finish(mut self, post: &Post) -> io::Result<()> {
+    /// Writes what is left. `schedule` knows what was not sent.
+    pub fn finish(mut self, schedule: &Schedule) -> io::Result<()> {
         self.write_up_to(EventTime::END_ACCEPTED.plus_micros(WINDOW_MICROS))?;
-        self.tell_silences(post)?;
-        self.tell_anomalies(post)?;
+        self.tell_silences(schedule)?;
+        self.tell_anomalies(schedule)?;
         let mut end = End::default();
         for (number, partition) in self.partitions.iter().enumerate() {
             let Partition { on_time, late, dead, max_event_time } = *partition;
@@ -217,20 +217,20 @@ impl<W: Write> Truth<W> {
         self.days.write_up_to(minute, &self.regions, &mut self.writer)
     }
 
-    fn tell_faults(&mut self, letter: &Letter, event: &Event) -> io::Result<()> {
-        let fate = letter.fate;
-        let subscriber = letter.occurrence.subscriber as usize;
-        let happened = letter.occurrence.time.to_string();
+    fn tell_faults(&mut self, record: &ScheduledRecord, event: &Event) -> io::Result<()> {
+        let fate = record.fate;
+        let subscriber = record.occurrence.subscriber as usize;
+        let happened = record.occurrence.time.to_string();
         let base = || FaultLine {
             from: happened.clone(),
-            to: letter.due.to_string(),
+            to: record.due.to_string(),
             event_id: Some(&event.event_id),
             subscriber_id: Some(&event.subscriber_id),
-            partition: Some(letter.partition),
+            partition: Some(record.partition),
             ..FaultLine::default()
         };
         let mut told = Vec::new();
-        if letter.is_copy {
+        if record.is_copy {
             let seconds = fate.copied_after_seconds.map(i64::from);
             told.push(FaultLine { label: "duplicate", seconds, ..base() });
         } else if let Some(late) = fate.late_seconds {
@@ -255,10 +255,10 @@ impl<W: Write> Truth<W> {
         told.into_iter().try_for_each(|line| lines::write(&mut self.writer, &Line::Fault(line)))
     }
 
-    fn tell_silences(&mut self, post: &Post) -> io::Result<()> {
-        let faults = &post.generator().world().scenario.faults;
+    fn tell_silences(&mut self, schedule: &Schedule) -> io::Result<()> {
+        let faults = &schedule.generator().world().scenario.faults;
         let span = |span: &TimeSpan| (span.start.to_string(), span.end.to_string());
-        for (silence, withheld) in faults.silent_regions.iter().zip(post.generator().withheld()) {
+        for (silence, withheld) in faults.silent_regions.iter().zip(schedule.generator().withheld()) {
             let (from, to) = span(&silence.span);
             lines::write(
                 &mut self.writer,
@@ -272,7 +272,7 @@ impl<W: Write> Truth<W> {
                 }),
             )?;
         }
-        for (silence, withheld) in faults.silent_partitions.iter().zip(post.withheld()) {
+        for (silence, withheld) in faults.silent_partitions.iter().zip(schedule.withheld()) {
             let (from, to) = span(&silence.span);
             lines::write(
                 &mut self.writer,
@@ -289,8 +289,8 @@ impl<W: Write> Truth<W> {
         Ok(())
     }
 
-    fn tell_anomalies(&mut self, post: &Post) -> io::Result<()> {
-        let anomalies = &post.generator().world().scenario.anomalies;
+    fn tell_anomalies(&mut self, schedule: &Schedule) -> io::Result<()> {
+        let anomalies = &schedule.generator().world().scenario.anomalies;
         for (index, anomaly) in anomalies.iter().enumerate() {
             lines::write(
                 &mut self.writer,
@@ -304,7 +304,7 @@ impl<W: Write> Truth<W> {
                     subscribers: None,
                     magnitude: anomaly.magnitude,
                     added: self.added[index],
-                    removed: post.generator().dropped()[index],
+                    removed: schedule.generator().dropped()[index],
                 }),
             )?;
         }

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::*;
 use crate::testing::{self, after_noon as seconds};
-use crate::{Shard, post};
+use crate::{Shard, schedule};
 
 #[test]
 fn a_window_is_late_when_the_watermark_has_reached_its_end() {
@@ -87,13 +87,13 @@ fn run(draft: &Draft) -> (Vec<Value>, Vec<Record>) {
     let mut out = Vec::new();
     let mut records = Vec::new();
     let mut truth = Truth::begin(&mut out, draft, 3, Tz::UTC).unwrap();
-    let mut letters = post::Post::new(draft, 3);
+    let mut records = schedule::Schedule::new(draft, 3);
     let mut payload = Vec::new();
-    while let Some(letter) = letters.next(&mut payload) {
-        truth.observe(&letter, letters.event(), seconds(86_400)).unwrap();
-        records.push((letter.partition, letter.has_payload.then(|| payload.clone())));
+    while let Some(record) = records.next(&mut payload) {
+        truth.observe(&record, records.event(), seconds(86_400)).unwrap();
+        records.push((record.partition, record.has_payload.then(|| payload.clone())));
     }
-    truth.finish(&letters).unwrap();
+    truth.finish(&records).unwrap();
     let text = String::from_utf8(out).unwrap();
     (text.lines().map(|line| serde_json::from_str(line).unwrap()).collect(), records)
 }
@@ -231,9 +231,9 @@ fn distinct_subscribers_are_counted_once_a_day() {
 #[test]
 fn faults_change_nothing_but_what_they_hit_and_spikes_only_add() {
     let ids = |scenario: &str| -> std::collections::BTreeSet<String> {
-        let mut letters = post::Post::new(&draft(scenario), 3);
+        let mut records = schedule::Schedule::new(&draft(scenario), 3);
         let mut payload = Vec::new();
-        std::iter::from_fn(|| letters.next(&mut payload).map(|_| letters.event().event_id.clone()))
+        std::iter::from_fn(|| records.next(&mut payload).map(|_| records.event().event_id.clone()))
             .collect()
     };
     let base = "extends = \"kazakhstan\"\nsubscribers = 3_000\nbase_rate = 12\n";

@@ -26,11 +26,11 @@ fn draft(seconds: Range<i64>, shard: Shard) -> Draft {
 type Sent = (EventTime, Option<Vec<u8>>);
 
 fn sent(draft: &Draft) -> Vec<Sent> {
-    let mut post = Post::new(draft, 3);
+    let mut schedule = Schedule::new(draft, 3);
     let mut payload = Vec::new();
     let next = || {
-        let letter = post.next(&mut payload)?;
-        Some((letter.due, letter.has_payload.then(|| payload.clone())))
+        let record = schedule.next(&mut payload)?;
+        Some((record.due, record.has_payload.then(|| payload.clone())))
     };
     std::iter::from_fn(next).collect()
 }
@@ -66,33 +66,33 @@ fn letters_come_in_the_order_in_which_they_are_due() {
 
 #[test]
 fn a_silent_partition_gets_nothing_and_the_others_everything() {
-    let mut post = Post::new(&draft(0..1_200, Shard::WHOLE), 3);
+    let mut schedule = Schedule::new(&draft(0..1_200, Shard::WHOLE), 3);
     let mut payload = Vec::new();
     let mut counts = [[0; 2]; 3];
-    while let Some(letter) = post.next(&mut payload) {
-        let is_in_span = (300..600).contains(&((letter.due.micros() - NOON.micros()) / 1_000_000));
-        counts[letter.partition as usize][usize::from(is_in_span)] += 1;
+    while let Some(record) = schedule.next(&mut payload) {
+        let is_in_span = (300..600).contains(&((record.due.micros() - NOON.micros()) / 1_000_000));
+        counts[record.partition as usize][usize::from(is_in_span)] += 1;
     }
     assert_eq!(counts[0][1], 0);
     assert!(counts.iter().all(|count| count[0] > 500), "{counts:?}");
-    assert!(counts[1][1] > 100 && counts[2][1] > 100 && post.withheld()[0] > 100, "{counts:?}");
+    assert!(counts[1][1] > 100 && counts[2][1] > 100 && schedule.withheld()[0] > 100, "{counts:?}");
 }
 
 #[test]
 fn faults_hit_the_share_that_they_are_given() {
-    let mut post = Post::new(&draft(0..3_600, Shard::WHOLE), 3);
+    let mut schedule = Schedule::new(&draft(0..3_600, Shard::WHOLE), 3);
     let mut payload = Vec::new();
     let (mut total, mut late, mut displaced, mut copied, mut malformed) = (0.0, 0.0, 0.0, 0.0, 0.0);
-    while let Some(letter) = post.next(&mut payload) {
-        if letter.is_copy {
+    while let Some(record) = schedule.next(&mut payload) {
+        if record.is_copy {
             continue;
         }
         let one_if = |hit: bool| f64::from(u8::from(hit));
         total += 1.0;
-        late += one_if(letter.fate.late_seconds.is_some());
-        displaced += one_if(letter.fate.out_of_order_seconds.is_some());
-        copied += one_if(letter.fate.copied_after_seconds.is_some());
-        malformed += one_if(letter.fate.malformed.is_some());
+        late += one_if(record.fate.late_seconds.is_some());
+        displaced += one_if(record.fate.out_of_order_seconds.is_some());
+        copied += one_if(record.fate.copied_after_seconds.is_some());
+        malformed += one_if(record.fate.malformed.is_some());
     }
     for (name, hits, share) in [
         ("late", late, 0.05),

@@ -1,6 +1,6 @@
-//! The post as the pump sees it, with the truth written beside it and progress shown.
+//! The schedule as the send_loop sees it, with the truth written beside it and progress shown.
 //!
-//! In: the [`Plan`] of a run. Out: letters, ready for the sink; the file of `--truth`.
+//! In: the [`Plan`] of a run. Out: records, ready for the sink; the file of `--truth`.
 
 use std::fs::File;
 use std::io::{self, BufWriter};
@@ -9,19 +9,19 @@ use std::path::PathBuf;
 use chrono::Utc;
 use chrono_tz::Tz;
 use event_model::EventTime;
-use generator::post::{Letter, Post};
+use generator::schedule::{ScheduledRecord, Schedule};
 use generator::truth::Truth;
 
 use crate::config::Plan;
 use crate::progress::Progress;
-use crate::pump::{Envelope, Letters};
+use crate::send_loop::{Outgoing, RecordSource};
 
-/// Letters for the pump.
-pub(crate) struct Mailing {
-    post: Post,
+/// RecordSource for the send_loop.
+pub(crate) struct Outbox {
+    schedule: Schedule,
     truth: Option<Truth<BufWriter<File>>>,
     names_partitions: bool,
-    last: Option<Letter>,
+    last: Option<ScheduledRecord>,
     progress: Progress,
 }
 
@@ -32,8 +32,8 @@ pub(crate) struct TruthFile {
     pub(crate) zone: Tz,
 }
 
-impl Mailing {
-    /// The letters of a run, for a topic of so many partitions.
+impl Outbox {
+    /// The records of a run, for a topic of so many partitions.
     pub(crate) fn new(
         plan: &Plan,
         partitions: u32,
@@ -46,8 +46,8 @@ impl Mailing {
         };
         let truth = truth.map(begin).transpose()?;
         let has_silence = !plan.draft.scenario.faults.silent_partitions.is_empty();
-        Ok(Mailing {
-            post: Post::new(&plan.draft, partitions),
+        Ok(Outbox {
+            schedule: Schedule::new(&plan.draft, partitions),
             // Otherwise the client chooses, as its settings say.
             names_partitions: truth.is_some() || has_silence,
             truth,
@@ -58,28 +58,28 @@ impl Mailing {
 
     /// Writes the rest of the truth.
     pub(crate) fn finish(self) -> io::Result<()> {
-        self.truth.map_or(Ok(()), |truth| truth.finish(&self.post))
+        self.truth.map_or(Ok(()), |truth| truth.finish(&self.schedule))
     }
 }
 
-impl Letters for Mailing {
-    fn next(&mut self, payload: &mut Vec<u8>) -> Option<Envelope> {
-        let letter = self.post.next(payload)?;
-        self.last = Some(letter);
-        let partition = self.names_partitions.then_some(letter.partition.cast_signed());
-        Some(Envelope { due: letter.due, partition, has_payload: letter.has_payload })
+impl RecordSource for Outbox {
+    fn next(&mut self, payload: &mut Vec<u8>) -> Option<Outgoing> {
+        let record = self.schedule.next(payload)?;
+        self.last = Some(record);
+        let partition = self.names_partitions.then_some(record.partition.cast_signed());
+        Some(Outgoing { due: record.due, partition, has_payload: record.has_payload })
     }
 
     fn key(&self) -> &str {
-        &self.post.event().subscriber_id
+        &self.schedule.event().subscriber_id
     }
 
     fn taken(&mut self) -> io::Result<()> {
-        let Some(letter) = &self.last else { return Ok(()) };
-        self.progress.sent(letter.due);
+        let Some(record) = &self.last else { return Ok(()) };
+        self.progress.sent(record.due);
         match &mut self.truth {
             // What the broker will stamp on it.
-            Some(truth) => truth.observe(letter, self.post.event(), EventTime::from(Utc::now())),
+            Some(truth) => truth.observe(record, self.schedule.event(), EventTime::from(Utc::now())),
             None => Ok(()),
         }
     }

@@ -1,19 +1,19 @@
 //! What is sent, and when: the generator's events, with the scenario's faults on the way.
 //!
-//! In: a [`Draft`]. Out: [`Letter`]s, ascending in the time at which they are due. Without faults an event
+//! In: a [`Draft`]. Out: [`ScheduledRecord`]s, ascending in the time at which they are due. Without faults an event
 //! is due when it happens. Each fault draws from a stream of its own, so one that is switched on
 //! changes neither the events nor the other faults.
 //!
 //! ```text
-//!   generator ──► event ──► its fate ──┬────────────────────────► letter
-//!                                      └─ late, or a copy ─► waiting ─► drawn again ─► letter
+//!   generator ──► event ──► its fate ──┬────────────────────────► record
+//!                                      └─ late, or a copy ─► waiting ─► drawn again ─► record
 //! ```
 //!
 //! A range of time means what is *due* in it: a late event of 11:59 that is due at 12:05 belongs to a run
-//! from 12:00 on. So ranges that meet still give together the letters of the whole. To that end the
+//! from 12:00 on. So ranges that meet still give together the records of the whole. To that end the
 //! generator begins as long before the range as anything can be late.
 //!
-//! Keeps I-6 (boundedness): what waits is 64 bytes a letter, and nothing waits for longer than the
+//! Keeps I-6 (boundedness): what waits is 64 bytes a record, and nothing waits for longer than the
 //! scenario's greatest delays.
 
 use std::cmp::Reverse;
@@ -30,7 +30,7 @@ use crate::scenario::{Delay, Faults, SkewedClocks};
 
 /// One thing to send.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Letter {
+pub struct ScheduledRecord {
     /// When it is sent.
     pub due: EventTime,
     /// What it tells of.
@@ -60,7 +60,7 @@ pub struct Fate {
     pub skew_seconds: i32,
 }
 
-/// A letter that waits, in the order in which letters are due.
+/// A record that waits, in the order in which records are due.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Waiting {
     due: EventTime,
@@ -69,9 +69,9 @@ struct Waiting {
     fate: Fate,
 }
 
-/// Hands out letters.
+/// Hands out records.
 #[derive(Debug)]
-pub struct Post {
+pub struct Schedule {
     generator: Generator,
     faults: Faults,
     has_faults: bool,
@@ -82,22 +82,22 @@ pub struct Post {
     /// The generator's next event, which has not had its turn.
     ahead: Option<Occurrence>,
     ahead_event: Event,
-    /// The letter's event as it is sent, unless it is malformed.
+    /// The record's event as it is sent, unless it is malformed.
     event: Event,
-    /// Letters that each silent partition kept back so far.
+    /// RecordSource that each silent partition kept back so far.
     withheld: Vec<u64>,
 }
 
-impl Post {
-    /// The letters of a draft, for a topic of so many partitions.
+impl Schedule {
+    /// The records of a draft, for a topic of so many partitions.
     pub fn new(draft: &Draft, partitions: u32) -> Self {
         let faults = draft.scenario.faults.clone();
         let mut earlier = draft.clone();
         let lookback = i64::from(longest_delay_seconds(&faults)) * MICROS_PER_SECOND;
         earlier.from = draft.from.plus_micros(-lookback);
-        Post {
+        Schedule {
             generator: Generator::counting_from(&earlier, draft.from),
-            has_faults: has_faults_of_letters(&faults),
+            has_faults: has_faults_of_records(&faults),
             withheld: vec![0; faults.silent_partitions.len()],
             faults,
             from: draft.from,
@@ -110,34 +110,34 @@ impl Post {
         }
     }
 
-    /// The next letter, its payload put into `payload`; `None`: there are no more.
-    pub fn next(&mut self, payload: &mut Vec<u8>) -> Option<Letter> {
+    /// The next record, its payload put into `payload`; `None`: there are no more.
+    pub fn next(&mut self, payload: &mut Vec<u8>) -> Option<ScheduledRecord> {
         loop {
-            let mut letter = self.next_of_any_time()?;
-            if letter.due >= self.to {
+            let mut record = self.next_of_any_time()?;
+            if record.due >= self.to {
                 return None;
             }
-            if letter.due < self.from || self.is_withheld(&letter) {
+            if record.due < self.from || self.is_withheld(&record) {
                 continue;
             }
             payload.clear();
-            letter.has_payload = match letter.fate.malformed {
+            record.has_payload = match record.fate.malformed {
                 None => {
                     self.event.encode(payload);
                     true
                 }
                 Some(reason) => {
-                    let at = self.generator.world().streams.at(letter.occurrence.time.micros());
-                    let Occurrence { source, subscriber, .. } = letter.occurrence;
+                    let at = self.generator.world().streams.at(record.occurrence.time.micros());
+                    let Occurrence { source, subscriber, .. } = record.occurrence;
                     let mut dice = at.open(Purpose::Malformed, source.code() + 256, subscriber);
                     malformed::write(reason, &self.event, &mut dice, payload)
                 }
             };
-            return Some(letter);
+            return Some(record);
         }
     }
 
-    /// The event of the last letter, with the time that its sender's clock shows.
+    /// The event of the last record, with the time that its sender's clock shows.
     pub fn event(&self) -> &Event {
         &self.event
     }
@@ -147,12 +147,12 @@ impl Post {
         &self.generator
     }
 
-    /// Letters that each silent partition kept back so far.
+    /// RecordSource that each silent partition kept back so far.
     pub(crate) fn withheld(&self) -> &[u64] {
         &self.withheld
     }
 
-    fn next_of_any_time(&mut self) -> Option<Letter> {
+    fn next_of_any_time(&mut self) -> Option<ScheduledRecord> {
         loop {
             if self.ahead.is_none() {
                 self.ahead = self.generator.next_into(&mut self.ahead_event);
@@ -162,7 +162,7 @@ impl Post {
             {
                 let Reverse(Waiting { due, occurrence, is_copy, fate }) = self.waiting.pop()?;
                 self.generator.draw_again(occurrence, &mut self.event);
-                return Some(self.letter(due, occurrence, fate, is_copy));
+                return Some(self.record(due, occurrence, fate, is_copy));
             }
             let occurrence = self.ahead.take()?;
             std::mem::swap(&mut self.event, &mut self.ahead_event);
@@ -173,7 +173,7 @@ impl Post {
                 self.hold(after_seconds(due, seconds), occurrence, fate, true);
             }
             if delay == 0 {
-                return Some(self.letter(due, occurrence, fate, false));
+                return Some(self.record(due, occurrence, fate, false));
             }
             self.hold(due, occurrence, fate, false);
         }
@@ -183,21 +183,21 @@ impl Post {
         self.waiting.push(Reverse(Waiting { due, occurrence, is_copy, fate }));
     }
 
-    fn letter(
+    fn record(
         &mut self,
         due: EventTime,
         occurrence: Occurrence,
         fate: Fate,
         is_copy: bool,
-    ) -> Letter {
+    ) -> ScheduledRecord {
         self.event.timestamp += TimeDelta::seconds(i64::from(fate.skew_seconds));
         let partition = partition_of(&self.event.subscriber_id, self.partitions);
-        Letter { due, occurrence, fate, is_copy, partition, has_payload: true }
+        ScheduledRecord { due, occurrence, fate, is_copy, partition, has_payload: true }
     }
 
-    fn is_withheld(&mut self, letter: &Letter) -> bool {
+    fn is_withheld(&mut self, record: &ScheduledRecord) -> bool {
         for (index, silence) in self.faults.silent_partitions.iter().enumerate() {
-            if silence.partition == letter.partition && silence.span.contains(&letter.due) {
+            if silence.partition == record.partition && silence.span.contains(&record.due) {
                 self.withheld[index] += 1;
                 return true;
             }
@@ -249,7 +249,7 @@ pub fn longest_delay_seconds(faults: &Faults) -> u32 {
     most(&faults.late).max(most(&faults.out_of_order)) + most(&faults.duplicate)
 }
 
-fn has_faults_of_letters(faults: &Faults) -> bool {
+fn has_faults_of_records(faults: &Faults) -> bool {
     let Faults { late, out_of_order, duplicate, malformed, skewed_clocks, .. } = faults;
     late.is_some()
         || out_of_order.is_some()

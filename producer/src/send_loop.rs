@@ -1,7 +1,7 @@
-//! The loop between letters and sink: waits for a letter's turn and hands it over.
+//! The loop between records and sink: waits for a record's turn and hands it over.
 //!
-//! In: letters, their pace, a sink. Out: how many were handed over and why it ended. Keeps I-6
-//! (boundedness): it holds one letter, and a sink that is full makes it wait.
+//! In: records, their pace, a sink. Out: how many were handed over and why it ended. Keeps I-6
+//! (boundedness): it holds one record, and a sink that is full makes it wait.
 
 use std::time::{Duration, Instant};
 
@@ -12,17 +12,17 @@ use crate::pace::{Now, Pace};
 use crate::sink::{Offer, Sink, SinkError};
 use crate::stop::Stop;
 
-/// The shortest pause: sleeping less costs more than sending a few letters late together.
+/// The shortest pause: sleeping less costs more than sending a few records late together.
 const PAUSE_MIN: Duration = Duration::from_millis(1);
 /// The longest pause, after which the sink may do its chores.
 const PAUSE_MAX: Duration = Duration::from_millis(100);
-/// Pause before a letter is offered again to a sink that is full.
+/// Pause before a record is offered again to a sink that is full.
 const FULL_PAUSE: Duration = Duration::from_millis(2);
 
 /// What there is to send.
-pub(crate) trait Letters {
-    /// The next letter, its payload put into `payload`; `None`: there are no more.
-    fn next(&mut self, payload: &mut Vec<u8>) -> Option<Envelope>;
+pub(crate) trait RecordSource {
+    /// The next record, its payload put into `payload`; `None`: there are no more.
+    fn next(&mut self, payload: &mut Vec<u8>) -> Option<Outgoing>;
 
     /// The key of the last one.
     fn key(&self) -> &str;
@@ -31,9 +31,9 @@ pub(crate) trait Letters {
     fn taken(&mut self) -> std::io::Result<()>;
 }
 
-/// What stands on a letter.
+/// What stands on a record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Envelope {
+pub(crate) struct Outgoing {
     /// When it is sent.
     pub(crate) due: EventTime,
     /// Where to, unless the key shall decide.
@@ -42,10 +42,10 @@ pub(crate) struct Envelope {
     pub(crate) has_payload: bool,
 }
 
-/// Why the pump ended.
+/// Why the send_loop ended.
 #[derive(Debug)]
 pub(crate) enum Ended {
-    /// There are no more letters.
+    /// There are no more records.
     Complete,
     /// It was told to.
     Stopped,
@@ -55,9 +55,9 @@ pub(crate) enum Ended {
     Unrecorded(std::io::Error),
 }
 
-/// Sends `count` letters at most, until there are none, it is told to stop, or the sink refuses.
-pub(crate) fn pump(
-    letters: &mut dyn Letters,
+/// Sends `count` records at most, until there are none, it is told to stop, or the sink refuses.
+pub(crate) fn send_loop(
+    records: &mut dyn RecordSource,
     count: u64,
     pace: Pace,
     sink: &mut dyn Sink,
@@ -67,15 +67,15 @@ pub(crate) fn pump(
     let mut payload = Vec::new();
     let mut sent = 0;
     while sent < count {
-        let Some(envelope) = letters.next(&mut payload) else { break };
-        let outcome = wait_for_turn(envelope.due, sent, pace, started, sink, stop)
+        let Some(outgoing) = records.next(&mut payload) else { break };
+        let outcome = wait_for_turn(outgoing.due, sent, pace, started, sink, stop)
             .and_then(|()| {
-                let payload = envelope.has_payload.then_some(payload.as_slice());
-                hand_over(letters.key(), payload, envelope.partition, sink, stop)
+                let payload = outgoing.has_payload.then_some(payload.as_slice());
+                hand_over(records.key(), payload, outgoing.partition, sink, stop)
             })
             .and_then(|()| {
                 sent += 1;
-                letters.taken().map_err(Ended::Unrecorded)
+                records.taken().map_err(Ended::Unrecorded)
             });
         if let Err(ended) = outcome {
             return (sent, ended);
@@ -135,7 +135,7 @@ mod tests {
 
     const START: EventTime = EventTime::from_millis(1_762_646_400_000);
 
-    /// Takes letters as its script says: `true` takes one, `false` has no room; then it refuses.
+    /// Takes records as its script says: `true` takes one, `false` has no room; then it refuses.
     struct Scripted {
         script: Vec<bool>,
         offers: usize,
@@ -175,7 +175,7 @@ mod tests {
         }
     }
 
-    /// Letters 0, 1, 2, …, every third without a payload.
+    /// RecordSource 0, 1, 2, …, every third without a payload.
     struct Numbered {
         count: u64,
         due: EventTime,
@@ -194,16 +194,16 @@ mod tests {
         }
     }
 
-    impl Letters for Numbered {
-        fn next(&mut self, payload: &mut Vec<u8>) -> Option<Envelope> {
+    impl RecordSource for Numbered {
+        fn next(&mut self, payload: &mut Vec<u8>) -> Option<Outgoing> {
             let number = self.handed_out;
             self.handed_out += 1;
             self.key = format!("key {number}");
             let text = Numbered::payload(number);
             let has_payload = text.is_some();
             *payload = text.unwrap_or_default();
-            let envelope = Envelope { due: self.due, partition: None, has_payload };
-            (number < self.count).then_some(envelope)
+            let outgoing = Outgoing { due: self.due, partition: None, has_payload };
+            (number < self.count).then_some(outgoing)
         }
 
         fn key(&self) -> &str {
@@ -218,12 +218,12 @@ mod tests {
 
     #[test]
     fn a_full_sink_gets_every_letter_once_and_in_order() {
-        let mut letters = Numbered::new(3, START);
+        let mut records = Numbered::new(3, START);
         let mut sink = Scripted::new(&[false, false, true, true, false, true]);
         let (_stopper, stop) = Stop::pair();
-        let (sent, ended) = pump(&mut letters, u64::MAX, Pace::default(), &mut sink, &stop);
+        let (sent, ended) = send_loop(&mut records, u64::MAX, Pace::default(), &mut sink, &stop);
         assert!(matches!(ended, Ended::Complete), "{ended:?}");
-        assert_eq!((sent, letters.taken), (3, 3));
+        assert_eq!((sent, records.taken), (3, 3));
         let expected: Vec<_> =
             (0..3).map(|number| (format!("key {number}"), Numbered::payload(number))).collect();
         assert_eq!(sink.taken, expected);
@@ -231,22 +231,22 @@ mod tests {
 
     #[test]
     fn no_more_letters_are_sent_than_asked_for() {
-        let mut letters = Numbered::new(9, START);
+        let mut records = Numbered::new(9, START);
         let mut sink = Scripted::new(&[true; 9]);
         let (_stopper, stop) = Stop::pair();
-        let (sent, ended) = pump(&mut letters, 4, Pace::default(), &mut sink, &stop);
+        let (sent, ended) = send_loop(&mut records, 4, Pace::default(), &mut sink, &stop);
         assert!(matches!(ended, Ended::Complete), "{ended:?}");
-        assert_eq!((sent, sink.taken.len(), letters.taken), (4, 4, 4));
+        assert_eq!((sent, sink.taken.len(), records.taken), (4, 4, 4));
     }
 
     #[test]
     fn a_refusal_ends_it_with_what_was_taken_before() {
-        let mut letters = Numbered::new(5, START);
+        let mut records = Numbered::new(5, START);
         let mut sink = Scripted::new(&[true, true]);
         let (_stopper, stop) = Stop::pair();
-        let (sent, ended) = pump(&mut letters, u64::MAX, Pace::default(), &mut sink, &stop);
+        let (sent, ended) = send_loop(&mut records, u64::MAX, Pace::default(), &mut sink, &stop);
         assert!(matches!(ended, Ended::Refused(SinkError::ReaderGone)), "{ended:?}");
-        assert_eq!((sent, letters.taken), (2, 2));
+        assert_eq!((sent, records.taken), (2, 2));
     }
 
     #[test]
@@ -260,10 +260,10 @@ mod tests {
             let (stopper, stop) = Stop::pair();
             let mut sink = Scripted::new(&script);
             let ended = std::thread::scope(|scope| {
-                let pumping =
-                    scope.spawn(|| pump(&mut Numbered::new(1, due), 1, pace, &mut sink, &{ stop }));
+                let sending =
+                    scope.spawn(|| send_loop(&mut Numbered::new(1, due), 1, pace, &mut sink, &{ stop }));
                 drop(stopper);
-                pumping.join().unwrap()
+                sending.join().unwrap()
             });
             assert!(matches!(ended, (0, Ended::Stopped)), "{name}: {ended:?}");
         }
