@@ -2,25 +2,25 @@
 
 use std::collections::BTreeMap;
 
-use anomaly::{Calendar, Counts, Direction, Incident, Judgement, Series, Tracker, Window, judge};
+use anomaly::{Calendar, Counts, Direction, Incident, Judgement, Series, Tracker, MinuteIndex, judge};
 use chrono::NaiveDateTime;
 
 /// Something that judges a window.
-pub type Judge<'a> = dyn Fn(Window) -> Vec<Judgement> + 'a;
+pub type Judge<'a> = dyn Fn(MinuteIndex) -> Vec<Judgement> + 'a;
 
 /// The detector that is scored.
 pub fn detector<'a>(
     counts: &'a Counts,
     calendar: &'a Calendar,
-) -> impl Fn(Window) -> Vec<Judgement> + 'a {
+) -> impl Fn(MinuteIndex) -> Vec<Judgement> + 'a {
     move |window| judge(window, counts, calendar)
 }
 
 /// The incidents of a stretch, open ones included.
 pub fn incidents(from: NaiveDateTime, to: NaiveDateTime, judge: &Judge<'_>) -> Vec<Incident> {
     let mut tracker = Tracker::default();
-    let mut found: BTreeMap<(Window, Series, Direction), Incident> = BTreeMap::new();
-    let mut window = Window::holding(from);
+    let mut found: BTreeMap<(MinuteIndex, Series, Direction), Incident> = BTreeMap::new();
+    let mut window = MinuteIndex::holding(from);
     while window.end() <= to {
         for incident in tracker.take(window, &judge(window)) {
             let key = (incident.first, incident.series.clone(), incident.direction);

@@ -5,7 +5,7 @@ use chrono_tz::Tz;
 use super::*;
 
 /// 2025-12-10 12:00 UTC, a Wednesday.
-const NOON: Window = Window::number(5_884_560);
+const NOON: MinuteIndex = MinuteIndex::number(5_884_560);
 const WEEK: i64 = 7 * 24 * 12;
 const REGIONS: [(&str, u64); 5] = [("A", 400), ("B", 200), ("C", 100), ("D", 40), ("E", 5)];
 
