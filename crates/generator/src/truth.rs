@@ -44,7 +44,7 @@ pub struct Truth<W: Write> {
     range: TimeSpan,
     regions: Vec<String>,
     partitions: Vec<Partition>,
-    windows: BTreeMap<WindowKey, Window>,
+    windows: BTreeMap<WindowKey, ExpectedWindow>,
     dead: BTreeMap<(EventTime, DeadReason), u64>,
     days: Days,
     /// The minute up to which all is written.
@@ -55,11 +55,11 @@ pub struct Truth<W: Write> {
     added: Vec<u64>,
 }
 
-/// Window start, index of type, index of region.
+/// ExpectedWindow start, index of type, index of region.
 type WindowKey = (EventTime, usize, usize);
 
 #[derive(Clone, Copy, Debug, Default)]
-struct Window {
+struct ExpectedWindow {
     on_time: Sums,
     late: Sums,
 }
@@ -193,10 +193,10 @@ impl<W: Write> Truth<W> {
             if start.plus_micros(WINDOW_MICROS) > minute {
                 break;
             }
-            let Window { on_time, late } = entry.remove();
+            let ExpectedWindow { on_time, late } = entry.remove();
             lines::write(
                 &mut self.writer,
-                &Line::Window(WindowLine {
+                &Line::ExpectedWindow(WindowLine {
                     start: start.to_string(),
                     event_type: lines::TYPE_NAMES[event_type],
                     region: &self.regions[region],
