@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::support::{Database, OPTIONS, Window, compute, day, recompute, somebody_waits, windows};
+use crate::support::{Database, OPTIONS, WindowRow, compute, day, recompute, somebody_waits, windows};
 use chrono::TimeDelta;
 use store::{DailyError, DayRun, PgConnection, RunOptions};
 
@@ -16,7 +16,7 @@ async fn hold_a_row(connection: &mut PgConnection, change: &'static str) {
 
 const DATE: &str = "2025-11-09";
 
-async fn database_with_a_computed_day() -> (Database, Vec<Window>) {
+async fn database_with_a_computed_day() -> (Database, Vec<WindowRow>) {
     let mut database = Database::new().await;
     let day = day(DATE, "UTC");
     let windows = windows(day.start(), day.end(), TimeDelta::hours(1));

@@ -3,7 +3,7 @@
 use chrono::TimeDelta;
 use store::{BusinessDay, DayRun};
 
-use crate::support::{Database, MILLION, Window, compute, day, recompute, windows};
+use crate::support::{Database, MILLION, WindowRow, compute, day, recompute, windows};
 
 #[tokio::test]
 async fn the_figures_equal_a_recomputation_in_whole_numbers() {
@@ -42,7 +42,7 @@ async fn a_window_belongs_to_the_day_of_its_start() {
     let mut database = Database::new().await;
     let day = day("2025-11-09", "Asia/Almaty");
     let minute = TimeDelta::minutes(1);
-    let window = |start, events| Window {
+    let window = |start, events| WindowRow {
         start,
         event_type: "sms",
         region: "Osh",
@@ -98,7 +98,7 @@ async fn sums_keep_every_digit_and_are_rounded_once() {
     let mut database = Database::new().await;
     let day = day("2025-11-09", "UTC");
     let windows: Vec<_> = (0..600)
-        .map(|minute| Window {
+        .map(|minute| WindowRow {
             start: day.start() + TimeDelta::minutes(minute),
             event_type: "data_session",
             region: "Osh",
@@ -143,7 +143,7 @@ async fn without_windows_there_is_no_data_and_daily_stats_stays() {
 async fn a_tie_goes_to_the_first_region_by_code_point() {
     let mut database = Database::new().await;
     let day = day("2025-11-09", "UTC");
-    let window = |region, event_type, events| Window {
+    let window = |region, event_type, events| WindowRow {
         start: day.start(),
         event_type,
         region,

@@ -6,7 +6,7 @@ use chrono::TimeDelta;
 use store::PgConnection;
 
 use crate::support::{
-    DailyRows, Database, Window, check, command, day, hold, recompute, release, somebody_waits,
+    DailyRows, Database, WindowRow, check, command, day, hold, recompute, release, somebody_waits,
     until, windows,
 };
 
@@ -59,10 +59,10 @@ async fn session_ends(connection: &mut PgConnection) {
 }
 
 /// Counts one event more, and says what the day's rows are with it.
-async fn one_more_event(database: &mut Database, windows: &mut [Window]) -> DailyRows {
+async fn one_more_event(database: &mut Database, windows: &mut [WindowRow]) -> DailyRows {
     let start = windows[0].start;
     windows[0].events += 1;
-    let Window { event_type, region, .. } = windows[0];
+    let WindowRow { event_type, region, .. } = windows[0];
     database
         .execute_text(format!(
             "UPDATE real_time_metrics SET event_count = event_count + 1

@@ -2,12 +2,12 @@
 
 use chrono::TimeDelta;
 
-use crate::support::{Database, Window, check, day, recompute, windows};
+use crate::support::{Database, WindowRow, check, day, recompute, windows};
 
 const DATE: &str = "2025-11-09";
 
 /// On-time and late events, of the same keys and of other ones.
-async fn a_day_with_late_events() -> (Database, Vec<Window>, Vec<Window>) {
+async fn a_day_with_late_events() -> (Database, Vec<WindowRow>, Vec<WindowRow>) {
     let mut database = Database::new().await;
     let day = day(DATE, "UTC");
     let on_time = windows(day.start(), day.end(), TimeDelta::hours(2));
@@ -21,7 +21,7 @@ async fn a_day_with_late_events() -> (Database, Vec<Window>, Vec<Window>) {
 #[tokio::test]
 async fn late_events_are_left_out_unless_they_are_asked_for() {
     let (mut database, on_time, late) = a_day_with_late_events().await;
-    let all: Vec<Window> = on_time.iter().chain(&late).cloned().collect();
+    let all: Vec<WindowRow> = on_time.iter().chain(&late).cloned().collect();
 
     check(&database.url, &[DATE], 0, &["from 144 windows, final ("]);
     let expected = recompute(&on_time, DATE, chrono_tz::UTC);

@@ -3,7 +3,7 @@
 use chrono::TimeDelta;
 use store::{Condition, DayRun, RecordState, RunOptions};
 
-use crate::support::{Database, OPTIONS, Window, compute, day, recompute, windows};
+use crate::support::{Database, OPTIONS, WindowRow, compute, day, recompute, windows};
 
 const DATE: &str = "2025-11-09";
 
@@ -12,7 +12,7 @@ fn state(name: &str, because: Option<&str>) -> Option<(String, Option<String>)> 
 }
 
 /// One more event in a minute of 2025-11-09 that has some already.
-fn one_more_event(database_windows: &mut [Window]) -> &'static str {
+fn one_more_event(database_windows: &mut [WindowRow]) -> &'static str {
     let start = "2025-11-09T12:00:00".parse().unwrap();
     let window = database_windows.iter_mut().find(|window| {
         window.start == start && window.event_type == "call" && window.region == "Almaty"
@@ -23,7 +23,7 @@ fn one_more_event(database_windows: &mut [Window]) -> &'static str {
      UPDATE day_ledger SET on_time = on_time + 1 WHERE quarter_start = '2025-11-09 12:00'"
 }
 
-async fn database_with_a_day() -> (Database, Vec<Window>) {
+async fn database_with_a_day() -> (Database, Vec<WindowRow>) {
     let mut database = Database::new().await;
     let day = day(DATE, "UTC");
     let windows = windows(day.start(), day.end(), TimeDelta::hours(1));

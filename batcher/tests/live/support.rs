@@ -44,8 +44,8 @@ impl Database {
     }
 
     /// Inserts windows as the streamer does.
-    pub(crate) async fn insert_windows(&mut self, windows: &[Window]) {
-        let decimals = |value: fn(&Window) -> i128| -> Vec<String> {
+    pub(crate) async fn insert_windows(&mut self, windows: &[WindowRow]) {
+        let decimals = |value: fn(&WindowRow) -> i128| -> Vec<String> {
             windows.iter().map(|window| format!("{}e-6", value(window))).collect()
         };
         sqlx::query(
@@ -69,14 +69,14 @@ impl Database {
     }
 
     /// Inserts windows and notes them in the ledger, as a flush does.
-    pub(crate) async fn flush(&mut self, windows: &[Window]) {
+    pub(crate) async fn flush(&mut self, windows: &[WindowRow]) {
         self.insert_windows(windows).await;
         self.note(windows, "on_time").await;
     }
 
     /// Inserts late events and notes them in the ledger, as a flush does. No on-time window may
     /// have been inserted yet.
-    pub(crate) async fn flush_late(&mut self, windows: &[Window]) {
+    pub(crate) async fn flush_late(&mut self, windows: &[WindowRow]) {
         self.insert_windows(windows).await;
         self.execute(
             "INSERT INTO late_metrics
@@ -89,7 +89,7 @@ impl Database {
         self.note(windows, "late").await;
     }
 
-    async fn note(&mut self, windows: &[Window], column: &str) {
+    async fn note(&mut self, windows: &[WindowRow], column: &str) {
         let statement = format!(
             "INSERT INTO day_ledger (topic, generation, partition, quarter_start, {column})
              SELECT 't', 0, 0, date_bin('15 minutes', t, '2000-01-01') AS quarter, SUM(n)
@@ -245,7 +245,7 @@ pub(crate) fn day(date: &str, zone: &str) -> BusinessDay {
 
 /// One minute of one type in one region.
 #[derive(Clone, Debug)]
-pub(crate) struct Window {
+pub(crate) struct WindowRow {
     pub(crate) start: NaiveDateTime,
     pub(crate) event_type: &'static str,
     pub(crate) region: &'static str,
@@ -260,7 +260,7 @@ pub(crate) const REGIONS: [&str; 4] = ["Almaty", "Astana", "aktau", "Алмат�
 
 /// Windows of every type and region, one each `step` over [from, to), with figures that look
 /// random and never change.
-pub(crate) fn windows(from: NaiveDateTime, to: NaiveDateTime, step: TimeDelta) -> Vec<Window> {
+pub(crate) fn windows(from: NaiveDateTime, to: NaiveDateTime, step: TimeDelta) -> Vec<WindowRow> {
     let mut windows = Vec::new();
     let mut start = from;
     let mut seed = 1_u64;
@@ -272,7 +272,7 @@ pub(crate) fn windows(from: NaiveDateTime, to: NaiveDateTime, step: TimeDelta) -
     while start < to {
         for event_type in EVENT_TYPES {
             for region in REGIONS {
-                windows.push(Window {
+                windows.push(WindowRow {
                     start,
                     event_type,
                     region,
@@ -315,7 +315,7 @@ impl PartialEq for Figures {
 
 /// The day's rows, by adding up whole numbers and dividing once. A window's day is found here by
 /// converting its own start, not by the day's bounds.
-pub(crate) fn recompute(windows: &[Window], date: &str, zone: Tz) -> DailyRows {
+pub(crate) fn recompute(windows: &[WindowRow], date: &str, zone: Tz) -> DailyRows {
     let date = date.parse().unwrap();
     let mut sums: BTreeMap<(String, String), Sums> = BTreeMap::new();
     let mut by_region: BTreeMap<&str, Sums> = BTreeMap::new();
@@ -346,7 +346,7 @@ struct Sums {
 }
 
 impl Sums {
-    fn add(&mut self, window: &Window) {
+    fn add(&mut self, window: &WindowRow) {
         self.events += window.events;
         self.seconds += window.seconds;
         self.data_mb_millionths += window.data_mb_millionths;
