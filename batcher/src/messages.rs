@@ -152,7 +152,7 @@ mod tests {
             completeness(&day, &nothing, None),
             "2025-11-09: not complete: no partition has been read yet; has the streamer been started?\n"
         );
-        let partition = store::PartitionState {
+        let partition = store::PartitionCompleteness {
             topic: "telecom_events".to_owned(),
             generation: 1,
             partition: 2,

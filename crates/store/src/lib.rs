@@ -24,7 +24,7 @@ pub use anomalies::{
     detector_progress, open_anomalies,
 };
 pub use day::batch_runs::{Dates, DayRecord, RecordState, day_record, day_records};
-pub use day::completeness::{DayState, PartitionState, day_state, is_empty};
+pub use day::completeness::{DayState, PartitionCompleteness, day_state, is_empty};
 pub use day::daily::{
     ComputedDay, Condition, DailyError, DayRun, RunOptions, UnusableRow, compute_day,
 };

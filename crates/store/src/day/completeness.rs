@@ -17,12 +17,12 @@ pub struct DayState {
     /// Partitions in service: the newest generation of each, unless it is retired.
     pub partitions: usize,
     /// Those that may still bring on-time events of the day, the furthest behind first.
-    pub holding_back: Vec<PartitionState>,
+    pub holding_back: Vec<PartitionCompleteness>,
 }
 
 /// How far one partition has come. `Display` says it in words, with the reason.
 #[derive(Clone, Debug, PartialEq, Eq, FromRow)]
-pub struct PartitionState {
+pub struct PartitionCompleteness {
     /// Topic.
     pub topic: String,
     /// Generation.
@@ -49,7 +49,7 @@ impl DayState {
         self.partitions > 0 && self.holding_back.is_empty()
     }
 
-    fn judge(partitions: Vec<PartitionState>, day_end: NaiveDateTime) -> Self {
+    fn judge(partitions: Vec<PartitionCompleteness>, day_end: NaiveDateTime) -> Self {
         let total = partitions.len();
         let holding_back =
             partitions.into_iter().filter(|partition| !partition.is_past(day_end)).collect();
@@ -57,19 +57,19 @@ impl DayState {
     }
 }
 
-impl PartitionState {
+impl PartitionCompleteness {
     fn is_past(&self, day_end: NaiveDateTime) -> bool {
         self.complete_through.is_some_and(|through| through >= day_end)
     }
 }
 
-impl fmt::Display for PartitionState {
+impl fmt::Display for PartitionCompleteness {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let time = |time: Option<NaiveDateTime>| match time {
             Some(time) => format!("{time} UTC"),
             None => "not known yet".to_owned(),
         };
-        let PartitionState { topic, generation, partition, owner, halted_reason, .. } = self;
+        let PartitionCompleteness { topic, generation, partition, owner, halted_reason, .. } = self;
         write!(
             f,
             "{topic} partition {partition} (generation {generation}): complete through {}: ",
@@ -119,9 +119,9 @@ pub async fn is_empty(connection: &mut PgConnection) -> Result<bool, StoreError>
 mod tests {
     use super::*;
 
-    fn partition(complete_through: Option<&str>) -> PartitionState {
+    fn partition(complete_through: Option<&str>) -> PartitionCompleteness {
         let time = |text: &str| format!("2025-11-{text}").parse().unwrap();
-        PartitionState {
+        PartitionCompleteness {
             topic: "telecom_events".to_owned(),
             generation: 0,
             partition: 2,
@@ -157,8 +157,8 @@ mod tests {
     fn a_partition_says_why_it_is_where_it_is() {
         let start = "telecom_events partition 2 (generation 0): complete through ";
         let read = partition(Some("09T12:00:00"));
-        let unread = PartitionState { owner: None, ..partition(None) };
-        let halted = PartitionState { halted_reason: Some("lost".to_owned()), ..read.clone() };
+        let unread = PartitionCompleteness { owner: None, ..partition(None) };
+        let halted = PartitionCompleteness { halted_reason: Some("lost".to_owned()), ..read.clone() };
         for (partition, expected) in [
             (
                 read,
