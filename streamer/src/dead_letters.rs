@@ -17,7 +17,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand, ValueEnum};
 use event_model::DeadReason;
 use program::KafkaArgs;
-use store::{LetterFilter, LetterId, PgConnection};
+use store::{DeadLetterFilter, DeadLetterId, PgConnection};
 
 use crate::config::DatabaseCommandArgs;
 use crate::moment::{Moment, parse_moment};
@@ -75,7 +75,7 @@ pub struct ListArgs {
 #[derive(Args, Clone, Debug)]
 pub struct ShowArgs {
     /// The letter, as TOPIC/GENERATION/PARTITION/OFFSET
-    letter: LetterId,
+    letter: DeadLetterId,
     /// Write one JSON object
     #[arg(long, conflicts_with = "payload")]
     json: bool,
@@ -109,7 +109,7 @@ pub struct StatsArgs {
 pub struct ReplayArgs {
     /// These letters, each as TOPIC/GENERATION/PARTITION/OFFSET; without any, those of the filters
     #[arg(conflicts_with_all = ["reason", "since", "until", "topic", "partition"])]
-    letters: Vec<LetterId>,
+    letters: Vec<DeadLetterId>,
     #[command(flatten)]
     filter: FilterArgs,
     /// How many letters at most
@@ -182,10 +182,10 @@ pub(crate) async fn run(
 
 impl FilterArgs {
     /// The filter, its moments as times of the database's clock.
-    async fn resolve(&self, connection: &mut PgConnection) -> anyhow::Result<LetterFilter> {
+    async fn resolve(&self, connection: &mut PgConnection) -> anyhow::Result<DeadLetterFilter> {
         let now = store::database_now(connection).await?;
         let resolve = |moment: Option<Moment>| moment.map(|moment| moment.resolve(now));
-        Ok(LetterFilter {
+        Ok(DeadLetterFilter {
             reason: self.reason.map(|reason| reason.code().to_owned()),
             topic: self.topic.clone(),
             partition: self.partition,

@@ -1,6 +1,6 @@
 //! Reading dead letters: lists, single letters, counts.
 //!
-//! In: a [`LetterFilter`]. Out: rows of `dead_letters` as values. Changes nothing; keeps I-6:
+//! In: a [`DeadLetterFilter`]. Out: rows of `dead_letters` as values. Changes nothing; keeps I-6:
 //! every answer has a limit, and a list holds only the beginning of each payload.
 
 mod letter_id;
@@ -13,13 +13,13 @@ use sqlx::{FromRow, Postgres, Row};
 
 use crate::StoreError;
 
-pub use self::letter_id::LetterId;
+pub use self::letter_id::DeadLetterId;
 
 const READING: &str = "reading dead letters";
 
 /// Which letters. Every `None` matches all.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct LetterFilter {
+pub struct DeadLetterFilter {
     /// Code of the reason.
     pub reason: Option<String>,
     /// Topic.
@@ -32,7 +32,7 @@ pub struct LetterFilter {
     pub until: Option<NaiveDateTime>,
 }
 
-impl LetterFilter {
+impl DeadLetterFilter {
     /// Binds the first five parameters of the queries that take a filter.
     fn bind(&self, sql: &'static str) -> Query<'_, Postgres, PgArguments> {
         sqlx::query(sql)
@@ -55,9 +55,9 @@ pub enum ReplayState {
 
 /// One line of a list.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct LetterLine {
+pub struct DeadLetterLine {
     /// Which record.
-    pub id: LetterId,
+    pub id: DeadLetterId,
     /// Code of the reason.
     pub reason: String,
     /// The reason in a sentence.
@@ -73,13 +73,13 @@ pub struct LetterLine {
 }
 
 /// A record header: its name and, unless null, its value.
-pub type LetterHeader = (String, Option<Vec<u8>>);
+pub type DeadLetterHeader = (String, Option<Vec<u8>>);
 
 /// A whole letter.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Letter {
+pub struct StoredDeadLetter {
     /// Which record.
-    pub id: LetterId,
+    pub id: DeadLetterId,
     /// Code of the reason.
     pub reason: String,
     /// The reason in a sentence.
@@ -91,16 +91,16 @@ pub struct Letter {
     /// The record's payload.
     pub payload: Option<Vec<u8>>,
     /// The record's headers, in their order.
-    pub headers: Vec<LetterHeader>,
+    pub headers: Vec<DeadLetterHeader>,
     /// When the letter was stored, UTC.
     pub stored_at: NaiveDateTime,
     /// Each time that it was sent again, in order.
-    pub replays: Vec<LetterReplay>,
+    pub replays: Vec<DeadLetterReplay>,
 }
 
 /// One sending of a letter.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct LetterReplay {
+pub struct DeadLetterReplay {
     /// Its number, counted through letters that were replayed and died again.
     pub attempt: i32,
     /// How far it has come.
@@ -117,7 +117,7 @@ pub struct LetterReplay {
 
 /// How many letters of one reason one partition stored on one day.
 #[derive(Clone, Debug, PartialEq, Eq, FromRow)]
-pub struct LetterCount {
+pub struct DeadLetterCount {
     /// Code of the reason.
     pub reason: String,
     /// Topic.
@@ -138,10 +138,10 @@ pub struct LetterCount {
 /// A failed statement.
 pub async fn list_dead_letters(
     connection: &mut PgConnection,
-    filter: &LetterFilter,
+    filter: &DeadLetterFilter,
     limit: u32,
     payload_bytes_max: i32,
-) -> Result<Vec<LetterLine>, StoreError> {
+) -> Result<Vec<DeadLetterLine>, StoreError> {
     let rows = filter
         .bind(include_str!("queries/list_dead_letters.sql"))
         .bind(i64::from(limit))
@@ -159,10 +159,10 @@ pub async fn list_dead_letters(
 /// A failed statement.
 pub async fn select_dead_letters(
     connection: &mut PgConnection,
-    filter: &LetterFilter,
+    filter: &DeadLetterFilter,
     limit: u32,
     again: bool,
-) -> Result<Vec<LetterId>, StoreError> {
+) -> Result<Vec<DeadLetterId>, StoreError> {
     let rows = filter
         .bind(include_str!("queries/select_dead_letters.sql"))
         .bind(i64::from(limit))
@@ -170,7 +170,7 @@ pub async fn select_dead_letters(
         .fetch_all(connection)
         .await
         .map_err(StoreError::sql(READING))?;
-    rows.iter().map(LetterId::from_row).collect::<Result<_, _>>().map_err(StoreError::sql(READING))
+    rows.iter().map(DeadLetterId::from_row).collect::<Result<_, _>>().map_err(StoreError::sql(READING))
 }
 
 /// How many letters were replayed before.
@@ -179,7 +179,7 @@ pub async fn select_dead_letters(
 /// A failed statement.
 pub async fn count_replayed(
     connection: &mut PgConnection,
-    filter: &LetterFilter,
+    filter: &DeadLetterFilter,
 ) -> Result<i64, StoreError> {
     let row = filter
         .bind(include_str!("queries/count_replayed.sql"))
@@ -195,9 +195,9 @@ pub async fn count_replayed(
 /// A failed statement.
 pub async fn count_dead_letters(
     connection: &mut PgConnection,
-    filter: &LetterFilter,
+    filter: &DeadLetterFilter,
     limit: u32,
-) -> Result<Vec<LetterCount>, StoreError> {
+) -> Result<Vec<DeadLetterCount>, StoreError> {
     let rows = filter
         .bind(include_str!("queries/count_dead_letters.sql"))
         .bind(i64::from(limit))
@@ -205,7 +205,7 @@ pub async fn count_dead_letters(
         .await
         .map_err(StoreError::sql(READING))?;
     rows.iter()
-        .map(LetterCount::from_row)
+        .map(DeadLetterCount::from_row)
         .collect::<Result<_, _>>()
         .map_err(StoreError::sql(READING))
 }
@@ -216,8 +216,8 @@ pub async fn count_dead_letters(
 /// A failed statement, or headers that no program of ours wrote.
 pub async fn load_dead_letter(
     connection: &mut PgConnection,
-    id: &LetterId,
-) -> Result<Option<Letter>, StoreError> {
+    id: &DeadLetterId,
+) -> Result<Option<StoredDeadLetter>, StoreError> {
     let failed = || StoreError::sql(READING);
     let row = sqlx::query(
         "SELECT reason, detail, record_timestamp, key, payload, headers, stored_at
@@ -235,8 +235,8 @@ pub async fn load_dead_letter(
     );
     let replays = bind_id(replays, id).fetch_all(connection).await.map_err(failed())?;
     let headers: Option<Value> = row.try_get("headers").map_err(failed())?;
-    let letter = || -> Result<Letter, sqlx::Error> {
-        Ok(Letter {
+    let letter = || -> Result<StoredDeadLetter, sqlx::Error> {
+        Ok(StoredDeadLetter {
             id: id.clone(),
             reason: row.try_get("reason")?,
             detail: row.try_get("detail")?,
@@ -257,15 +257,15 @@ pub async fn load_dead_letter(
 /// Binds the letter's key as the first four parameters.
 pub(crate) fn bind_id<'q>(
     query: Query<'q, Postgres, PgArguments>,
-    id: &'q LetterId,
+    id: &'q DeadLetterId,
 ) -> Query<'q, Postgres, PgArguments> {
     query.bind(&id.topic).bind(id.generation).bind(id.partition).bind(id.offset)
 }
 
-fn line_of(row: &PgRow) -> Result<LetterLine, sqlx::Error> {
+fn line_of(row: &PgRow) -> Result<DeadLetterLine, sqlx::Error> {
     let attempt: Option<i32> = row.try_get("attempt")?;
-    Ok(LetterLine {
-        id: LetterId::from_row(row)?,
+    Ok(DeadLetterLine {
+        id: DeadLetterId::from_row(row)?,
         reason: row.try_get("reason")?,
         detail: row.try_get("detail")?,
         stored_at: row.try_get("stored_at")?,
@@ -278,8 +278,8 @@ fn line_of(row: &PgRow) -> Result<LetterLine, sqlx::Error> {
     })
 }
 
-fn replay_of(row: &PgRow) -> Result<LetterReplay, sqlx::Error> {
-    Ok(LetterReplay {
+fn replay_of(row: &PgRow) -> Result<DeadLetterReplay, sqlx::Error> {
+    Ok(DeadLetterReplay {
         attempt: row.try_get("attempt")?,
         state: state_of(row)?,
         target: row.try_get("target")?,
@@ -296,7 +296,7 @@ fn state_of(row: &PgRow) -> Result<ReplayState, sqlx::Error> {
 }
 
 /// Reads `[[name, value in hex or null], …]`.
-pub(crate) fn headers_of_json(json: Option<&Value>) -> Option<Vec<LetterHeader>> {
+pub(crate) fn headers_of_json(json: Option<&Value>) -> Option<Vec<DeadLetterHeader>> {
     let Some(json) = json else { return Some(Vec::new()) };
     let pairs = json.as_array()?.iter().map(|pair| {
         let [name, value] = &pair.as_array()?[..] else { return None };

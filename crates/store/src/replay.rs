@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use sqlx::postgres::{PgConnection, PgRow};
 use sqlx::{FromRow, Row};
 
-use crate::{LetterId, StoreError};
+use crate::{DeadLetterId, StoreError};
 
 /// Held for the session by the only replay that may run. "replay" in ASCII.
 const REPLAY_LOCK: i64 = 0x7265_706c_6179;
@@ -28,7 +28,7 @@ const INTERRUPTED_MAX: i64 = 100_000;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Sending {
     /// Which letter.
-    pub id: LetterId,
+    pub id: DeadLetterId,
     /// 1, 2, …; counted through letters that were replayed and died again.
     pub attempt: i32,
     /// The topic that it is sent to.
@@ -177,7 +177,7 @@ pub async fn interrupted_replays(
     .map_err(StoreError::sql(doing))?;
     let sending = |row: &PgRow| -> Result<(Sending, Value), sqlx::Error> {
         let sending = Sending {
-            id: LetterId::from_row(row)?,
+            id: DeadLetterId::from_row(row)?,
             attempt: row.try_get("attempt")?,
             target: row.try_get("target")?,
             target_ends: Vec::new(),

@@ -9,7 +9,7 @@ use event_model::EventTime;
 use sqlx::AssertSqlSafe;
 use store::{
     BusinessDay, Condition, Dates, DayRun, Differences, ExplicitSettings, Flusher, GapRequest,
-    LetterId, Pass, PgConnection, ReplayLock, RunOptions, Sending, Session, Start, StoredPartition,
+    DeadLetterId, Pass, PgConnection, ReplayLock, RunOptions, Sending, Session, Start, StoredPartition,
     Validation, WriterIdentity,
 };
 use windowing::{
@@ -240,7 +240,7 @@ async fn detect(detector: &mut PgConnection, url: &str) {
 /// What `dead-letters replay` does to the database: with one letter that arrives, one that does not.
 async fn replay(operator: &mut PgConnection) {
     let sending = |offset| Sending {
-        id: LetterId { topic: TOPIC.to_owned(), generation: 0, partition: 0, offset },
+        id: DeadLetterId { topic: TOPIC.to_owned(), generation: 0, partition: 0, offset },
         attempt: 1,
         target: "mended".to_owned(),
         target_ends: vec![(0, 7)],

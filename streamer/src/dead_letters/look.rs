@@ -7,7 +7,7 @@ use event_model::visible;
 use program::{Align, Reader, Table, print};
 use serde_json::{Value, json};
 use store::{
-    Letter, LetterCount, LetterId, LetterLine, LetterReplay, PgConnection, ReplayState,
+    StoredDeadLetter, DeadLetterCount, DeadLetterId, DeadLetterLine, DeadLetterReplay, PgConnection, ReplayState,
     count_dead_letters, list_dead_letters, load_dead_letter,
 };
 
@@ -54,7 +54,7 @@ fn say_more(has_more: bool) {
     }
 }
 
-fn list_table(lines: &[LetterLine]) -> Table<'static, 6> {
+fn list_table(lines: &[DeadLetterLine]) -> Table<'static, 6> {
     let mut table = Table::new([
         ("letter", Align::Left),
         ("stored at, UTC", Align::Left),
@@ -99,14 +99,14 @@ pub(super) async fn show(connection: &mut PgConnection, args: &ShowArgs) -> anyh
 }
 
 /// A letter that must exist.
-pub(super) async fn load(connection: &mut PgConnection, id: &LetterId) -> anyhow::Result<Letter> {
+pub(super) async fn load(connection: &mut PgConnection, id: &DeadLetterId) -> anyhow::Result<StoredDeadLetter> {
     match load_dead_letter(connection, id).await? {
         Some(letter) => Ok(letter),
         None => bail!("there is no dead letter {id}; `dead-letters list` shows those there are"),
     }
 }
 
-fn letter_text(letter: &Letter) -> String {
+fn letter_text(letter: &StoredDeadLetter) -> String {
     let mut text = String::new();
     let mut line = |name: &str, value: &str| {
         writeln!(text, "{name:<9} {value}").expect("writing to a String can't fail");
@@ -136,8 +136,8 @@ fn letter_text(letter: &Letter) -> String {
     text
 }
 
-fn replay_text(replay: &LetterReplay) -> String {
-    let LetterReplay { attempt, target, replayed_by, .. } = replay;
+fn replay_text(replay: &DeadLetterReplay) -> String {
+    let DeadLetterReplay { attempt, target, replayed_by, .. } = replay;
     let corrected = if replay.is_corrected { ", corrected" } else { "" };
     let came_of_it = match replay.replayed_at {
         Some(at) => format!("arrived by {} UTC", time_text(at)),
@@ -153,11 +153,11 @@ const fn state_text(state: ReplayState) -> &'static str {
     }
 }
 
-fn letter_json(letter: &Letter) -> Value {
-    let LetterId { topic, generation, partition, offset } = &letter.id;
+fn letter_json(letter: &StoredDeadLetter) -> Value {
+    let DeadLetterId { topic, generation, partition, offset } = &letter.id;
     let header =
         |(name, value): &(String, Option<Vec<u8>>)| json!([name, bytes_json(value.as_deref())]);
-    let replay = |replay: &LetterReplay| {
+    let replay = |replay: &DeadLetterReplay| {
         json!({
             "attempt": replay.attempt,
             "state": state_text(replay.state),
@@ -205,7 +205,7 @@ pub(super) async fn stats(connection: &mut PgConnection, args: &StatsArgs) -> an
     Ok(Exit::Done)
 }
 
-fn stats_table(counts: &[LetterCount], has_more: bool) -> Table<'static, 6> {
+fn stats_table(counts: &[DeadLetterCount], has_more: bool) -> Table<'static, 6> {
     let mut table = Table::new([
         ("reason", Align::Left),
         ("topic", Align::Left),
@@ -237,7 +237,7 @@ fn stats_table(counts: &[LetterCount], has_more: bool) -> Table<'static, 6> {
     table
 }
 
-fn count_json(count: &LetterCount) -> String {
+fn count_json(count: &DeadLetterCount) -> String {
     let value = json!({
         "reason": count.reason,
         "topic": count.topic,

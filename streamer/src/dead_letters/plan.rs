@@ -8,7 +8,7 @@ use anyhow::{Context, bail};
 use event_model::decode;
 use program::{Align, Table};
 use store::{
-    Letter, LetterFilter, LetterHeader, LetterId, PgConnection, count_replayed, select_dead_letters,
+    StoredDeadLetter, DeadLetterFilter, DeadLetterHeader, DeadLetterId, PgConnection, count_replayed, select_dead_letters,
 };
 
 use super::ReplayArgs;
@@ -35,7 +35,7 @@ pub(super) struct Plan {
     /// Letters left out because they were replayed before.
     replayed_before: i64,
     /// Letters left out because they were sent too often, with the attempt that it would be.
-    worn_out: Vec<(LetterId, i32)>,
+    worn_out: Vec<(DeadLetterId, i32)>,
     /// Whether more letters match than the limit allows.
     has_more: bool,
 }
@@ -44,7 +44,7 @@ pub(super) struct Plan {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Planned {
     /// Which letter.
-    pub(super) id: LetterId,
+    pub(super) id: DeadLetterId,
     /// The topic that it goes to.
     pub(super) target: String,
     /// 1, 2, …
@@ -101,8 +101,8 @@ impl Plan {
         &mut self,
         connection: &mut PgConnection,
         args: &ReplayArgs,
-        filter: &LetterFilter,
-    ) -> anyhow::Result<Vec<LetterId>> {
+        filter: &DeadLetterFilter,
+    ) -> anyhow::Result<Vec<DeadLetterId>> {
         if !args.letters.is_empty() {
             let mut ids = args.letters.clone();
             ids.sort_unstable();
@@ -119,7 +119,7 @@ impl Plan {
         Ok(ids)
     }
 
-    fn add(&mut self, args: &ReplayArgs, letter: &Letter) {
+    fn add(&mut self, args: &ReplayArgs, letter: &StoredDeadLetter) {
         // Named letters come here replayed or not.
         if !args.again && !letter.replays.is_empty() {
             self.replayed_before += 1;
@@ -224,13 +224,13 @@ fn dies_of(payload: Option<&[u8]>) -> Option<&'static str> {
 
 /// The number of the letter's next sending: one more than its own sendings, and than that of the
 /// sending which it is itself, if it is one.
-pub(super) fn next_attempt(letter: &Letter) -> i32 {
+pub(super) fn next_attempt(letter: &StoredDeadLetter) -> i32 {
     let own = letter.replays.iter().map(|replay| replay.attempt).max().unwrap_or(0);
     own.max(attempt_of(&letter.headers)).saturating_add(1)
 }
 
 /// The attempt that a record's headers tell; 0: it is none of our sendings.
-fn attempt_of(headers: &[LetterHeader]) -> i32 {
+fn attempt_of(headers: &[DeadLetterHeader]) -> i32 {
     let is_ours = headers.iter().any(|(name, _)| name == SOURCE_HEADER);
     let attempts = headers.iter().filter(|(name, _)| is_ours && name == ATTEMPT_HEADER);
     attempts.filter_map(|(_, value)| number_of(value.as_deref()?)).max().unwrap_or(0).max(0)
@@ -242,15 +242,15 @@ fn number_of(value: &[u8]) -> Option<i32> {
 
 #[cfg(test)]
 mod tests {
-    use store::{LetterReplay, ReplayState};
+    use store::{DeadLetterReplay, ReplayState};
 
     use super::*;
 
-    fn letter(headers: &[(&str, &str)], attempts: &[i32]) -> Letter {
+    fn letter(headers: &[(&str, &str)], attempts: &[i32]) -> StoredDeadLetter {
         let at = "2025-11-09T14:30:45".parse().unwrap();
         let header =
             |(name, value): &(&str, &str)| ((*name).to_owned(), Some(value.as_bytes().to_vec()));
-        let replay = |attempt: &i32| LetterReplay {
+        let replay = |attempt: &i32| DeadLetterReplay {
             attempt: *attempt,
             state: ReplayState::Replayed,
             target: "t".to_owned(),
@@ -258,7 +258,7 @@ mod tests {
             replayed_by: "h:1".to_owned(),
             replayed_at: Some(at),
         };
-        Letter {
+        StoredDeadLetter {
             id: "t/0/0/7".parse().unwrap(),
             reason: "not_json".to_owned(),
             detail: String::new(),

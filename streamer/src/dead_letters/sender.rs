@@ -19,7 +19,7 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{BorrowedMessage, DeliveryResult, Header, Headers, OwnedHeaders};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer, ProducerContext};
 use rdkafka::{ClientConfig, Message, Offset, TopicPartitionList};
-use store::LetterHeader;
+use store::DeadLetterHeader;
 
 use super::plan::{ATTEMPT_HEADER, SOURCE_HEADER};
 
@@ -52,7 +52,7 @@ pub(super) struct ReplayRecord {
     /// Payload.
     pub(super) payload: Option<Vec<u8>>,
     /// The record's own headers.
-    pub(super) headers: Vec<LetterHeader>,
+    pub(super) headers: Vec<DeadLetterHeader>,
     /// What a search recognises it by.
     pub(super) id: ReplayId,
 }

@@ -7,7 +7,7 @@ use sqlx::FromRow;
 
 /// Which record became a letter. Written `topic/generation/partition/offset`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, FromRow)]
-pub struct LetterId {
+pub struct DeadLetterId {
     /// Topic.
     pub topic: String,
     /// Generation of the topic.
@@ -18,20 +18,20 @@ pub struct LetterId {
     pub offset: i64,
 }
 
-impl fmt::Display for LetterId {
+impl fmt::Display for DeadLetterId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let LetterId { topic, generation, partition, offset } = self;
+        let DeadLetterId { topic, generation, partition, offset } = self;
         write!(f, "{topic}/{generation}/{partition}/{offset}")
     }
 }
 
-impl FromStr for LetterId {
+impl FromStr for DeadLetterId {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
         let parts: Vec<&str> = text.split('/').collect();
         let id = |topic: &str, generation: &str, partition: &str, offset: &str| {
-            Some(LetterId {
+            Some(DeadLetterId {
                 topic: Some(topic).filter(|topic| !topic.is_empty())?.to_owned(),
                 generation: generation.parse().ok().filter(|number| *number >= 0)?,
                 partition: partition.parse().ok().filter(|number| *number >= 0)?,
@@ -55,8 +55,8 @@ mod tests {
 
     #[test]
     fn a_letter_is_written_as_it_is_read() {
-        let id: LetterId = "telecom_events/1/2/345".parse().unwrap();
-        let expected = LetterId {
+        let id: DeadLetterId = "telecom_events/1/2/345".parse().unwrap();
+        let expected = DeadLetterId {
             topic: "telecom_events".to_owned(),
             generation: 1,
             partition: 2,
@@ -69,7 +69,7 @@ mod tests {
     #[test]
     fn anything_else_is_no_letter_and_the_form_is_named() {
         for text in ["", "t", "t/0/1", "t/0/1/2/3", "/0/1/2", "t/x/1/2", "t/0/-1/2", "t/0/1/-2"] {
-            let error = text.parse::<LetterId>().unwrap_err();
+            let error = text.parse::<DeadLetterId>().unwrap_err();
             assert!(error.contains("TOPIC/GENERATION/PARTITION/OFFSET"), "{text}: {error}");
         }
     }
