@@ -13,7 +13,7 @@ use windowing::{
     Totals,
 };
 
-use super::tables::{Key, Letter, Life, Sketch, Sums, assert_rows};
+use super::tables::{Key, DeadLetterRow, Life, Sketch, Sums, assert_rows};
 
 /// A kind of result in the simulated database.
 pub(crate) trait Simulated: ResultKind {
@@ -143,13 +143,13 @@ impl Simulated for Subscribed {
 }
 
 impl Simulated for DeadLetters {
-    type Table = BTreeMap<(Life, i64), Letter>;
+    type Table = BTreeMap<(Life, i64), DeadLetterRow>;
     type Key = (Life, i64);
-    type Compared = Letter;
+    type Compared = DeadLetterRow;
 
     fn store(table: &mut Self::Table, rows: &[DeadLetterRow<'_>]) {
         for DeadLetterRow { generation, partition, letter } in rows {
-            let row = Letter {
+            let row = DeadLetterRow {
                 reason: letter.reason,
                 record_micros: letter.record_time.map(EventTime::micros),
                 key: letter.key.clone(),
