@@ -8,7 +8,7 @@ use std::time::Duration;
 use chrono_tz::Tz;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use program::{DatabaseArgs, KafkaArgs, LogArgs, MetricsArgs, parse_duration};
-use store::{ExplicitSettings, Start};
+use store::{ExplicitSettings, FirstContact};
 
 pub(crate) use self::detection::{DetectArgs, DetectionArgs};
 use crate::dead_letters::DeadLettersCommand;
@@ -254,8 +254,8 @@ pub struct RunArgs {
     #[arg(long, env = "BUSINESS_TIMEZONE")]
     pub business_timezone: Option<Tz>,
     /// Where to begin on a topic that this database has never met
-    #[arg(long, env = "START", value_enum, default_value_t = StartAt::Earliest)]
-    pub start: StartAt,
+    #[arg(long, env = "START", value_enum, default_value_t = StartArg::Earliest)]
+    pub start: StartArg,
     /// Members of the consumer group in this process, each with a thread of its own
     #[arg(long, env = "WORKERS", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=256))]
     pub workers: u16,
@@ -292,18 +292,18 @@ impl RunArgs {
 
 /// Where to begin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum StartAt {
+pub enum StartArg {
     /// At the oldest record kept.
     Earliest,
     /// At the end.
     Latest,
 }
 
-impl From<StartAt> for Start {
-    fn from(start: StartAt) -> Self {
+impl From<StartArg> for FirstContact {
+    fn from(start: StartArg) -> Self {
         match start {
-            StartAt::Earliest => Start::Earliest,
-            StartAt::Latest => Start::Latest,
+            StartArg::Earliest => FirstContact::Earliest,
+            StartArg::Latest => FirstContact::Latest,
         }
     }
 }

@@ -13,7 +13,7 @@ use log_reader::Rounds;
 use program::{Secret, ThreadExecutor};
 use rdkafka::ClientConfig;
 use rdkafka::error::KafkaError;
-use store::{Session, Start, StoreError, StoredPartition, WriterIdentity, connect};
+use store::{Session, FirstContact, StoreError, StoredPartition, WriterIdentity, connect};
 use windowing::{Examination, GapPlan, LogEnds, Position, Progress, Fingerprint};
 
 /// All of the database's part of a load. The connection is dropped when it takes longer.
@@ -25,7 +25,7 @@ pub(crate) struct Loader {
     pub(crate) kafka: ClientConfig,
     pub(crate) database_url: Secret,
     pub(crate) identity: WriterIdentity,
-    pub(crate) start: Start,
+    pub(crate) start: FirstContact,
     pub(crate) executor: ThreadExecutor,
     pub(crate) rounds: Rounds,
 }

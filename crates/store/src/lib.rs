@@ -42,7 +42,7 @@ pub use flush::gaps::{
     list_gaps, retire,
 };
 pub use flush::progress::{
-    Start, StoredPartition, StoredPosition, database_now, ensure_partitions,
+    FirstContact, StoredPartition, StoredPosition, database_now, ensure_partitions,
     halt_missing_partitions, load_progress, parse_start_from, stored_positions,
 };
 pub use flush::results::RESULT_TABLES;

@@ -4,7 +4,7 @@
 
 use event_model::EventTime;
 use sqlx::AssertSqlSafe;
-use store::{Flusher, PgConnection, RESULT_TABLES, Session, Start, WriterIdentity};
+use store::{Flusher, PgConnection, RESULT_TABLES, Session, FirstContact, WriterIdentity};
 use windowing::{
     Bounds, Effect, Engine, FlushBatch, Input, LogEnds, PartOutcome, Position, Record, RecordTime,
     ResultName,
@@ -20,7 +20,7 @@ async fn execute(connection: &mut PgConnection, statements: String) {
 /// quarters and subscribers, and records that are none.
 async fn batch(connection: &mut PgConnection) -> FlushBatch {
     let ends = (Position::at(0), Position::at(20));
-    store::ensure_partitions(connection, TOPIC, &[(0, ends.0, ends.1)], Start::Earliest)
+    store::ensure_partitions(connection, TOPIC, &[(0, ends.0, ends.1)], FirstContact::Earliest)
         .await
         .unwrap();
     store::agree_settings(connection, store::ExplicitSettings::default()).await.unwrap();

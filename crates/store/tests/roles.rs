@@ -9,7 +9,7 @@ use event_model::EventTime;
 use sqlx::AssertSqlSafe;
 use store::{
     BusinessDay, Condition, Dates, DayRun, Differences, ExplicitSettings, Flusher, GapRequest,
-    DeadLetterId, Pass, PgConnection, ReplayLock, RunOptions, Sending, Session, Start, StoredPartition,
+    DeadLetterId, Pass, PgConnection, ReplayLock, RunOptions, Sending, Session, FirstContact, StoredPartition,
     Validation, WriterIdentity,
 };
 use windowing::{
@@ -99,7 +99,7 @@ async fn stream(url: &str) {
     store::migrate(&mut connection).await.unwrap();
     store::agree_settings(&mut connection, ExplicitSettings::default()).await.unwrap();
     let partitions = [(0, ENDS.low, ENDS.high), (1, ENDS.low, ENDS.high)];
-    store::ensure_partitions(&mut connection, TOPIC, &partitions, Start::Earliest).await.unwrap();
+    store::ensure_partitions(&mut connection, TOPIC, &partitions, FirstContact::Earliest).await.unwrap();
     store::halt_missing_partitions(&mut connection, TOPIC, &[0]).await.unwrap();
     store::stored_positions(&mut connection, TOPIC).await.unwrap();
 

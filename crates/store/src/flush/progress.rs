@@ -13,7 +13,7 @@ use crate::session::settings::FIRST_CONTACT_LOCK;
 
 /// Where to begin on a topic that this database has never met.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Start {
+pub enum FirstContact {
     /// At the oldest record kept.
     Earliest,
     /// At the end: only what comes from now on.
@@ -67,7 +67,7 @@ pub async fn ensure_partitions(
     connection: &mut PgConnection,
     topic: &str,
     ends: &[(i32, Position, Position)],
-    start: Start,
+    start: FirstContact,
 ) -> Result<(), StoreError> {
     let doing = "making the rows of new partitions";
     let mut transaction = connection.begin().await.map_err(StoreError::sql(doing))?;
@@ -82,7 +82,7 @@ pub async fn ensure_partitions(
             .fetch_one(&mut *transaction)
             .await
             .map_err(StoreError::sql(doing))?;
-    let begins_at_high = start == Start::Latest && !is_known;
+    let begins_at_high = start == FirstContact::Latest && !is_known;
     let (ids, firsts): (Vec<i32>, Vec<i64>) = ends
         .iter()
         .map(|(id, low, high)| (*id, if begins_at_high { high.offset() } else { low.offset() }))
