@@ -14,7 +14,7 @@ use libfuzzer_sys::fuzz_target;
 use windowing::{
     Bounds, Counters, Effect, Engine, Examination, FlushBatch, FlushProtocol, FlushReport,
     GapPermission, Input, Limit, LogEnds, PartOutcome, Position, Progress, Record, RecordTime,
-    Rules, FoundAt, Size, Ownership, StartFrom, Fingerprint,
+    Rules, FoundAt, Size, Ownership, ResumeAt, Fingerprint,
 };
 
 const BOUNDS: Bounds = Bounds::NONE
@@ -158,7 +158,7 @@ fn draw_progress(dice: &mut Dice) -> Progress {
 }
 
 fn draw_ownership(dice: &mut Dice) -> Ownership {
-    let start_from = dice.pick(&[None, Some(StartFrom::Earliest), Some(StartFrom::Latest)]);
+    let start_from = dice.pick(&[None, Some(ResumeAt::Earliest), Some(ResumeAt::Latest)]);
     Ownership {
         permission: dice.one_in(2).then_some(GapPermission { id: 1, start_from }),
         group_id: dice.one_in(2).then(|| "rivals".to_owned()),

@@ -319,7 +319,7 @@ const STALLED_AFTER_MIN: Duration = Duration::from_secs(30);
 const SETTING_MAX: Duration = Duration::from_secs(366 * 24 * 3600);
 
 fn parse_from(text: &str) -> Result<String, String> {
-    match store::parse_start_from(text) {
+    match store::parse_resume_at(text) {
         Some(_) => Ok(text.to_owned()),
         None => Err("write earliest, latest or an offset".to_owned()),
     }

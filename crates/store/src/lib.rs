@@ -43,7 +43,7 @@ pub use flush::gaps::{
 };
 pub use flush::progress::{
     FirstContact, StoredPartition, StoredPosition, database_now, ensure_partitions,
-    halt_missing_partitions, load_progress, parse_start_from, stored_positions,
+    halt_missing_partitions, load_progress, parse_resume_at, stored_positions,
 };
 pub use flush::results::RESULT_TABLES;
 pub use flush::{Flusher, WriterIdentity};

@@ -80,7 +80,7 @@ impl LogBreak {
 
 /// Where an operator wants reading to go on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum StartFrom {
+pub enum ResumeAt {
     /// At the oldest record kept.
     Earliest,
     /// At the end.
@@ -95,7 +95,7 @@ pub struct GapPermission {
     /// Which row of `gaps`.
     pub id: i64,
     /// Needed when nothing tells where the log goes on.
-    pub start_from: Option<StartFrom>,
+    pub start_from: Option<ResumeAt>,
 }
 
 /// How a permission is carried out.
@@ -144,10 +144,10 @@ pub(crate) fn plan_gap(
         LogBreak::Truncated => (log_end_seen, Some(next.min(ends.stable))),
         LogBreak::Unknown => {
             let from = match permission.start_from? {
-                StartFrom::Earliest => ends.low,
+                ResumeAt::Earliest => ends.low,
                 // What an open transaction holds back is read once it ends.
-                StartFrom::Latest => ends.stable,
-                StartFrom::Offset(offset) => Position::at(offset).clamp(ends.low, ends.stable),
+                ResumeAt::Latest => ends.stable,
+                ResumeAt::Offset(offset) => Position::at(offset).clamp(ends.low, ends.stable),
             };
             (log_end_seen, Some(from))
         }
@@ -235,11 +235,11 @@ mod tests {
             (LogBreak::Truncated, ends(0, 60), None, Some((130, Some(60)))),
             (LogBreak::Truncated, ends(0, 400), None, Some((130, Some(100)))),
             (LogBreak::Unknown, ends(5, 60), None, None),
-            (LogBreak::Unknown, ends(5, 60), Some(StartFrom::Earliest), Some((130, Some(5)))),
-            (LogBreak::Unknown, ends(5, 60), Some(StartFrom::Latest), Some((130, Some(60)))),
-            (LogBreak::Unknown, ends(5, 60), Some(StartFrom::Offset(50)), Some((130, Some(50)))),
-            (LogBreak::Unknown, ends(5, 60), Some(StartFrom::Offset(1)), Some((130, Some(5)))),
-            (LogBreak::Unknown, ends(5, 60), Some(StartFrom::Offset(99)), Some((130, Some(60)))),
+            (LogBreak::Unknown, ends(5, 60), Some(ResumeAt::Earliest), Some((130, Some(5)))),
+            (LogBreak::Unknown, ends(5, 60), Some(ResumeAt::Latest), Some((130, Some(60)))),
+            (LogBreak::Unknown, ends(5, 60), Some(ResumeAt::Offset(50)), Some((130, Some(50)))),
+            (LogBreak::Unknown, ends(5, 60), Some(ResumeAt::Offset(1)), Some((130, Some(5)))),
+            (LogBreak::Unknown, ends(5, 60), Some(ResumeAt::Offset(99)), Some((130, Some(60)))),
         ] {
             let plan = plan_gap(&progress, &log, cause, permission(start_from));
             let found = plan.map(|plan| {

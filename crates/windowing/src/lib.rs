@@ -30,7 +30,7 @@ mod window;
 pub use timers::{Timers, Due};
 pub use bounds::{Bounds, Limit, Size};
 pub use business_day::BusinessDay;
-pub use continuity::{Doubt, Examination, GapPermission, GapPlan, LogBreak, FoundAt, StartFrom};
+pub use continuity::{Doubt, Examination, GapPermission, GapPlan, LogBreak, FoundAt, ResumeAt};
 pub use engine::{Effect, Engine, Input, STALL_AFTER_MICROS, Ownership};
 pub use flush::{
     FlushAction, FlushAnswer, FlushBatch, FlushPart, FlushProtocol, FlushReport, LockedRow,

@@ -5,7 +5,7 @@ use event_model::EventTime;
 use sqlx::postgres::{PgConnection, PgRow};
 use sqlx::{Connection, Row};
 use windowing::{
-    Counters, GapPermission, Position, Progress, Rules, Ownership, StartFrom, TimeSkew, Fingerprint,
+    Counters, GapPermission, Position, Progress, Rules, Ownership, ResumeAt, TimeSkew, Fingerprint,
 };
 
 use crate::StoreError;
@@ -217,7 +217,7 @@ fn stored_partition(row: &PgRow) -> Result<StoredPartition, sqlx::Error> {
         None => None,
         Some(id) => {
             let start_from: Option<String> = row.try_get("start_from")?;
-            Some(GapPermission { id, start_from: start_from.as_deref().and_then(parse_start_from) })
+            Some(GapPermission { id, start_from: start_from.as_deref().and_then(parse_resume_at) })
         }
     };
     let standing = Ownership {
@@ -229,11 +229,11 @@ fn stored_partition(row: &PgRow) -> Result<StoredPartition, sqlx::Error> {
 }
 
 /// Reads `earliest`, `latest` or an offset.
-pub fn parse_start_from(text: &str) -> Option<StartFrom> {
+pub fn parse_resume_at(text: &str) -> Option<ResumeAt> {
     match text {
-        "earliest" => Some(StartFrom::Earliest),
-        "latest" => Some(StartFrom::Latest),
-        offset => offset.parse().ok().filter(|offset| *offset >= 0).map(StartFrom::Offset),
+        "earliest" => Some(ResumeAt::Earliest),
+        "latest" => Some(ResumeAt::Latest),
+        offset => offset.parse().ok().filter(|offset| *offset >= 0).map(ResumeAt::Offset),
     }
 }
 

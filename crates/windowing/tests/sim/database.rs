@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 
 use windowing::{
     FlushPart, GapPermission, GapPlan, LockedRow, LogBreak, MergedRows, Position, Progress, Rules,
-    Ownership, StartFrom,
+    Ownership, ResumeAt,
 };
 
 use super::logs::{Log, SKEW_MICROS};
@@ -220,7 +220,7 @@ impl Database {
     }
 
     /// `streamer accept-gap`. Returns whether there was a loss to accept.
-    pub(crate) fn accept_gap(&mut self, partition: i32, start_from: StartFrom) -> bool {
+    pub(crate) fn accept_gap(&mut self, partition: i32, start_from: ResumeAt) -> bool {
         let Some(row) = self.current(partition) else { return false };
         let reason = row.halted_reason.clone().unwrap_or_default();
         if !reason.contains("`streamer accept-gap") {

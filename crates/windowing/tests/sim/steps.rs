@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use windowing::{Bounds, Limit, Size, StartFrom};
+use windowing::{Bounds, Limit, Size, ResumeAt};
 
 use super::dice::Dice;
 use super::faults::Kind;
@@ -152,11 +152,11 @@ pub(crate) enum Step {
 }
 
 /// What an operator answers when nothing tells where to go on.
-pub(crate) fn start_from(choice: u32) -> StartFrom {
+pub(crate) fn start_from(choice: u32) -> ResumeAt {
     match choice % 3 {
-        0 => StartFrom::Earliest,
-        1 => StartFrom::Latest,
-        _ => StartFrom::Offset(i64::from(choice / 3)),
+        0 => ResumeAt::Earliest,
+        1 => ResumeAt::Latest,
+        _ => ResumeAt::Offset(i64::from(choice / 3)),
     }
 }
 

@@ -1,7 +1,7 @@
 //! Whether the log is still the one that was read: the fingerprint, examinations, permissions, groups.
 
 use super::*;
-use crate::{Counters, Doubt, Examination, GapPermission, FoundAt, StartFrom, fingerprint_of};
+use crate::{Counters, Doubt, Examination, GapPermission, FoundAt, ResumeAt, fingerprint_of};
 
 /// A row of a partition of which the records 0–4 were read, and the log was seen to reach to 8.
 fn read_to_five() -> Progress {
@@ -36,7 +36,7 @@ impl Bench {
     }
 }
 
-fn permitted(start_from: Option<StartFrom>) -> Ownership {
+fn permitted(start_from: Option<ResumeAt>) -> Ownership {
     Ownership { permission: Some(GapPermission { id: 1, start_from }), ..Ownership::default() }
 }
 
@@ -135,7 +135,7 @@ fn a_permission_is_carried_out_instead_of_halting() {
     // Nobody knows where: the operator has not said it.
     let (mut bench, _) = Bench::loaded(ends(0, 3), permitted(None));
     assert!(bench.examined(FoundAt::Removed, false, ends(0, 3))[0].starts_with("halt 0"));
-    let (mut bench, _) = Bench::loaded(ends(0, 3), permitted(Some(StartFrom::Latest)));
+    let (mut bench, _) = Bench::loaded(ends(0, 3), permitted(Some(ResumeAt::Latest)));
     let effects = bench.examined(FoundAt::Removed, false, ends(0, 3));
     assert_eq!(effects, ["accept 0 5–8, reopen at Some(3)"]);
 }
