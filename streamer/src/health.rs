@@ -30,7 +30,7 @@ pub(crate) async fn health(args: &HealthArgs) -> anyhow::Result<Exit> {
     let writes = tokio::time::timeout(ANSWER_DEADLINE, looking)
         .await
         .with_context(|| format!("the database has not answered within {ANSWER_DEADLINE:?}"))??;
-    match judge(&writes, &program::host_name(), args.flush_interval * FLUSH_INTERVALS + MARGIN) {
+    match host_verdict(&writes, &program::host_name(), args.flush_interval * FLUSH_INTERVALS + MARGIN) {
         Ok(line) => {
             print(format!("healthy: {line}\n"))?;
             Ok(Exit::Done)
@@ -44,7 +44,7 @@ pub(crate) async fn health(args: &HealthArgs) -> anyhow::Result<Exit> {
 
 /// A host that owns partitions answers for these. One that owns none may be a spare member of the
 /// group: it is as healthy as those that do the work.
-fn judge(writes: &[LastWrite], host: &str, limit: Duration) -> Result<String, String> {
+fn host_verdict(writes: &[LastWrite], host: &str, limit: Duration) -> Result<String, String> {
     let is_own = |write: &&LastWrite| {
         write.owner.as_deref().and_then(|owner| owner.split(':').next()) == Some(host)
     };
@@ -117,7 +117,7 @@ mod tests {
         ] {
             let rows: Vec<LastWrite> =
                 writes.iter().map(|(owner, age, halted)| write(owner, *age, *halted)).collect();
-            assert_eq!(judge(&rows, "me", limit).is_ok(), expected, "{writes:?}");
+            assert_eq!(host_verdict(&rows, "me", limit).is_ok(), expected, "{writes:?}");
         }
     }
 }

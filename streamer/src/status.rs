@@ -22,7 +22,7 @@ use program::{Reader, print};
 
 pub(crate) use self::gather::Observer;
 pub(crate) use self::json::{Document, document, instant};
-pub(crate) use self::judge::{Report, Verdict, judge};
+pub(crate) use self::judge::{Report, Verdict, pipeline_report};
 use crate::Exit;
 use crate::config::StatusArgs;
 
@@ -65,7 +65,7 @@ async fn look(
     observer: &Observer,
     before: &str,
 ) -> anyhow::Result<(Exit, Reader)> {
-    let report = judge(observer.observe().await, args.stalled_after());
+    let report = pipeline_report(observer.observe().await, args.stalled_after());
     let text = if args.json { json::line(&report) } else { text::page(&report) };
     let reader = print(format!("{before}{text}"))?;
     Ok((report.verdict.exit(), reader))

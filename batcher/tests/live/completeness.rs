@@ -6,7 +6,7 @@ use store::PgConnection;
 use crate::support::{Database, day};
 
 /// Which partitions hold 2025-11-09 back, and how many are in service.
-async fn judge(connection: &mut PgConnection) -> (usize, Vec<i32>) {
+async fn completeness_of(connection: &mut PgConnection) -> (usize, Vec<i32>) {
     let state = store::day_state(connection, &day("2025-11-09", "UTC")).await.unwrap();
     let holding_back: Vec<_> = state.holding_back.iter().map(|row| row.partition).collect();
     assert_eq!(state.is_complete(), state.partitions > 0 && holding_back.is_empty());
@@ -53,7 +53,7 @@ async fn only_the_newest_life_of_a_partition_counts_unless_it_is_retired() {
             );
             database.execute_text(insert).await;
         }
-        assert_eq!(judge(&mut database.connection).await, (partitions, holding_back), "{rows:?}");
+        assert_eq!(completeness_of(&mut database.connection).await, (partitions, holding_back), "{rows:?}");
     }
 }
 
@@ -69,7 +69,7 @@ async fn nothing_but_complete_through_decides() {
              VALUES ('t', 0, 0, 0, 0, '2030-01-01', '2030-01-01', '2025-11-09 12:00', 'gone:1:0')",
         )
         .await;
-    assert_eq!(judge(&mut database.connection).await, (1, vec![0]));
+    assert_eq!(completeness_of(&mut database.connection).await, (1, vec![0]));
 }
 
 #[tokio::test]

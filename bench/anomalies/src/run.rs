@@ -13,7 +13,7 @@ pub fn detector<'a>(
     counts: &'a Counts,
     calendar: &'a Calendar,
 ) -> impl Fn(MinuteIndex) -> Vec<Judgement> + 'a {
-    move |window| judge(window, counts, calendar)
+    move |window| judge_minute(window, counts, calendar)
 }
 
 /// The incidents of a stretch, open ones included.
@@ -22,7 +22,7 @@ pub fn incidents(from: NaiveDateTime, to: NaiveDateTime, judge: &Judge<'_>) -> V
     let mut found: BTreeMap<(MinuteIndex, Series, Direction), Incident> = BTreeMap::new();
     let mut window = MinuteIndex::holding(from);
     while window.end() <= to {
-        for incident in tracker.take(window, &judge(window)) {
+        for incident in tracker.take(window, &judge_minute(window)) {
             let key = (incident.first, incident.series.clone(), incident.direction);
             found.insert(key, incident);
         }

@@ -132,7 +132,7 @@ impl<W: Write> Truth<W> {
     ) -> io::Result<()> {
         let event_time = EventTime::from(event.timestamp);
         let partition = &mut self.partitions[record.partition as usize];
-        let verdict = partition.judge(record.fate.malformed, event_time, sent_at);
+        let verdict = partition.verdict_on(record.fate.malformed, event_time, sent_at);
         let start = window_start(event_time);
         let region = self.regions.iter().position(|name| *name == event.region);
         let region = region.expect("every event is of one of the scenario's regions");
@@ -314,7 +314,7 @@ impl<W: Write> Truth<W> {
 
 impl Partition {
     /// What becomes of the partition's next record.
-    fn judge(
+    fn verdict_on(
         &mut self,
         malformed: Option<DeadReason>,
         event_time: EventTime,

@@ -188,12 +188,12 @@ fn judge_windows(
 ) {
     for age in (1..OPEN_OF as i64).rev() {
         let before = from.plus(-age);
-        tracker.remember(before, &judge(before, counts, calendar));
+        tracker.remember(before, &judge_minute(before, counts, calendar));
     }
     let mut changed: BTreeMap<(Series, Direction, MinuteIndex), Incident> = BTreeMap::new();
     let mut window = from;
     while window < to {
-        let judgements = judge(window, counts, calendar);
+        let judgements = judge_minute(window, counts, calendar);
         for incident in tracker.take(window, &judgements) {
             let key = (incident.series.clone(), incident.direction, incident.first);
             changed.insert(key, incident);

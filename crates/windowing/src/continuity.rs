@@ -112,7 +112,7 @@ pub struct GapPlan {
 }
 
 /// Decides a doubt. `None`: the log is the same after all.
-pub(crate) fn judge(doubt: Doubt, examination: &Examination) -> Option<LogBreak> {
+pub(crate) fn log_break_of(doubt: Doubt, examination: &Examination) -> Option<LogBreak> {
     // Compaction may remove the fingerprint; it never puts a record where none or another one was.
     let may_be_compaction = examination.is_compacted && doubt == Doubt::FingerprintMissing;
     if may_be_compaction && examination.origin != FoundAt::Different {
@@ -218,7 +218,7 @@ mod tests {
             (Intruder, Removed, true, Some(Unknown)),
         ] {
             let examination = Examination { origin, is_compacted, ends: ends(0, 10) };
-            assert_eq!(judge(doubt, &examination), expected, "{doubt:?} {origin:?} {is_compacted}");
+            assert_eq!(log_break_of(doubt, &examination), expected, "{doubt:?} {origin:?} {is_compacted}");
         }
     }
 

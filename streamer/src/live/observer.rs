@@ -19,7 +19,7 @@ use super::{Latest, pipeline};
 use crate::config::{RunArgs, usual_stalled_after};
 use crate::detect::OPEN_SHOWN_MAX;
 use crate::metrics::now;
-use crate::status::{Observer, Report, judge};
+use crate::status::{Observer, Report, pipeline_report};
 
 /// Pause between two looks.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
@@ -78,7 +78,7 @@ async fn observe(args: RunArgs, latest: Weak<Latest>) {
     let mut figures = FiguresReader { args: &args, connection: None, batch: None, detection: None };
     let mut track = Track::default();
     loop {
-        let report = judge(observer.observe().await, stalled_after);
+        let report = pipeline_report(observer.observe().await, stalled_after);
         let (sums, batch) = (figures.read().await, figures.batch.and_then(|(_, batch)| batch));
         let (figures, detection) = (sums, figures.detection.take());
         let rates = track.rates(places(&report), Instant::now());

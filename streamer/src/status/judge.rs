@@ -199,7 +199,7 @@ impl State {
 }
 
 /// Judges what was seen.
-pub(crate) fn judge(observation: Observation, stalled_after: Duration) -> Report {
+pub(crate) fn pipeline_report(observation: Observation, stalled_after: Duration) -> Report {
     let Observation { database, kafka } = observation;
     let status = match database {
         Ok(status) => status,

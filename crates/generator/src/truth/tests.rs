@@ -21,10 +21,10 @@ fn a_window_is_late_when_the_watermark_has_reached_its_end() {
     ] {
         let mut partition = Partition::default();
         for &time in before {
-            partition.judge(None, seconds(time), seconds(86_400));
+            partition.verdict_on(None, seconds(time), seconds(86_400));
         }
         assert_eq!(
-            partition.judge(None, seconds(time), seconds(86_400)),
+            partition.verdict_on(None, seconds(time), seconds(86_400)),
             expected,
             "{time} after {before:?}"
         );
@@ -35,16 +35,16 @@ fn a_window_is_late_when_the_watermark_has_reached_its_end() {
 fn what_is_ahead_of_its_sending_is_dead_and_moves_no_watermark() {
     let mut partition = Partition::default();
     let future = Verdict::Dead(DeadReason::TimestampInFuture);
-    assert_eq!(partition.judge(None, seconds(301), seconds(0)), future);
-    assert_eq!(partition.judge(None, seconds(-600), seconds(0)), Verdict::OnTime);
-    assert_eq!(partition.judge(None, seconds(300), seconds(0)), Verdict::OnTime);
-    assert_eq!(partition.judge(None, seconds(-600), seconds(0)), Verdict::Late);
+    assert_eq!(partition.verdict_on(None, seconds(301), seconds(0)), future);
+    assert_eq!(partition.verdict_on(None, seconds(-600), seconds(0)), Verdict::OnTime);
+    assert_eq!(partition.verdict_on(None, seconds(300), seconds(0)), Verdict::OnTime);
+    assert_eq!(partition.verdict_on(None, seconds(-600), seconds(0)), Verdict::Late);
     let broken = Some(DeadReason::NotJson);
     assert_eq!(
-        partition.judge(broken, seconds(9_000), seconds(9_000)),
+        partition.verdict_on(broken, seconds(9_000), seconds(9_000)),
         Verdict::Dead(DeadReason::NotJson)
     );
-    assert_eq!(partition.judge(None, seconds(300), seconds(0)), Verdict::OnTime);
+    assert_eq!(partition.verdict_on(None, seconds(300), seconds(0)), Verdict::OnTime);
     assert_eq!((partition.on_time, partition.late, partition.dead), (3, 1, 2));
 }
 

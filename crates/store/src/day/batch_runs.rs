@@ -79,7 +79,7 @@ pub async fn day_records(
         .fetch_all(connection)
         .await
         .map_err(StoreError::sql("reading which days were computed"))?;
-    rows.into_iter().map(|row| row.judge(zone)).collect()
+    rows.into_iter().map(|row| row.into_record(zone)).collect()
 }
 
 /// The same of one day; `None`: no run has computed it.
@@ -109,7 +109,7 @@ struct StoredRecord {
 impl StoredRecord {
     /// The view has compared versions and names of zones. What SQL can't know is where a day
     /// begins and ends by this program's tz database: that may have been corrected since.
-    fn judge(self, zone: Tz) -> Result<DayRecord, StoreError> {
+    fn into_record(self, zone: Tz) -> Result<DayRecord, StoreError> {
         let day = BusinessDay::new(self.date, zone);
         let has_other_bounds = (day.start(), day.end()) != (self.day_start, self.day_end);
         let state = match (self.state.as_str(), self.stale_because) {

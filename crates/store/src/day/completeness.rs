@@ -49,7 +49,7 @@ impl DayState {
         self.partitions > 0 && self.holding_back.is_empty()
     }
 
-    fn judge(partitions: Vec<PartitionCompleteness>, day_end: NaiveDateTime) -> Self {
+    fn of(partitions: Vec<PartitionCompleteness>, day_end: NaiveDateTime) -> Self {
         let total = partitions.len();
         let holding_back =
             partitions.into_iter().filter(|partition| !partition.is_past(day_end)).collect();
@@ -101,7 +101,7 @@ pub async fn day_state(
         .fetch_all(connection)
         .await
         .map_err(StoreError::sql("reading the partitions' progress"))?;
-    Ok(DayState::judge(partitions, day.end()))
+    Ok(DayState::of(partitions, day.end()))
 }
 
 /// Whether the database is new and has no trace of any event: neither counted nor refused nor lost.
@@ -147,7 +147,7 @@ mod tests {
             (vec![behind.clone(), past.clone()], Some(vec![behind.clone()])),
             (vec![unknown.clone(), past], Some(vec![unknown])),
         ] {
-            let state = DayState::judge(partitions, end);
+            let state = DayState::of(partitions, end);
             assert_eq!(state.is_complete(), holding_back == Some(vec![]));
             assert_eq!(state.holding_back, holding_back.unwrap_or_default());
         }

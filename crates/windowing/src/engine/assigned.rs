@@ -8,7 +8,7 @@ mod log_ends;
 
 use self::log_ends::{Stall, unreadable};
 use super::Effect;
-use crate::continuity::{describe, judge, plan_gap};
+use crate::continuity::{describe, log_break_of, plan_gap};
 use crate::{
     AwaitedEnd, Doubt, Examination, GapPermission, LogBreak, LogEnds, PartitionState, Position,
     Progress, Record, Rules, fingerprint_of,
@@ -308,7 +308,7 @@ impl AssignedPartition {
         effects: &mut Vec<Effect>,
     ) {
         let Status::Examining(doubt) = self.status else { return };
-        match judge(doubt, examination) {
+        match log_break_of(doubt, examination) {
             Some(cause) => self.break_off(partition, cause, &examination.ends, effects),
             None => {
                 self.begin_reading();

@@ -86,7 +86,7 @@ fn count<'a>(
         account.origin_offset = account.origin_offset.or(Some(offset));
         account.witness_offset = Some(offset);
 
-        let event = match judge(message) {
+        let event = match accepted(message) {
             Ok(event) => event,
             Err(reason) => {
                 account.dead += 1;
@@ -115,7 +115,7 @@ fn count<'a>(
     }
 }
 
-fn judge(message: &Message) -> Result<&EventPlan, &'static str> {
+fn accepted(message: &Message) -> Result<&EventPlan, &'static str> {
     let event = match &message.content {
         Content::Event(event) => event,
         Content::Unusable(index) => return Err(UNUSABLE[*index].1),

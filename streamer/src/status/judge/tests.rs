@@ -281,7 +281,7 @@ fn the_worst_partition_gives_the_verdict_and_its_reason() {
         ),
         (vec![halted(0)], away, Verdict::KafkaAway, 3, "no answer from Kafka"),
     ] {
-        let report = judge(observation(rows, kafka), STALLED_AFTER);
+        let report = pipeline_report(observation(rows, kafka), STALLED_AFTER);
         assert_eq!((report.verdict, report.reason.as_str()), (verdict, reason));
         assert_eq!(report.verdict.exit().code(), exit, "{reason}");
     }
@@ -294,7 +294,7 @@ fn without_the_database_nothing_is_known_and_kafkas_trouble_is_told_too() {
         (Err("no Kafka".to_owned()), "no PostgreSQL; and no Kafka"),
     ] {
         let observation = Observation { database: Err("no PostgreSQL".to_owned()), kafka };
-        let report = judge(observation, STALLED_AFTER);
+        let report = pipeline_report(observation, STALLED_AFTER);
         assert_eq!((report.verdict, report.reason.as_str()), (Verdict::DatabaseAway, expected));
         assert_eq!((report.verdict.exit().code(), report.partitions.len()), (3, 0));
     }
@@ -309,7 +309,7 @@ fn a_partition_of_which_many_records_are_refused_says_whose_clock_to_look_at() {
         max_ahead_ms: 3_600_000,
         ..row(0)
     };
-    let judged = |row| judge(observation(vec![row], Ok(logs([10]))), STALLED_AFTER);
+    let judged = |row| pipeline_report(observation(vec![row], Ok(logs([10]))), STALLED_AFTER);
     let report = judged(refused(200, 200));
     assert_eq!((report.verdict, report.verdict.exit().code()), (Verdict::Refusing, 1));
     assert_eq!(
@@ -341,7 +341,7 @@ fn a_partition_of_which_many_records_are_refused_says_whose_clock_to_look_at() {
 fn an_open_transaction_is_named_with_what_it_holds_up() {
     let ends = LogEnds { low: 0, stable: 10, high: 60 };
     let logs = BTreeMap::from([(("t".to_owned(), 0), ends)]);
-    let report = judge(observation(vec![behind(0)], Ok(logs)), STALLED_AFTER);
+    let report = pipeline_report(observation(vec![behind(0)], Ok(logs)), STALLED_AFTER);
     assert_eq!(report.verdict, Verdict::Stalled);
     assert_eq!(
         report.reason,

@@ -119,7 +119,7 @@ fn a_fingerprint_that_compaction_has_removed_is_not_missed_but_an_intruder_is() 
     assert!(bench.engine.has_unstored());
 
     let doubt = Examination { origin: FoundAt::Same, is_compacted: true, ends: ends(0, 9) };
-    assert!(crate::continuity::judge(Doubt::Intruder, &doubt).is_some());
+    assert!(crate::continuity::log_break_of(Doubt::Intruder, &doubt).is_some());
 }
 
 #[test]
