@@ -1,4 +1,4 @@
-"""The claims about the cron script in docs/scheduling.md, which is run as it stands there.
+"""The checks about the cron script in docs/scheduling.md, which is run as it stands there.
 
 In: `sandbox run`, BINARIES. Out: PASS and FAIL lines. A stand-in for `sleep` does not wait, and can make
 the day complete meanwhile.
@@ -14,7 +14,7 @@ import subprocess
 import sys
 import tempfile
 
-from claims import create_database
+from checks import create_database
 from installation import REPOSITORY
 from pipeline import EVENTS_OF_A_DAY, Pipeline, midnight
 
@@ -49,12 +49,12 @@ def main() -> None:
     yesterday = datetime.datetime.now(datetime.timezone.utc).date() - ONE_DAY
     with tempfile.TemporaryDirectory() as folder, contextlib.closing(pipeline):
 
-        def check(claim: str, expected: tuple[int, int], events: int) -> None:
+        def check(check: str, expected: tuple[int, int], events: int) -> None:
             result = run_script(pathlib.Path(folder), binaries, pipeline.url)
             found = (*result, pipeline.events(yesterday))
             good = found == (*expected, events)
             sys.stdout.write(
-                f"{'PASS' if good else 'FAIL'} cron: {claim}{'' if good else f': {found}'}\n"
+                f"{'PASS' if good else 'FAIL'} cron: {check}{'' if good else f': {found}'}\n"
             )
 
         pipeline.read_until(midnight(yesterday))

@@ -59,7 +59,7 @@ class Airflow:
             "CORE__LOAD_EXAMPLES": False,
             "CORE__EXECUTOR": "LocalExecutor",
             "CORE__PARALLELISM": 2,
-            # Nothing runs before a claim asks for it.
+            # Nothing runs before a check asks for it.
             "CORE__DAGS_ARE_PAUSED_AT_CREATION": True,
             "DATABASE__SQL_ALCHEMY_CONN": database_url.replace(
                 "postgres://", "postgresql+psycopg2://"
@@ -263,7 +263,7 @@ class Airflow:
         )
 
     def explain(self, run_id: str) -> str:
-        """What a run has come to, for the message of a claim that failed."""
+        """What a run has come to, for the message of a check that failed."""
         tasks = self.tasks(run_id)
         logs = [
             self.log(run_id, task)[-1500:]

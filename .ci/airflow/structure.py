@@ -85,7 +85,7 @@ def wrong_days(module) -> list:
 
 
 def describe(module) -> dict:
-    """What the claims ask about."""
+    """What the checks ask about."""
     dag = module.dag
     tasks = [dag.get_task(task_id) for task_id in dag.task_ids]
     return {

@@ -1,4 +1,4 @@
-"""What the claims do to the system: Compose and Docker commands, events, questions to the database.
+"""What the checks do to the system: Compose and Docker commands, events, questions to the database.
 
 `sent` is what has been sent so far, `counted` what the streamer's positions say of it.
 """

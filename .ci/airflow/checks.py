@@ -1,4 +1,4 @@
-"""The claims about the DAG on one version of Airflow: a PASS or FAIL line for each.
+"""The checks about the DAG on one version of Airflow: a PASS or FAIL line for each.
 
 In: the version, run by its own Python inside `sandbox run`; BINARIES names the folder of the programs.
 Out: lines on standard output. `batcher` is the real one; a shim before it writes down its arguments.
@@ -32,8 +32,8 @@ EMPTY_DAY = datetime.date(2025, 11, 8)
 IN_ORDER = ("check_data", "run_batch", "validate_results", "notify")
 
 
-class Claims:
-    """Runs claims one after the other; one that fails does not stop the rest."""
+class Checks:
+    """Runs checks one after the other; one that fails does not stop the rest."""
 
     def __init__(self, version: str, airflow: Airflow, pipeline: Pipeline):
         self.version = version
@@ -41,7 +41,7 @@ class Claims:
         self.pipeline = pipeline
 
     @contextlib.contextmanager
-    def claim(self, text: str):
+    def check(self, text: str):
         """The block proves `text`, or raises."""
         try:
             yield
@@ -86,17 +86,17 @@ def called(airflow: Airflow, run: str) -> list[str]:
 # ---- What it is ----
 
 
-def structure(claims: Claims) -> None:
+def structure(checks: Checks) -> None:
     """The file is read without errors, and the DAG is as it must be."""
-    airflow = claims.airflow
-    with claims.claim("the DAG is imported without errors"):
+    airflow = checks.airflow
+    with checks.check("the DAG is imported without errors"):
         airflow.command("dags", "reserialize")
         equal(airflow.query("SELECT filename, stacktrace FROM import_error"), [])
         equal(airflow.query("SELECT dag_id FROM serialized_dag"), [(DAG_ID,)])
 
     script = REPOSITORY / ".ci" / "airflow" / "structure.py"
     found = json.loads(airflow.python(str(script)).stdout.splitlines()[-1])
-    with claims.claim(
+    with checks.check(
         "check_data → run_batch → validate_results → notify, and run_batch → correct_stale_days; all BashOperators"
     ):
         edges = [
@@ -108,25 +108,25 @@ def structure(claims: Claims) -> None:
         ]
         equal(found["edges"], sorted(edges))
         equal(found["operators"], ["BashOperator"])
-    with claims.claim("each task has 2 retries, 5 minutes apart, and none but check_data can be skipped, by 99"):
+    with checks.check("each task has 2 retries, 5 minutes apart, and none but check_data can be skipped, by 99"):
         equal(found["retries"], [[2, 300.0]])
         skipping = {task: codes for task, codes in found["skip_codes"].items() if codes != "None"}
         equal(list(skipping), ["check_data"])
         assert skipping["check_data"] in ("99", "[99]"), skipping
-    with claims.claim("no command is a template: what varies is passed by the environment"):
+    with checks.check("no command is a template: what varies is passed by the environment"):
         equal(found["templates_in_commands"], [])
-    with claims.claim("CronDataIntervalTimetable, 0 2 * * * in UTC, for the scheduler as well"):
+    with checks.check("CronDataIntervalTimetable, 0 2 * * * in UTC, for the scheduler as well"):
         equal(found["timetable"], "CronDataIntervalTimetable")
         ((stored,),) = airflow.query("SELECT data -> 'dag' -> 'timetable' FROM serialized_dag")
         equal(stored["__type"], "airflow.timetables.interval.CronDataIntervalTimetable")
         equal(stored["__var"], {"expression": "0 2 * * *", "timezone": "UTC"})
-    with claims.claim("catchup is off, and one run is active at a time"):
+    with checks.check("catchup is off, and one run is active at a time"):
         equal((found["catchup"], found["max_active_runs"]), (False, 1))
-    with claims.claim(
+    with checks.check(
         f"day of a run: {found['days']} cases of zone, run type, parameter and dates"
     ):
         equal(found["wrong_days"], [])
-    with claims.claim("a BUSINESS_TIMEZONE that does not exist is an import error that names it"):
+    with checks.check("a BUSINESS_TIMEZONE that does not exist is an import error that names it"):
         airflow.environment["BUSINESS_TIMEZONE"] = "Asia/Nowhere"
         failed = airflow.python(str(script), may_fail=True)
         del airflow.environment["BUSINESS_TIMEZONE"]
@@ -142,12 +142,12 @@ def two_days_that_may_be_due() -> tuple[datetime.date, datetime.date]:
     return last_two_oclock.date() - ONE_DAY, last_two_oclock.date()
 
 
-def scheduled_runs(claims: Claims) -> None:
+def scheduled_runs(checks: Checks) -> None:
     """The run that was due at the last 02:00, on three states of the pipeline's database."""
-    airflow, pipeline = claims.airflow, claims.pipeline
+    airflow, pipeline = checks.airflow, checks.pipeline
     day, next_day = two_days_that_may_be_due()
 
-    with claims.claim(
+    with checks.check(
         "scheduled, no event was ever counted: the run ends as skipped and says so, batcher computes nothing"
     ):
         pipeline.read_until(midnight(next_day + 2 * ONE_DAY))
@@ -163,7 +163,7 @@ def scheduled_runs(claims: Claims) -> None:
     pipeline.add_windows(next_day)
     complete = midnight(next_day + 2 * ONE_DAY)
 
-    with claims.claim(
+    with checks.check(
         "scheduled at 02:00 of day D+1, with data: batcher computes day D, the run succeeds"
     ):
         pipeline.read_until(complete)
@@ -181,7 +181,7 @@ def scheduled_runs(claims: Claims) -> None:
             f"{computed} is computed and valid. {computed}: " in log and "windows, final" in log
         ), log
 
-    with claims.claim(
+    with checks.check(
         "scheduled, an incomplete day: check's 75 is tried again in 5 minutes; nothing is skipped or computed"
     ):
         pipeline.read_until(midnight(day + ONE_DAY) - ONE_MINUTE)
@@ -196,27 +196,27 @@ def scheduled_runs(claims: Claims) -> None:
             and "can still bring events" in log
             and "failed for good" not in log
         ), log
-    with claims.claim(
+    with checks.check(
         "scheduled, the day is complete by the second try: the run goes on and succeeds"
     ):
         pipeline.read_until(complete)
         ends(airflow, run, "success")
         equal(called(airflow, run), [f"check {computed}", *full_run(computed)])
 
-    with claims.claim(
+    with checks.check(
         "scheduled, no data: batcher's 4 fails the run after three tries, says so, and leaves daily_stats as it was"
     ):
         before = pipeline.daily_stats(day)
         pipeline.empty_the_minutes()
         run, start, end = airflow.scheduled_run()
         computed = end.astimezone(datetime.timezone.utc).date() - ONE_DAY
-        check_no_data(claims, run, computed)
+        check_no_data(checks, run, computed)
         equal(pipeline.daily_stats(day), before)
 
 
-def check_no_data(claims: Claims, run: str, day: datetime.date) -> None:
+def check_no_data(checks: Checks, run: str, day: datetime.date) -> None:
     """The run finds no data three times, then fails; what comes after is not run."""
-    airflow = claims.airflow
+    airflow = checks.airflow
     ends(airflow, run, "failed")
     # Days that have changed are corrected all the same.
     equal(airflow.calls(run), [f"check {day}", f"{day}", f"{day}", f"{day}", "--stale"])
@@ -233,13 +233,13 @@ def check_no_data(claims: Claims, run: str, day: datetime.date) -> None:
 # ---- Runs that somebody asks for ----
 
 
-def manual_runs(claims: Claims) -> None:
+def manual_runs(checks: Checks) -> None:
     """Runs that are given a date, on the same three states."""
-    airflow, pipeline = claims.airflow, claims.pipeline
+    airflow, pipeline = checks.airflow, checks.pipeline
     pipeline.add_windows(DAY)
     pipeline.read_until(midnight(DAY + ONE_DAY) - ONE_MINUTE)
 
-    with claims.claim(
+    with checks.check(
         "manual with a date, an incomplete day: check's 75 is tried again, then the run succeeds"
     ):
         airflow.trigger("incomplete", {"date": f"{DAY}"})
@@ -249,7 +249,7 @@ def manual_runs(claims: Claims) -> None:
         ends(airflow, "incomplete", "success")
         equal(called(airflow, "incomplete"), [f"check {DAY}", *full_run(DAY)])
 
-    with claims.claim(
+    with checks.check(
         "manual with a date, with data: batcher computes that date, and again if asked again"
     ):
         for run in ("with-data", "again"):
@@ -258,28 +258,28 @@ def manual_runs(claims: Claims) -> None:
             equal(called(airflow, run), full_run(DAY))
             equal(pipeline.events(DAY), EVENTS_OF_A_DAY)
 
-    with claims.claim(
+    with checks.check(
         "manual with a date, no data: fails after three tries, daily_stats as it was"
     ):
         airflow.trigger("no-data", {"date": f"{EMPTY_DAY}"})
-        check_no_data(claims, "no-data", EMPTY_DAY)
+        check_no_data(checks, "no-data", EMPTY_DAY)
         equal((pipeline.daily_stats(EMPTY_DAY), pipeline.events(DAY)), ([], EVENTS_OF_A_DAY))
 
-    with claims.claim("manual with a logical date: batcher computes the day of that date"):
+    with checks.check("manual with a logical date: batcher computes the day of that date"):
         airflow.trigger("logical", logical_date=f"{DAY}")
         ends(airflow, "logical", "success")
         equal(called(airflow, "logical"), full_run(DAY))
 
-    with claims.claim("a backfill of a past day computes that day"):
-        equal(called(airflow, backfill(claims, DAY)), full_run(DAY))
+    with checks.check("a backfill of a past day computes that day"):
+        equal(called(airflow, backfill(checks, DAY)), full_run(DAY))
 
-    bad_dates(claims)
-    without_a_date(claims)
+    bad_dates(checks)
+    without_a_date(checks)
 
 
-def backfill(claims: Claims, day: datetime.date) -> str:
+def backfill(checks: Checks, day: datetime.date) -> str:
     """Has Airflow make up for the run of one day; the run's id."""
-    airflow = claims.airflow
+    airflow = checks.airflow
     first, last = f"{day}T00:00:00+00:00", f"{day}T23:00:00+00:00"
     if airflow.is_three:
         airflow.command(
@@ -294,9 +294,9 @@ def backfill(claims: Claims, day: datetime.date) -> str:
     return run
 
 
-def bad_dates(claims: Claims) -> None:
+def bad_dates(checks: Checks) -> None:
     """Neither Airflow's check of the parameter nor the DAG's lets anything but a date through."""
-    airflow = claims.airflow
+    airflow = checks.airflow
     touched = airflow.home / "touched"
     for number, date in enumerate(
         (
@@ -308,7 +308,7 @@ def bad_dates(claims: Claims) -> None:
         )
     ):
         run = f"bad-date-{number}"
-        with claims.claim(
+        with checks.check(
             f"manual with the date {str(date).replace(str(touched), 'X')!r}: refused, never run, batcher never called"
         ):
             triggered = airflow.trigger(run, {"date": date}, may_fail=True)
@@ -328,11 +328,11 @@ def bad_dates(claims: Claims) -> None:
             assert not touched.exists(), "the date was read as shell"
 
 
-def without_a_date(claims: Claims) -> None:
+def without_a_date(checks: Checks) -> None:
     """A manual run that is given no date: 2.7 takes the moment for its logical date, 3.x has none."""
-    airflow = claims.airflow
+    airflow = checks.airflow
     if airflow.is_three:
-        with claims.claim(
+        with checks.check(
             "manual with neither date: fails at its first try and says how to name a day"
         ):
             airflow.trigger("no-date")
@@ -342,7 +342,7 @@ def without_a_date(claims: Claims) -> None:
                 "no-date", "check_data"
             ).replace("\\", "")
         return
-    with claims.claim(
+    with checks.check(
         "manual with neither date: the day of the moment, which check says can still change"
     ):
         airflow.trigger("no-date")
@@ -367,7 +367,7 @@ def create_database(server_url: str, name: str) -> str:
 
 
 def main(version: str) -> None:
-    """Sets up, runs all claims, ends all processes."""
+    """Sets up, runs all checks, ends all processes."""
     server_url = os.environ["SANDBOX_POSTGRES"]
     binaries = pathlib.Path(os.environ["BINARIES"]).resolve()
     pipeline = Pipeline(
@@ -380,12 +380,12 @@ def main(version: str) -> None:
             pipeline.url,
             binaries,
         )
-        claims = Claims(version, airflow, pipeline)
+        checks = Checks(version, airflow, pipeline)
         with contextlib.closing(airflow):
-            structure(claims)
+            structure(checks)
             airflow.start()
-            scheduled_runs(claims)
-            manual_runs(claims)
+            scheduled_runs(checks)
+            manual_runs(checks)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
-"""The claims about the system in containers: a PASS or FAIL line for each.
+"""The checks about the system in containers: a PASS or FAIL line for each.
 
 In: a checkout without .env (argument), a Docker engine (DOCKER_HOST), Docker Compose (COMPOSE). Out: lines on standard
-output; exit 1 if a claim fails. The claims build on each other in the order below: a day of events,
+output; exit 1 if a check fails. The checks build on each other in the order below: a day of events,
 then live ones, then everything that can go wrong.
 """
 
@@ -241,31 +241,31 @@ def the_same_without_zookeeper():
 
 
 def note(line):
-    """A measured value, beside the claim that follows."""
+    """A measured value, beside the check that follows."""
     print(f"     {line}", flush=True)
 
 
-CLAIMS = [
+CHECKS = [
     value for name, value in list(globals().items())
     if callable(value) and getattr(value, "__module__", "") == __name__ and name not in ("note", "commands_of")
 ]
 
 
 def main():
-    print(f"{datetime.date.today()}, {len(CLAIMS)} claims", flush=True)
+    print(f"{datetime.date.today()}, {len(CHECKS)} checks", flush=True)
     stack.clean()
     failed = 0
-    for claim in CLAIMS:
-        text = claim.__name__.replace("_", " ")
+    for check in CHECKS:
+        text = check.__name__.replace("_", " ")
         try:
-            claim()
+            check()
         except Exception:
             failed += 1
             print(f"FAIL {text}\n{traceback.format_exc()}", flush=True)
         else:
             print(f"PASS {text}", flush=True)
     stack.clean()
-    print(f"{len(CLAIMS) - failed} passed, {failed} failed")
+    print(f"{len(CHECKS) - failed} passed, {failed} failed")
     return failed > 0
 
 
