@@ -1,7 +1,7 @@
 """A command whose whole process tree is measured: CPU, memory, wall time.
 
 In: a command. Out: a [`Measured`], and when it has ended its [`Cost`]. CPU is what the kernel charged: of
-processes that have ended through `keeper.py`, of those that still run through /proc. Memory is looked at ten times
+processes that have ended through `cost_meter.py`, of those that still run through /proc. Memory is looked at ten times
 a second: the sum of the resident sets of all processes of the tree, so a page that two of them share counts twice.
 """
 
@@ -16,7 +16,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-KEEPER = Path(__file__).with_name("keeper.py")
+COST_METER = Path(__file__).with_name("cost_meter.py")
 SAMPLE_EVERY_SECONDS = 0.1
 STOP_GRACE_SECONDS = 30
 TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
@@ -48,8 +48,8 @@ class Measured:
         os.close(handle)
         output = open(log, "ab") if log else subprocess.DEVNULL
         self.started = time.monotonic()
-        self._keeper = subprocess.Popen(
-            [sys.executable, "-S", "-E", str(KEEPER), self._result_path, *command],
+        self._meter = subprocess.Popen(
+            [sys.executable, "-S", "-E", str(COST_METER), self._result_path, *command],
             stdin=subprocess.DEVNULL, stdout=output, stderr=output,
             env={**os.environ, **(environment or {})},
         )
@@ -64,31 +64,31 @@ class Measured:
         return self
 
     def __exit__(self, *_exception: object) -> None:
-        if self._keeper.poll() is None:
+        if self._meter.poll() is None:
             self.stop()
 
     @property
     def pid(self) -> int:
-        """The keeper's: the command and all that it starts are below it."""
-        return self._keeper.pid
+        """The cost_meter's: the command and all that it starts are below it."""
+        return self._meter.pid
 
     def is_running(self) -> bool:
         """Whether any process of the tree is left."""
-        return self._keeper.poll() is None
+        return self._meter.poll() is None
 
     def cpu_seconds(self) -> float:
         """User and system so far, of processes that run and that have ended; resolution 10 ms each."""
         processes = table()
-        ended = processes.get(self._keeper.pid)
+        ended = processes.get(self._meter.pid)
         ticks = ended.children_ticks if ended else 0
-        for pid in descendants(self._keeper.pid, processes):
+        for pid in descendants(self._meter.pid, processes):
             ticks += processes[pid].own_ticks + processes[pid].children_ticks
         return ticks / TICKS_PER_SECOND
 
     def rss_bytes(self) -> int:
         """Resident memory of the tree now."""
         processes = table()
-        return sum(processes[pid].rss_bytes for pid in descendants(self._keeper.pid, processes))
+        return sum(processes[pid].rss_bytes for pid in descendants(self._meter.pid, processes))
 
     def elapsed_seconds(self) -> float:
         """Since the start; up to 50 ms more than the command itself has run."""
@@ -96,22 +96,22 @@ class Measured:
 
     def wait(self, timeout_seconds: float | None = None) -> Cost:
         """Waits for the end of the tree; `subprocess.TimeoutExpired` if that takes longer."""
-        self._keeper.wait(timeout_seconds)
+        self._meter.wait(timeout_seconds)
         self._ended.set()
         self._sampler.join()
         text = Path(self._result_path).read_text(encoding="utf-8")
         os.unlink(self._result_path)
         if not text:
-            raise RuntimeError("the keeper of a measured command was killed: its cost is unknown")
+            raise RuntimeError("the cost_meter of a measured command was killed: its cost is unknown")
         return Cost(**json.loads(text), peak_rss_bytes=self._peak_rss_bytes)
 
     def stop(self) -> Cost:
         """SIGTERM to the command, and after `STOP_GRACE_SECONDS` SIGKILL to all that is left of the tree."""
-        self._keeper.send_signal(signal.SIGTERM)
+        self._meter.send_signal(signal.SIGTERM)
         try:
             return self.wait(STOP_GRACE_SECONDS)
         except subprocess.TimeoutExpired:
-            for pid in descendants(self._keeper.pid, table()):
+            for pid in descendants(self._meter.pid, table()):
                 try:
                     os.kill(pid, signal.SIGKILL)
                 except ProcessLookupError:

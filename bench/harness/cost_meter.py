@@ -1,10 +1,10 @@
-"""Runs one command and says what it and all its descendants cost: `keeper.py RESULT_FILE COMMAND…`
+"""Runs one command and says what it and all its descendants cost: `cost_meter.py RESULT_FILE COMMAND…`
 
 A process's CPU time is added to its parent's account when the parent waits for it. A descendant whose parent has
-ended would be handed to init, and its time lost; so the keeper makes itself the one that orphans are handed to
+ended would be handed to init, and its time lost; so the cost_meter makes itself the one that orphans are handed to
 (Linux: "child subreaper") and waits until none is left. SIGTERM and SIGINT are passed on to the command.
 
-Out: RESULT_FILE with one JSON object: user_seconds, system_seconds (of all descendants, the keeper itself not among
+Out: RESULT_FILE with one JSON object: user_seconds, system_seconds (of all descendants, the cost_meter itself not among
 them), wall_seconds (from the command's start to the end of the last), exit_code (of the command; negative: the signal
 that ended it).
 """
@@ -29,7 +29,7 @@ def main(result_path: str, command: list[str]) -> None:
     # Should whoever measures be killed, the command must not stay behind.
     kernel.prctl(PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
     if kernel.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) != 0:
-        sys.exit("keeper: this system has no child subreaper; Linux 3.4 or newer is needed")
+        sys.exit("cost_meter: this system has no child subreaper; Linux 3.4 or newer is needed")
     begin = time.monotonic()
     children.append(os.posix_spawnp(command[0], command, os.environ))
     exit_code = None
