@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use chrono::Utc;
 use chrono_tz::Tz;
 use event_model::EventTime;
-use generator::schedule::{ScheduledRecord, Schedule};
+use generator::schedule::{Schedule, ScheduledRecord};
 use generator::truth::Truth;
 
 use crate::config::Plan;
@@ -79,7 +79,9 @@ impl RecordSource for Outbox {
         self.progress.sent(record.due);
         match &mut self.truth {
             // What the broker will stamp on it.
-            Some(truth) => truth.observe(record, self.schedule.event(), EventTime::from(Utc::now())),
+            Some(truth) => {
+                truth.observe(record, self.schedule.event(), EventTime::from(Utc::now()))
+            }
             None => Ok(()),
         }
     }

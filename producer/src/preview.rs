@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 
 use event_model::{EventTime, MICROS_PER_SECOND};
 use generator::curve::QUARTER_SECONDS;
-use generator::schedule::Schedule;
 use generator::scenario::{Spending, TYPES, TimeSpan, type_name};
+use generator::schedule::Schedule;
 
 use crate::config::Plan;
 use crate::pace::Clock;

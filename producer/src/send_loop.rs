@@ -260,8 +260,8 @@ mod tests {
             let (stopper, stop) = Stop::pair();
             let mut sink = Scripted::new(&script);
             let ended = std::thread::scope(|scope| {
-                let sending =
-                    scope.spawn(|| send_loop(&mut Numbered::new(1, due), 1, pace, &mut sink, &{ stop }));
+                let sending = scope
+                    .spawn(|| send_loop(&mut Numbered::new(1, due), 1, pace, &mut sink, &{ stop }));
                 drop(stopper);
                 sending.join().unwrap()
             });

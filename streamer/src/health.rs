@@ -30,7 +30,11 @@ pub(crate) async fn health(args: &HealthArgs) -> anyhow::Result<Exit> {
     let writes = tokio::time::timeout(ANSWER_DEADLINE, looking)
         .await
         .with_context(|| format!("the database has not answered within {ANSWER_DEADLINE:?}"))??;
-    match host_verdict(&writes, &program::host_name(), args.flush_interval * FLUSH_INTERVALS + MARGIN) {
+    match host_verdict(
+        &writes,
+        &program::host_name(),
+        args.flush_interval * FLUSH_INTERVALS + MARGIN,
+    ) {
         Ok(line) => {
             print(format!("healthy: {line}\n"))?;
             Ok(Exit::Done)

@@ -13,8 +13,8 @@ use log_reader::Rounds;
 use program::{Secret, ThreadExecutor};
 use rdkafka::ClientConfig;
 use rdkafka::error::KafkaError;
-use store::{Session, FirstContact, StoreError, StoredPartition, WriterIdentity, connect};
-use windowing::{Examination, GapPlan, LogEnds, Position, Progress, Fingerprint};
+use store::{FirstContact, Session, StoreError, StoredPartition, WriterIdentity, connect};
+use windowing::{Examination, Fingerprint, GapPlan, LogEnds, Position, Progress};
 
 /// All of the database's part of a load. The connection is dropped when it takes longer.
 const LOAD_TIMEOUT: Duration = Duration::from_secs(5);

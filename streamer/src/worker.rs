@@ -27,7 +27,7 @@ use log_reader::{GroupConsumer, Rebalance, clock, group_consumer};
 use rdkafka::ClientConfig;
 use rdkafka::consumer::Consumer;
 use store::Flusher;
-use windowing::{Timers, Bounds, Due, Effect, Engine, Input, Position};
+use windowing::{Bounds, Due, Effect, Engine, Input, Position, Timers};
 
 use self::closing::ClosingGuard;
 use crate::loader::Loader;

@@ -53,7 +53,11 @@ async fn only_the_newest_life_of_a_partition_counts_unless_it_is_retired() {
             );
             database.execute_text(insert).await;
         }
-        assert_eq!(completeness_of(&mut database.connection).await, (partitions, holding_back), "{rows:?}");
+        assert_eq!(
+            completeness_of(&mut database.connection).await,
+            (partitions, holding_back),
+            "{rows:?}"
+        );
     }
 }
 

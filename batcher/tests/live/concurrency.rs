@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use crate::support::{Database, OPTIONS, WindowRow, compute, day, recompute, somebody_waits, windows};
+use crate::support::{
+    Database, OPTIONS, WindowRow, compute, day, recompute, somebody_waits, windows,
+};
 use chrono::TimeDelta;
 use store::{DailyError, DayRun, PgConnection, RunOptions};
 

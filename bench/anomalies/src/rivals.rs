@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 
 use anomaly::{
-    Counts, Direction, Incident, Judgement, Knowledge, NATIONWIDE, Peak, Series, MinuteIndex,
+    Counts, Direction, Incident, Judgement, Knowledge, MinuteIndex, NATIONWIDE, Peak, Series,
 };
 use chrono::NaiveDateTime;
 use rand::seq::IndexedRandom;

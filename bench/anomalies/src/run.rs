@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use anomaly::{Calendar, Counts, Direction, Incident, Judgement, Series, Tracker, MinuteIndex, judge};
+use anomaly::{
+    Calendar, Counts, Direction, Incident, Judgement, MinuteIndex, Series, Tracker, judge,
+};
 use chrono::NaiveDateTime;
 
 /// Something that judges a window.

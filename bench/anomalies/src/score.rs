@@ -1,6 +1,6 @@
 //! Which labels were found, how soon, and what was raised for nothing.
 
-use anomaly::{Incident, NATIONWIDE, WINDOW_MINUTES, MinuteIndex};
+use anomaly::{Incident, MinuteIndex, NATIONWIDE, WINDOW_MINUTES};
 
 use crate::labels::{Kind, Label};
 

@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use anomaly::{Calendar, Counts, Series, MinuteIndex};
+use anomaly::{Calendar, Counts, MinuteIndex, Series};
 use anyhow::{Result, anyhow};
 use chrono::NaiveDateTime;
 use event_model::{EventTime, MICROS_PER_SECOND};

@@ -2,7 +2,7 @@
 //! A detector that has become worse fails here; docs/anomalies.md has the whole.
 #![allow(clippy::unwrap_used, reason = "in a test, a panic is the report")]
 
-use anomaly::{Calendar, Direction, NATIONWIDE, Series, MinuteIndex};
+use anomaly::{Calendar, Direction, MinuteIndex, NATIONWIDE, Series};
 use anomaly_score::full::entries;
 use anomaly_score::labels::{self, Kind, Label, Lot};
 use anomaly_score::run::{detector, incidents};

@@ -125,7 +125,12 @@ impl Tracker {
         changed
     }
 
-    fn opened(&self, window: MinuteIndex, series: &Series, direction: Direction) -> Option<Incident> {
+    fn opened(
+        &self,
+        window: MinuteIndex,
+        series: &Series,
+        direction: Direction,
+    ) -> Option<Incident> {
         let findings: Vec<&Finding> =
             self.recent.get(series)?.iter().filter(|seen| seen.direction == direction).collect();
         let first = findings.first()?.window;

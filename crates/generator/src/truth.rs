@@ -26,8 +26,8 @@ use self::lines::{
 use self::subscribers::Days;
 use crate::arrivals::Source;
 use crate::generator::Draft;
-use crate::schedule::{ScheduledRecord, Schedule, longest_delay_seconds};
 use crate::scenario::{TimeSpan, type_index};
+use crate::schedule::{Schedule, ScheduledRecord, longest_delay_seconds};
 
 /// A window's length.
 const WINDOW_MICROS: i64 = 60 * MICROS_PER_SECOND;
@@ -258,7 +258,8 @@ impl<W: Write> Truth<W> {
     fn tell_silences(&mut self, schedule: &Schedule) -> io::Result<()> {
         let faults = &schedule.generator().world().scenario.faults;
         let span = |span: &TimeSpan| (span.start.to_string(), span.end.to_string());
-        for (silence, withheld) in faults.silent_regions.iter().zip(schedule.generator().withheld()) {
+        for (silence, withheld) in faults.silent_regions.iter().zip(schedule.generator().withheld())
+        {
             let (from, to) = span(&silence.span);
             lines::write(
                 &mut self.writer,

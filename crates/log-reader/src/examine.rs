@@ -10,7 +10,7 @@ use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::KafkaError;
 use rdkafka::message::BorrowedMessage;
 use rdkafka::{ClientConfig, Message, Offset, Timestamp, TopicPartitionList};
-use windowing::{LogEnds, Record, RecordTime, FoundAt, Fingerprint, fingerprint_of};
+use windowing::{Fingerprint, FoundAt, LogEnds, Record, RecordTime, fingerprint_of};
 
 /// Reading one record may take this long.
 const LOOK_TIMEOUT: Duration = Duration::from_secs(5);

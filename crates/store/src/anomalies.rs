@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use anomaly::calendar::{Basis, WEEKS_MIN};
 use anomaly::incident::OPEN_OF;
 use anomaly::{
-    Calendar, Counts, Direction, HolidayPattern, Incident, Knowledge, Series, Tracker, MinuteIndex,
+    Calendar, Counts, Direction, HolidayPattern, Incident, Knowledge, MinuteIndex, Series, Tracker,
     judge,
 };
 use chrono::{Duration, NaiveDateTime};

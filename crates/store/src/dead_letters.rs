@@ -170,7 +170,10 @@ pub async fn select_dead_letters(
         .fetch_all(connection)
         .await
         .map_err(StoreError::sql(READING))?;
-    rows.iter().map(DeadLetterId::from_row).collect::<Result<_, _>>().map_err(StoreError::sql(READING))
+    rows.iter()
+        .map(DeadLetterId::from_row)
+        .collect::<Result<_, _>>()
+        .map_err(StoreError::sql(READING))
 }
 
 /// How many letters were replayed before.

@@ -32,9 +32,9 @@ pub use day::difference::{DIFFERENCES_LISTED_MAX, Difference, Differences};
 pub use day::report::{BusyHour, DayReport, DayTotals, FigureSums, REPORT_REGIONS_MAX, day_report};
 pub use day::validate::{Validation, validate_day};
 pub use dead_letters::{
-    StoredDeadLetter, DeadLetterCount, DeadLetterFilter, DeadLetterHeader, DeadLetterId, DeadLetterLine, DeadLetterReplay,
-    ReplayState, count_dead_letters, count_replayed, list_dead_letters, load_dead_letter,
-    select_dead_letters,
+    DeadLetterCount, DeadLetterFilter, DeadLetterHeader, DeadLetterId, DeadLetterLine,
+    DeadLetterReplay, ReplayState, StoredDeadLetter, count_dead_letters, count_replayed,
+    list_dead_letters, load_dead_letter, select_dead_letters,
 };
 pub use error::StoreError;
 pub use flush::gaps::{

@@ -5,7 +5,9 @@
 use chrono::NaiveDateTime;
 use event_model::EventTime;
 use sqlx::AssertSqlSafe;
-use store::{Flusher, PgConnection, Session, FirstContact, WriterIdentity, ensure_partitions, retire};
+use store::{
+    FirstContact, Flusher, PgConnection, Session, WriterIdentity, ensure_partitions, retire,
+};
 use windowing::{Delta, FlushBatch, FlushPart, LogEnds, PartOutcome, Position, Progress};
 
 /// A database with the pipeline's tables.
@@ -167,7 +169,9 @@ async fn a_partition_added_later_starts_where_its_topic_is() {
         let other = "INSERT INTO stream_progress (topic, generation, partition, first_offset,
                          next_offset, complete_through) VALUES ('u', 0, 0, 0, 0, '2030-01-01')";
         database.execute(other).await;
-        ensure_partitions(&mut database.connection, "t", &ends, FirstContact::Earliest).await.unwrap();
+        ensure_partitions(&mut database.connection, "t", &ends, FirstContact::Earliest)
+            .await
+            .unwrap();
         let added = "SELECT complete_through FROM stream_progress
                      WHERE topic = 't' AND partition = 2";
         assert_eq!(database.value(added).await, expected, "{rows:?}");

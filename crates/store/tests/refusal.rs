@@ -4,7 +4,7 @@
 
 use event_model::EventTime;
 use sqlx::AssertSqlSafe;
-use store::{Flusher, PgConnection, RESULT_TABLES, Session, FirstContact, WriterIdentity};
+use store::{FirstContact, Flusher, PgConnection, RESULT_TABLES, Session, WriterIdentity};
 use windowing::{
     Bounds, Effect, Engine, FlushBatch, Input, LogEnds, PartOutcome, Position, Record, RecordTime,
     ResultName,

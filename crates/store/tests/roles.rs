@@ -8,9 +8,9 @@ use std::time::Duration;
 use event_model::EventTime;
 use sqlx::AssertSqlSafe;
 use store::{
-    BusinessDay, Condition, Dates, DayRun, Differences, ExplicitSettings, Flusher, GapRequest,
-    DeadLetterId, Pass, PgConnection, ReplayLock, RunOptions, Sending, Session, FirstContact, StoredPartition,
-    Validation, WriterIdentity,
+    BusinessDay, Condition, Dates, DayRun, DeadLetterId, Differences, ExplicitSettings,
+    FirstContact, Flusher, GapRequest, Pass, PgConnection, ReplayLock, RunOptions, Sending,
+    Session, StoredPartition, Validation, WriterIdentity,
 };
 use windowing::{
     Bounds, Effect, Engine, FlushBatch, GapPlan, Input, LogBreak, LogEnds, Position, Record,
@@ -99,7 +99,9 @@ async fn stream(url: &str) {
     store::migrate(&mut connection).await.unwrap();
     store::agree_settings(&mut connection, ExplicitSettings::default()).await.unwrap();
     let partitions = [(0, ENDS.low, ENDS.high), (1, ENDS.low, ENDS.high)];
-    store::ensure_partitions(&mut connection, TOPIC, &partitions, FirstContact::Earliest).await.unwrap();
+    store::ensure_partitions(&mut connection, TOPIC, &partitions, FirstContact::Earliest)
+        .await
+        .unwrap();
     store::halt_missing_partitions(&mut connection, TOPIC, &[0]).await.unwrap();
     store::stored_positions(&mut connection, TOPIC).await.unwrap();
 

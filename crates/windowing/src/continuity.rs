@@ -198,9 +198,9 @@ mod tests {
 
     #[test]
     fn the_origin_tells_what_happened_to_a_log_whose_fingerprint_is_gone() {
-        use Doubt::{BeyondEnd, Intruder, FingerprintDiffers, FingerprintMissing};
-        use LogBreak::{Recreated, Truncated, Unknown};
+        use Doubt::{BeyondEnd, FingerprintDiffers, FingerprintMissing, Intruder};
         use FoundAt::{Absent, Different, Removed, Same};
+        use LogBreak::{Recreated, Truncated, Unknown};
         for (doubt, origin, is_compacted, expected) in [
             (BeyondEnd, Same, false, Some(Truncated)),
             (BeyondEnd, Different, false, Some(Recreated)),
@@ -218,7 +218,11 @@ mod tests {
             (Intruder, Removed, true, Some(Unknown)),
         ] {
             let examination = Examination { origin, is_compacted, ends: ends(0, 10) };
-            assert_eq!(log_break_of(doubt, &examination), expected, "{doubt:?} {origin:?} {is_compacted}");
+            assert_eq!(
+                log_break_of(doubt, &examination),
+                expected,
+                "{doubt:?} {origin:?} {is_compacted}"
+            );
         }
     }
 

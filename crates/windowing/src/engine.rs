@@ -18,15 +18,15 @@ mod assigned;
 
 use event_model::EventTime;
 
-use self::assigned::{ObservedEnds, AssignedPartition, Status};
+use self::assigned::{AssignedPartition, ObservedEnds, Status};
 use crate::bounds::{Bounds, Held, Limit};
 use crate::{
     FlushBatch, FlushPart, FlushReport, LogEnds, PartOutcome, PartitionState, Position, Progress,
     Record, Rules,
 };
 
+pub use self::assigned::{Ownership, STALL_AFTER_MICROS};
 pub use self::messages::{Effect, Input};
-pub use self::assigned::{STALL_AFTER_MICROS, Ownership};
 
 /// A assigned counts its reloads from here on, so that no two share an incarnation.
 const INCARNATIONS_OF_AN_ASSIGNMENT: u64 = 1 << 32;
@@ -73,7 +73,8 @@ impl Engine {
                 let is_behind = |assigned: &mut AssignedPartition, effects: &mut Vec<Effect>| {
                     assigned.is_behind_unreadable_batch(partition, end, effects)
                 };
-                if self.assigned_mut(partition).is_some_and(|assigned| is_behind(assigned, effects)) {
+                if self.assigned_mut(partition).is_some_and(|assigned| is_behind(assigned, effects))
+                {
                     self.cut_flush(effects);
                 } else if let Some(state) = self.reading(partition) {
                     state.skip_to(end);
@@ -89,7 +90,10 @@ impl Engine {
                 });
             }
             Input::RowChanged(partition) => {
-                if self.assigned_mut(partition).is_some_and(|assigned| assigned.status == Status::Loading) {
+                if self
+                    .assigned_mut(partition)
+                    .is_some_and(|assigned| assigned.status == Status::Loading)
+                {
                     effects.push(Effect::Load(vec![partition]));
                 }
             }
@@ -118,7 +122,10 @@ impl Engine {
                 self.cut_flush(effects);
             }
             Input::BatchUnreadable => {
-                self.partitions.iter_mut().flatten().for_each(AssignedPartition::expect_unreadable_batch);
+                self.partitions
+                    .iter_mut()
+                    .flatten()
+                    .for_each(AssignedPartition::expect_unreadable_batch);
             }
         }
     }
@@ -141,16 +148,18 @@ impl Engine {
     /// Whether anything that was read has not been handed over to a flush.
     pub fn has_unstored(&self) -> bool {
         self.partitions.iter().flatten().any(|assigned| {
-            assigned.state.as_ref().is_some_and(|state| state.progress().next != assigned.stored.next)
+            assigned
+                .state
+                .as_ref()
+                .is_some_and(|state| state.progress().next != assigned.stored.next)
         })
     }
 
     /// Whether a row does not say yet what its partition was judged to be.
     fn has_news(&self) -> bool {
-        self.partitions
-            .iter()
-            .flatten()
-            .any(|assigned| assigned.is_news && assigned.state.is_some() && assigned.status.is_judged())
+        self.partitions.iter().flatten().any(|assigned| {
+            assigned.is_news && assigned.state.is_some() && assigned.status.is_judged()
+        })
     }
 
     /// Partitions being read, with the position after what was read so far.

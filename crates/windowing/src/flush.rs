@@ -23,7 +23,7 @@
 use event_model::EventTime;
 
 use crate::results::PartResults;
-use crate::{AwaitedEnd, Counters, Delta, LogEnds, MergedRows, Progress, Fingerprint};
+use crate::{AwaitedEnd, Counters, Delta, Fingerprint, LogEnds, MergedRows, Progress};
 
 /// A newer `caught_up_at` alone is worth a write only this much later: an idle partition with a
 /// short flush interval would otherwise write all the time.

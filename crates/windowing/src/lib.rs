@@ -27,21 +27,23 @@ mod subscribers;
 mod testing;
 mod window;
 
-pub use timers::{Timers, Due};
 pub use bounds::{Bounds, Limit, Size};
 pub use business_day::BusinessDay;
-pub use continuity::{Doubt, Examination, GapPermission, GapPlan, LogBreak, FoundAt, ResumeAt};
-pub use engine::{Effect, Engine, Input, STALL_AFTER_MICROS, Ownership};
+pub use continuity::{Doubt, Examination, FoundAt, GapPermission, GapPlan, LogBreak, ResumeAt};
+pub use engine::{Effect, Engine, Input, Ownership, STALL_AFTER_MICROS};
 pub use flush::{
     FlushAction, FlushAnswer, FlushBatch, FlushPart, FlushProtocol, FlushReport, LockedRow,
     PartOutcome,
 };
 pub use groups::{GroupKey, Groups, Totals};
 pub use partition::{PartitionState, fingerprint_of};
-pub use progress::{AwaitedEnd, Counters, LogEnds, Position, Progress, Rules, TimeSkew, Fingerprint};
+pub use progress::{
+    AwaitedEnd, Counters, Fingerprint, LogEnds, Position, Progress, Rules, TimeSkew,
+};
 pub use record::{DeadLetter, Header, Record, RecordTime};
 pub use results::{Delta, MergedRows, ResultKind, ResultName};
 pub use subscribers::{
     DayGroup, SketchError, StoredSketch, SubscriberSketch, SubscriberUnion, Subscribers,
 };
+pub use timers::{Due, Timers};
 pub use window::{QUARTER_MICROS, WINDOW_MICROS, Window, quarter_of};

@@ -13,7 +13,7 @@ use event_model::{Dead, EventTime, EventView, decode};
 use crate::bounds::Growth;
 use crate::groups::GroupNumber;
 use crate::results::CountedEvent;
-use crate::{Delta, Position, Progress, Record, RecordTime, Rules, Window, Fingerprint};
+use crate::{Delta, Fingerprint, Position, Progress, Record, RecordTime, Rules, Window};
 
 /// A partition's state as it will be once everything read so far is stored.
 #[derive(Clone, Debug)]

@@ -7,8 +7,8 @@ use event_model::visible;
 use program::{Align, Reader, Table, print};
 use serde_json::{Value, json};
 use store::{
-    StoredDeadLetter, DeadLetterCount, DeadLetterId, DeadLetterLine, DeadLetterReplay, PgConnection, ReplayState,
-    count_dead_letters, list_dead_letters, load_dead_letter,
+    DeadLetterCount, DeadLetterId, DeadLetterLine, DeadLetterReplay, PgConnection, ReplayState,
+    StoredDeadLetter, count_dead_letters, list_dead_letters, load_dead_letter,
 };
 
 use super::{ListArgs, ShowArgs, StatsArgs};
@@ -99,7 +99,10 @@ pub(super) async fn show(connection: &mut PgConnection, args: &ShowArgs) -> anyh
 }
 
 /// A letter that must exist.
-pub(super) async fn load(connection: &mut PgConnection, id: &DeadLetterId) -> anyhow::Result<StoredDeadLetter> {
+pub(super) async fn load(
+    connection: &mut PgConnection,
+    id: &DeadLetterId,
+) -> anyhow::Result<StoredDeadLetter> {
     match load_dead_letter(connection, id).await? {
         Some(letter) => Ok(letter),
         None => bail!("there is no dead letter {id}; `dead-letters list` shows those there are"),

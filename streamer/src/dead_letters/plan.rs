@@ -8,7 +8,8 @@ use anyhow::{Context, bail};
 use event_model::decode;
 use program::{Align, Table};
 use store::{
-    StoredDeadLetter, DeadLetterFilter, DeadLetterHeader, DeadLetterId, PgConnection, count_replayed, select_dead_letters,
+    DeadLetterFilter, DeadLetterHeader, DeadLetterId, PgConnection, StoredDeadLetter,
+    count_replayed, select_dead_letters,
 };
 
 use super::ReplayArgs;

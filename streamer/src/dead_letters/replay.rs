@@ -22,9 +22,9 @@ use anyhow::{Context, bail};
 use program::print;
 use store::{PgConnection, ReplayLock, Sending};
 
-use super::sender::{ReplaySender, ReplayId, NotSent, ReplayRecord};
 use super::look::load;
 use super::plan::{Plan, Planned};
+use super::sender::{NotSent, ReplayId, ReplayRecord, ReplaySender};
 use super::{InDoubt, ReplayArgs};
 use crate::Exit;
 
@@ -91,7 +91,10 @@ async fn dry_run(connection: &mut PgConnection, args: &ReplayArgs) -> anyhow::Re
     Ok(Exit::Done)
 }
 
-async fn open_sender(connection: &mut PgConnection, args: &ReplayArgs) -> anyhow::Result<ReplaySender> {
+async fn open_sender(
+    connection: &mut PgConnection,
+    args: &ReplayArgs,
+) -> anyhow::Result<ReplaySender> {
     let transactional_id = store::replay_transactional_id(connection).await?;
     let config = args.kafka.client_config()?;
     blocking(move || ReplaySender::open(config, &transactional_id)).await?

@@ -94,7 +94,10 @@ pub(super) struct ReplaySender {
 
 impl ReplaySender {
     /// Introduces itself under `transactional_id`; fences whoever used that name before.
-    pub(super) fn open(config: ClientConfig, transactional_id: &str) -> anyhow::Result<ReplaySender> {
+    pub(super) fn open(
+        config: ClientConfig,
+        transactional_id: &str,
+    ) -> anyhow::Result<ReplaySender> {
         let refused = "the Kafka client refuses its settings; check KAFKA_PROPERTIES";
         let mut for_producer = config.clone();
         for_producer
@@ -274,9 +277,7 @@ fn read_ids(
     while !unread.is_empty() && found.len() < wanted.len() {
         match reader.poll(REQUEST_TIMEOUT) {
             None => bail!("no broker has answered for {REQUEST_TIMEOUT:?}"),
-            Some(Ok(message)) => {
-                found.extend(id_of(&message).filter(|id| wanted.contains(id)))
-            }
+            Some(Ok(message)) => found.extend(id_of(&message).filter(|id| wanted.contains(id))),
             Some(Err(KafkaError::PartitionEOF(partition))) => {
                 unread.remove(&partition);
             }

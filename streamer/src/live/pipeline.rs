@@ -6,9 +6,9 @@ use program::{Metric, Registry};
 use store::{BatchState, LiveFigures};
 
 use super::observer::Detection;
-use crate::pool::owner;
 use crate::detect::set_anomalies;
 use crate::metrics::*;
+use crate::pool::owner;
 use crate::status::{Report, Verdict};
 
 /// The values of one look. `workers` is the number of this process's.

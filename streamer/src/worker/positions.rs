@@ -1,7 +1,7 @@
 //! Where a worker's partitions stand: their stored rows, logs in doubt, and permitted losses. All of
 //! it blocks for a bounded time, and is tried again later when it fails.
 
-use windowing::{GapPlan, Input, Progress, Fingerprint};
+use windowing::{Fingerprint, GapPlan, Input, Progress};
 
 use super::Worker;
 

@@ -1,6 +1,6 @@
 //! Incidents and counts as rows.
 
-use anomaly::{Counts, Direction, Incident, Peak, Series, WINDOW_MINUTES, MinuteIndex};
+use anomaly::{Counts, Direction, Incident, MinuteIndex, Peak, Series, WINDOW_MINUTES};
 use chrono::NaiveDateTime;
 use sqlx::FromRow;
 use sqlx::postgres::PgConnection;

@@ -158,7 +158,8 @@ mod tests {
         let start = "telecom_events partition 2 (generation 0): complete through ";
         let read = partition(Some("09T12:00:00"));
         let unread = PartitionCompleteness { owner: None, ..partition(None) };
-        let halted = PartitionCompleteness { halted_reason: Some("lost".to_owned()), ..read.clone() };
+        let halted =
+            PartitionCompleteness { halted_reason: Some("lost".to_owned()), ..read.clone() };
         for (partition, expected) in [
             (
                 read,

@@ -5,7 +5,7 @@ use event_model::EventTime;
 use sqlx::postgres::{PgConnection, PgRow};
 use sqlx::{Connection, Row};
 use windowing::{
-    Counters, GapPermission, Position, Progress, Rules, Ownership, ResumeAt, TimeSkew, Fingerprint,
+    Counters, Fingerprint, GapPermission, Ownership, Position, Progress, ResumeAt, Rules, TimeSkew,
 };
 
 use crate::StoreError;

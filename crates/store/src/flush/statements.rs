@@ -3,7 +3,7 @@
 
 use event_model::EventTime;
 use sqlx::postgres::PgConnection;
-use windowing::{FlushPart, MergedRows, Position, Totals, Fingerprint};
+use windowing::{Fingerprint, FlushPart, MergedRows, Position, Totals};
 
 use super::results::{NotStored, store_rows};
 use crate::StoreError;

@@ -5,7 +5,7 @@ use std::cell::Cell;
 use event_model::EventTime;
 use sqlx::AssertSqlSafe;
 use store::{
-    ExplicitSettings, Flusher, PgConnection, Session, FirstContact, StoredPartition, WriterIdentity,
+    ExplicitSettings, FirstContact, Flusher, PgConnection, Session, StoredPartition, WriterIdentity,
 };
 use windowing::{
     Bounds, Effect, Engine, FlushBatch, Input, Limit, LogEnds, PartOutcome, Position, Record,
@@ -34,7 +34,9 @@ impl Database {
         store::agree_settings(&mut connection, settings).await.unwrap();
         let zero = Position::at(0);
         let ends = PARTITIONS.map(|partition| (partition, zero, zero));
-        store::ensure_partitions(&mut connection, TOPIC, &ends, FirstContact::Earliest).await.unwrap();
+        store::ensure_partitions(&mut connection, TOPIC, &ends, FirstContact::Earliest)
+            .await
+            .unwrap();
         Database { url, connection }
     }
 

@@ -14,8 +14,8 @@ use crate::{
     Progress, Record, Rules, fingerprint_of,
 };
 
-pub use self::log_ends::STALL_AFTER_MICROS;
 pub(super) use self::log_ends::ObservedEnds;
+pub use self::log_ends::STALL_AFTER_MICROS;
 
 /// A row that another group has changed this often in a row, under our hands, is not ours.
 const FENCES_UNTIL_HALT: u32 = 3;

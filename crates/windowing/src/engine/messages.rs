@@ -4,8 +4,8 @@ use event_model::EventTime;
 
 use super::Ownership;
 use crate::{
-    Examination, FlushBatch, FlushReport, GapPlan, LogEnds, Position, Progress, Record, Rules,
-    Fingerprint,
+    Examination, Fingerprint, FlushBatch, FlushReport, GapPlan, LogEnds, Position, Progress,
+    Record, Rules,
 };
 
 /// Something that happened.

@@ -69,7 +69,10 @@ impl Bench {
             Effect::Read { partition, from } => format!("read {partition} from {from}"),
             Effect::Halt { partition, reason } => format!("halt {partition}: {reason}"),
             Effect::Examine { partition, origin } => {
-                format!("examine {partition}, origin {:?}", origin.map(|fingerprint| fingerprint.offset))
+                format!(
+                    "examine {partition}, origin {:?}",
+                    origin.map(|fingerprint| fingerprint.offset)
+                )
             }
             Effect::AcceptGap { partition, plan, .. } => {
                 let (from, to) = plan.lost;

@@ -10,8 +10,8 @@ mod audit;
 use std::collections::BTreeMap;
 
 use windowing::{
-    FlushPart, GapPermission, GapPlan, LockedRow, LogBreak, MergedRows, Position, Progress, Rules,
-    Ownership, ResumeAt,
+    FlushPart, GapPermission, GapPlan, LockedRow, LogBreak, MergedRows, Ownership, Position,
+    Progress, ResumeAt, Rules,
 };
 
 use super::logs::{Log, SKEW_MICROS};

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use windowing::RecordTime;
 
 use super::logs::{Content, EventPlan, Log, Message, NOW_MICROS, SKEW_MICROS, UNUSABLE};
-use super::tables::{Account, Key, DeadLetterRow, Life, QUARTER_MICROS, Sketch, Sums, Tables};
+use super::tables::{Account, DeadLetterRow, Key, Life, QUARTER_MICROS, Sketch, Sums, Tables};
 
 const MINUTE_MICROS: i64 = 60_000_000;
 const DAY_MICROS: i64 = 86_400_000_000;

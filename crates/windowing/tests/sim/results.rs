@@ -13,7 +13,7 @@ use windowing::{
     Totals,
 };
 
-use super::tables::{Key, DeadLetterRow, Life, Sketch, Sums, assert_rows};
+use super::tables::{DeadLetterRow, Key, Life, Sketch, Sums, assert_rows};
 
 /// A kind of result in the simulated database.
 pub(crate) trait Simulated: ResultKind {

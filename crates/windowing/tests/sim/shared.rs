@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use event_model::EventTime;
-use windowing::{Examination, LogEnds, Position, FoundAt, Fingerprint};
+use windowing::{Examination, Fingerprint, FoundAt, LogEnds, Position};
 
 use super::database::Database;
 use super::faults::{Faults, Kind};

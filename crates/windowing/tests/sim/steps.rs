@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use windowing::{Bounds, Limit, Size, ResumeAt};
+use windowing::{Bounds, Limit, ResumeAt, Size};
 
 use super::dice::Dice;
 use super::faults::Kind;

@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use event_model::EventTime;
-use windowing::{Timers, Bounds, Due, Effect, Engine, FlushReport, Input, PartOutcome, Position};
+use windowing::{Bounds, Due, Effect, Engine, FlushReport, Input, PartOutcome, Position, Timers};
 
 use super::database::{LoadedRow, Tape};
 use super::faults::Kind;
@@ -224,8 +224,7 @@ impl Worker {
         self.skip_to_ends(shared);
         self.turns += 1;
         let share = if self.options.is_jittered { 100 - self.turns * 7 % 20 } else { 100 };
-        let due =
-            self.timers.due(self.elapsed(shared), self.options.flush_interval * share / 100);
+        let due = self.timers.due(self.elapsed(shared), self.options.flush_interval * share / 100);
         for due in due {
             self.carry_out_due(due, shared);
         }

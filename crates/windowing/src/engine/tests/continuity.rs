@@ -1,7 +1,7 @@
 //! Whether the log is still the one that was read: the fingerprint, examinations, permissions, groups.
 
 use super::*;
-use crate::{Counters, Doubt, Examination, GapPermission, FoundAt, ResumeAt, fingerprint_of};
+use crate::{Counters, Doubt, Examination, FoundAt, GapPermission, ResumeAt, fingerprint_of};
 
 /// A row of a partition of which the records 0–4 were read, and the log was seen to reach to 8.
 fn read_to_five() -> Progress {

@@ -189,7 +189,8 @@ fn a_position_in_an_open_transaction_is_beyond_the_end_of_what_was_ever_shown() 
 #[test]
 fn behind_a_sender_of_transactions_each_end_is_caught_up_with_when_it_is_reached() {
     let mut bench = Bench::reading(WIDE, &[0]);
-    let caught_up = |bench: &Bench| bench.engine.partitions[0].as_ref().unwrap().stored.caught_up_at;
+    let caught_up =
+        |bench: &Bench| bench.engine.partitions[0].as_ref().unwrap().stored.caught_up_at;
     let look = |bench: &mut Bench, minute, stable, high| {
         let log = LogEnds { asked_at: at(minute, 0), ..open_ends(0, stable, high) };
         assert_eq!(bench.look_at(0, log), NOTHING);

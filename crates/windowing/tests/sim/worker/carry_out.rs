@@ -148,7 +148,10 @@ impl Worker {
             for kind in [Kind::Rebalanced, Kind::GapAnswerLost] {
                 shared.observe_at(kind, partition);
             }
-            if progress.fingerprint.is_some_and(|fingerprint| fingerprint.offset < ends.low.offset()) {
+            if progress
+                .fingerprint
+                .is_some_and(|fingerprint| fingerprint.offset < ends.low.offset())
+            {
                 shared.observe_at(Kind::RetainedBehind, partition);
             }
             self.apply(Input::Loaded { partition, progress, rules, standing, ends }, shared);
