@@ -78,7 +78,7 @@ fn apply(
             partition,
             progress: Box::new(draw_progress(dice)),
             rules: RULES,
-            standing: draw_ownership(dice),
+            ownership: draw_ownership(dice),
             ends: draw_ends(dice),
         },
         7 => Input::Examined {

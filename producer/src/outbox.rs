@@ -16,7 +16,7 @@ use crate::config::Plan;
 use crate::progress::Progress;
 use crate::send_loop::{Outgoing, RecordSource};
 
-/// RecordSource for the send_loop.
+/// Records for the send_loop.
 pub(crate) struct Outbox {
     schedule: Schedule,
     truth: Option<Truth<BufWriter<File>>>,

@@ -175,7 +175,7 @@ mod tests {
         }
     }
 
-    /// RecordSource 0, 1, 2, …, every third without a payload.
+    /// Records 0, 1, 2, …, every third without a payload.
     struct Numbered {
         count: u64,
         due: EventTime,

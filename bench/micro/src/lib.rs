@@ -67,7 +67,7 @@ impl Default for Counter {
             partition: 0,
             progress: Box::new(Progress::starting_at(start)),
             rules: RULES,
-            standing: Ownership::default(),
+            ownership: Ownership::default(),
             ends: LogEnds { low: start, stable: start, high: start, asked_at: WRITTEN_AT },
         };
         let mut counter =

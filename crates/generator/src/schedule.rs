@@ -84,7 +84,7 @@ pub struct Schedule {
     ahead_event: Event,
     /// The record's event as it is sent, unless it is malformed.
     event: Event,
-    /// RecordSource that each silent partition kept back so far.
+    /// Records that each silent partition kept back so far.
     withheld: Vec<u64>,
 }
 
@@ -147,7 +147,7 @@ impl Schedule {
         &self.generator
     }
 
-    /// RecordSource that each silent partition kept back so far.
+    /// Records that each silent partition kept back so far.
     pub(crate) fn withheld(&self) -> &[u64] {
         &self.withheld
     }

@@ -31,9 +31,9 @@ async fn batch(connection: &mut PgConnection) -> FlushBatch {
     let mut effects = Vec::new();
     engine.apply(Input::Assigned(&[0]), &mut effects);
     let progress = Box::new(stored.progress);
-    let (rules, standing) = (stored.rules, stored.standing);
+    let (rules, ownership) = (stored.rules, stored.ownership);
     engine
-        .apply(Input::Loaded { partition: 0, progress, rules, standing, ends: log }, &mut effects);
+        .apply(Input::Loaded { partition: 0, progress, rules, ownership, ends: log }, &mut effects);
     let event = |region: &str, minute: usize| {
         format!(
             r#"{{"event_type":"call","region":"{region}","timestamp":"2025-11-09T10:{minute:02}:00Z","subscriber_id":"00c0ffee00c0ffee"}}"#

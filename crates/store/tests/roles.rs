@@ -70,9 +70,9 @@ fn batch(row: StoredPartition) -> FlushBatch {
     let mut engine = Engine::new(Bounds::default());
     let mut effects = Vec::new();
     engine.apply(Input::Assigned(&[0]), &mut effects);
-    let StoredPartition { partition, progress, rules, standing } = row;
+    let StoredPartition { partition, progress, rules, ownership } = row;
     let progress = Box::new(progress);
-    let loaded = Input::Loaded { partition, progress, rules, standing, ends: ENDS };
+    let loaded = Input::Loaded { partition, progress, rules, ownership, ends: ENDS };
     engine.apply(loaded, &mut effects);
     for (offset, payload) in payloads.iter().enumerate() {
         let record = Record {
@@ -200,7 +200,7 @@ async fn the_rights_of_the_script_are_enough_for_each_program() {
     let mut streamer = connect_as("streamer", &url).await;
     let row = stored_row(&mut streamer, 1).await;
     let plan = GapPlan {
-        permission: row.standing.permission.unwrap(),
+        permission: row.ownership.permission.unwrap(),
         cause: LogBreak::Recreated,
         lost: (ENDS.low, ENDS.high),
         reopen_at: Some(ENDS.low),

@@ -28,7 +28,7 @@ use crate::{
 pub use self::assigned::{Ownership, STALL_AFTER_MICROS};
 pub use self::messages::{Effect, Input};
 
-/// A assigned counts its reloads from here on, so that no two share an incarnation.
+/// An assigned partition counts its reloads from here on, so that no two share an incarnation.
 const INCARNATIONS_OF_AN_ASSIGNMENT: u64 = 1 << 32;
 
 /// The state of one worker.
@@ -81,8 +81,8 @@ impl Engine {
                 }
             }
             Input::Assigned(partitions) => self.assign(partitions, effects),
-            Input::Loaded { partition, progress, rules, standing, ends } => {
-                self.load(partition, (*progress, rules, standing), &ends, effects);
+            Input::Loaded { partition, progress, rules, ownership, ends } => {
+                self.load(partition, (*progress, rules, ownership), &ends, effects);
             }
             Input::Examined { partition, examination } => {
                 self.with_assigned(partition, effects, |assigned, effects| {
@@ -244,7 +244,7 @@ impl Engine {
         self.group_id = group_id;
     }
 
-    /// Lets one assigned act; if that halts it, the reason is stored without waiting.
+    /// Lets one assigned partition act; if that halts it, the reason is stored without waiting.
     fn with_assigned(
         &mut self,
         partition: i32,

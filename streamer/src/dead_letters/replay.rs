@@ -141,7 +141,7 @@ struct Run<'c> {
 }
 
 impl Run<'_> {
-    /// ReplayIds, sends and ids again.
+    /// Reads the ids, sends, and reads the ids again.
     async fn send(
         &mut self,
         batch: &[Planned],

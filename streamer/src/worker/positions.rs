@@ -16,7 +16,7 @@ impl Worker {
                         partition: row.partition,
                         progress: Box::new(row.progress),
                         rules: row.rules,
-                        standing: row.standing,
+                        ownership: row.ownership,
                         ends,
                     };
                     self.engine.apply(input, &mut self.effects);

@@ -30,7 +30,7 @@ pub struct StoredPartition {
     /// The rules.
     pub rules: Rules,
     /// Its group, whether it is retired, and an operator's permission.
-    pub standing: Ownership,
+    pub ownership: Ownership,
 }
 
 /// Reads the current generation's rows of these partitions together with the settings, in one
@@ -220,12 +220,12 @@ fn stored_partition(row: &PgRow) -> Result<StoredPartition, sqlx::Error> {
             Some(GapPermission { id, start_from: start_from.as_deref().and_then(parse_resume_at) })
         }
     };
-    let standing = Ownership {
+    let ownership = Ownership {
         permission,
         group_id: row.try_get("group_id")?,
         is_retired: row.try_get("is_retired")?,
     };
-    Ok(StoredPartition { partition: row.try_get("partition")?, progress, rules, standing })
+    Ok(StoredPartition { partition: row.try_get("partition")?, progress, rules, ownership })
 }
 
 /// Reads `earliest`, `latest` or an offset.

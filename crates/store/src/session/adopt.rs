@@ -57,7 +57,7 @@ pub struct AdoptedTable {
 /// A key of `real_time_metrics` that has more than one row.
 #[derive(Clone, Debug, PartialEq, Eq, FromRow)]
 pub struct DoubledKey {
-    /// FirstContact of the window, UTC.
+    /// Start of the window, UTC.
     pub window_start: Option<NaiveDateTime>,
     /// Type.
     pub event_type: Option<String>,

@@ -55,7 +55,7 @@ impl Database {
         engine.apply(Input::Assigned(&PARTITIONS), &mut effects);
         let mut offsets = [0; PARTITIONS.len()];
         for row in rows {
-            let StoredPartition { partition, progress, rules, standing } = row;
+            let StoredPartition { partition, progress, rules, ownership } = row;
             offsets[usize::try_from(partition).unwrap()] = progress.next.offset();
             // Retention has removed the fingerprint: reading begins at once.
             let ends = LogEnds {
@@ -65,7 +65,7 @@ impl Database {
                 asked_at: EventTime::from_micros(0),
             };
             let progress = Box::new(progress);
-            let loaded = Input::Loaded { partition, progress, rules, standing, ends };
+            let loaded = Input::Loaded { partition, progress, rules, ownership, ends };
             engine.apply(loaded, &mut effects);
         }
         for (partition, payload) in records {

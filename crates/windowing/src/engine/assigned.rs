@@ -67,7 +67,7 @@ pub(super) struct AssignedPartition {
     /// What the broker said of the log's ends when it was asked for the first time since the position
     /// reached what it had said before: the end that the position has yet to reach.
     pub(super) awaited: Option<AwaitedEnd>,
-    standing: Ownership,
+    ownership: Ownership,
     /// The position that the row had when it was read.
     loaded_at: Position,
     /// Whether the row has yet to say what it was judged to be, and by whom: readable or halted.
@@ -91,7 +91,7 @@ impl AssignedPartition {
             stored: Progress::starting_at(Position::at(0)),
             stall: Stall::default(),
             awaited: None,
-            standing: Ownership::default(),
+            ownership: Ownership::default(),
             loaded_at: Position::at(0),
             is_news: true,
             fences: 0,
@@ -142,13 +142,13 @@ impl AssignedPartition {
     pub(super) fn load(
         &mut self,
         partition: i32,
-        (progress, rules, standing): (Progress, Rules, Ownership),
+        (progress, rules, ownership): (Progress, Rules, Ownership),
         ends: &LogEnds,
         our_group: &str,
         effects: &mut Vec<Effect>,
     ) {
         self.stall = Stall::default();
-        self.standing = standing;
+        self.ownership = ownership;
         self.loaded_at = progress.next;
         self.is_news = true;
         self.stored = progress.clone();
@@ -208,10 +208,10 @@ impl AssignedPartition {
     }
 
     fn reason_not_to_touch(&self, our_group: &str) -> Option<String> {
-        if self.standing.is_retired {
+        if self.ownership.is_retired {
             return Some("the partition was retired by an operator".to_owned());
         }
-        match &self.standing.group_id {
+        match &self.ownership.group_id {
             Some(other) if other != our_group && self.fences >= FENCES_UNTIL_HALT => Some(format!(
                 "consumer group {other} writes this partition's rows too: let only one group \
                  write into a database, then start the streamer again"
@@ -329,7 +329,7 @@ impl AssignedPartition {
         let progress = state.progress();
         let has_unstored = progress.next != self.stored.next;
         let plan = self
-            .standing
+            .ownership
             .permission
             .filter(|_| !has_unstored)
             .and_then(|permission: GapPermission| plan_gap(progress, ends, cause, permission));
@@ -356,7 +356,7 @@ impl AssignedPartition {
         }
         if as_stored.next != self.loaded_at {
             // A permission is for the position at which the partition was loaded.
-            self.standing.permission = None;
+            self.ownership.permission = None;
         }
         self.stored = as_stored;
         self.is_news = false;

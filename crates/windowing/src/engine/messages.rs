@@ -38,7 +38,7 @@ pub enum Input<'a> {
         /// The rules, read together with it.
         rules: Rules,
         /// What else is stored about it.
-        standing: Ownership,
+        ownership: Ownership,
         /// The ends of its log.
         ends: LogEnds,
     },

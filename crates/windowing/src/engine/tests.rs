@@ -100,7 +100,7 @@ impl Bench {
             partition,
             progress: Box::new(progress),
             rules: RULES,
-            standing: Ownership::default(),
+            ownership: Ownership::default(),
             ends,
         })
     }

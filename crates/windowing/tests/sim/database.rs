@@ -74,7 +74,7 @@ pub(crate) struct LoadedRow {
     pub(crate) partition: i32,
     pub(crate) progress: Box<Progress>,
     pub(crate) rules: Rules,
-    pub(crate) standing: Ownership,
+    pub(crate) ownership: Ownership,
 }
 
 impl Database {
@@ -106,7 +106,7 @@ impl Database {
         let life = (partition, progress.generation);
         let is_for = |p: &&Permission| p.life == life && p.position == progress.next;
         let permission = self.stored.permissions.get(&partition).filter(is_for);
-        let standing = Ownership {
+        let ownership = Ownership {
             permission: permission.map(|permission| permission.permission),
             group_id: self.stored.rows[&life].group.map(str::to_owned),
             is_retired: false,
@@ -116,7 +116,7 @@ impl Database {
             max_future_skew_micros: SKEW_MICROS,
             business_timezone: chrono_tz::Asia::Almaty,
         };
-        Some(LoadedRow { partition, progress: Box::new(progress), rules, standing })
+        Some(LoadedRow { partition, progress: Box::new(progress), rules, ownership })
     }
 
     /// Begins a transaction and locks these rows; `None`: somebody else holds one, and the caller

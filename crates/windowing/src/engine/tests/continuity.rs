@@ -21,12 +21,12 @@ fn read_to_five() -> Progress {
 
 impl Bench {
     /// A worker whose only partition has this row and log.
-    fn loaded(ends: LogEnds, standing: Ownership) -> (Self, Vec<String>) {
+    fn loaded(ends: LogEnds, ownership: Ownership) -> (Self, Vec<String>) {
         let mut bench = Bench::new(WIDE);
         bench.apply(Input::Assigned(&[0]));
         let progress = Box::new(read_to_five());
         let effects =
-            bench.apply(Input::Loaded { partition: 0, progress, rules: RULES, standing, ends });
+            bench.apply(Input::Loaded { partition: 0, progress, rules: RULES, ownership, ends });
         (bench, effects)
     }
 
@@ -216,11 +216,11 @@ fn a_break_is_judged_again_from_time_to_time_and_another_reason_is_not() {
 
 #[test]
 fn the_third_fence_in_a_row_by_another_group_halts_the_partition() {
-    let standing = || Ownership { group_id: Some("others".to_owned()), ..Ownership::default() };
+    let ownership = || Ownership { group_id: Some("others".to_owned()), ..Ownership::default() };
     let load = |bench: &mut Bench| {
         let (progress, ends) = (Box::new(stored_at(0)), ends(0, 9));
-        let standing = standing();
-        bench.apply(Input::Loaded { partition: 0, progress, rules: RULES, standing, ends })
+        let ownership = ownership();
+        bench.apply(Input::Loaded { partition: 0, progress, rules: RULES, ownership, ends })
     };
     let mut bench = Bench::new(WIDE);
     bench.apply(Input::Assigned(&[0]));

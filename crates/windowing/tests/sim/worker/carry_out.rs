@@ -138,7 +138,7 @@ impl Worker {
     }
 
     pub(super) fn finish_load(&mut self, rows: Vec<LoadedRow>, shared: &mut Shared) {
-        for LoadedRow { partition, progress, rules, standing } in rows {
+        for LoadedRow { partition, progress, rules, ownership } in rows {
             let Some(ends) = shared.ask_log_ends(partition) else { continue };
             self.timers.loaded(partition);
             self.tapes.insert(partition, (progress.next.offset(), Tape::new()));
@@ -154,7 +154,7 @@ impl Worker {
             {
                 shared.observe_at(Kind::RetainedBehind, partition);
             }
-            self.apply(Input::Loaded { partition, progress, rules, standing, ends }, shared);
+            self.apply(Input::Loaded { partition, progress, rules, ownership, ends }, shared);
         }
         self.timers.load_ended(self.elapsed(shared));
     }
