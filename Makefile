@@ -53,10 +53,10 @@ test-kraft: setup-tests ## The end-to-end tests on a Kafka without ZooKeeper
 	SANDBOX_KAFKA_MODE=kraft $(TARGET)/debug/sandbox run -- cargo test --package e2e
 
 test-airflow: setup ## The DAG on Airflow 2.7.3 and on 3.x, each with a real scheduler
-	.ci/airflow/run
+	tests/airflow/run
 
 test-compose: ## docker-compose.yml on a Docker engine of its own; by hand, as root, on Debian
-	deploy/test-compose/run
+	tests/compose/run
 
 lint: ## Format and clippy, warnings denied; Python compiles; the benchmarks' page is what was measured
 	cargo fmt --all --check
@@ -64,7 +64,7 @@ lint: ## Format and clippy, warnings denied; Python compiles; the benchmarks' pa
 	cargo clippy --workspace --bin streamer-with-fail-points --features streamer/fail-points -- -D warnings
 	@if command -v python3 >/dev/null; then \
 		export PYTHONPYCACHEPREFIX=$(abspath $(TARGET))/pycache; \
-		python3 -m py_compile dags/*.py .ci/airflow/*.py bench/harness/*.py bench/peers/*.py && \
+		python3 -m py_compile dags/*.py tests/airflow/*.py bench/harness/*.py bench/peers/*.py && \
 		cd bench && python3 -m unittest discover --quiet --start-directory tests --top-level-directory .; fi
 
 deny: ## Licences, origins and known flaws of all dependencies; needs cargo-deny (cargo install cargo-deny)
