@@ -194,7 +194,7 @@ fn log_changes(report: &PassReport) {
 /// Whether the pass itself opened an incident.
 fn is_new(report: &PassReport, incident: &anomaly::Incident) -> bool {
     let judged_before =
-        anomaly::Window::holding(report.judged_through).plus(-(report.windows as i64));
+        anomaly::DetectionWindow::holding(report.judged_through).plus(-(report.windows as i64));
     incident.opened >= judged_before
 }
 

@@ -70,7 +70,9 @@ async fn log_ends(
             // A partition may be without a leader for a while, after a restart of its broker.
             Err(_) if Instant::now() < deadline => tokio::time::sleep(LOG_ENDS_RETRY_PAUSE).await,
             Err(error) => {
-                let silence = args.kafka.silence(&found.advertised, args.wait, &error);
+                // One of several brokers may be away: the client has heard which.
+                let address = queries.sent_on_to().unwrap_or_else(|| found.advertised.clone());
+                let silence = args.kafka.silence(&address, args.wait, &error);
                 let error = silence.map_or_else(|| error.into(), anyhow::Error::from);
                 return Err(
                     error.context(format!("topic {} can't be read", args.kafka.kafka_topic))

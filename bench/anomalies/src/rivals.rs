@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 
 use anomaly::{
-    Counts, Direction, Incident, Judgement, Knowledge, MinuteIndex, NATIONWIDE, Peak, Series,
+    Counts, DetectionWindow, Direction, Incident, Judgement, Knowledge, NATIONWIDE, Peak, Series,
 };
 use chrono::NaiveDateTime;
 use rand::seq::IndexedRandom;
@@ -32,9 +32,9 @@ pub fn fixed_threshold(
     counts: &Counts,
     from: NaiveDateTime,
     to: NaiveDateTime,
-) -> impl Fn(MinuteIndex) -> Vec<Judgement> + '_ {
+) -> impl Fn(DetectionWindow) -> Vec<Judgement> + '_ {
     let series = all_series(counts);
-    let (first, end) = (MinuteIndex::holding(from), MinuteIndex::holding(to));
+    let (first, end) = (DetectionWindow::holding(from), DetectionWindow::holding(to));
     let extremes: Vec<(u64, u64)> = series
         .iter()
         .map(|(_, indices)| {
@@ -68,7 +68,7 @@ pub fn random(
     seed: u64,
 ) -> Vec<Incident> {
     let mut dice = ChaCha8Rng::seed_from_u64(seed);
-    let (first, end) = (MinuteIndex::holding(from), MinuteIndex::holding(to));
+    let (first, end) = (DetectionWindow::holding(from), DetectionWindow::holding(to));
     let series: Vec<Series> = all_series(counts).into_iter().map(|(series, _)| series).collect();
     let one = |_| {
         let window = first.plus(dice.random_range(0..end.since(first)));

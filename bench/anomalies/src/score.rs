@@ -1,6 +1,6 @@
 //! Which labels were found, how soon, and what was raised for nothing.
 
-use anomaly::{Incident, MinuteIndex, NATIONWIDE, WINDOW_MINUTES};
+use anomaly::{DetectionWindow, Incident, NATIONWIDE, WINDOW_MINUTES};
 
 use crate::labels::{Kind, Label};
 
@@ -111,7 +111,7 @@ fn names(label: &Label, incident: &Incident) -> bool {
     incident.series == label.series
         && incident.direction == label.direction()
         && incident.opened.end() > label.from
-        && incident.opened <= MinuteIndex::holding(label.to).plus(AFTER_WINDOWS)
+        && incident.opened <= DetectionWindow::holding(label.to).plus(AFTER_WINDOWS)
 }
 
 /// Names it, or is a consequence of it: a region of a type that is unusual in the whole country.
@@ -141,7 +141,7 @@ mod tests {
     }
 
     fn incident(series: Series, direction: Direction, opened: &str) -> Incident {
-        let opened = MinuteIndex::holding(format!("2025-12-22T{opened}").parse().unwrap());
+        let opened = DetectionWindow::holding(format!("2025-12-22T{opened}").parse().unwrap());
         let peak = Peak { observed: 0, expected: 0.0, score: 0.0 };
         let (first, last, closed) = (opened, opened, None);
         Incident { series, direction, first, opened, last, closed, calm_windows: 0, peak }

@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use anomaly::{Calendar, Counts, MinuteIndex, Series};
+use anomaly::{Calendar, Counts, DetectionWindow, Series};
 use anyhow::{Result, anyhow};
 use chrono::NaiveDateTime;
 use event_model::{EventTime, MICROS_PER_SECOND};
@@ -76,7 +76,7 @@ impl Setting {
     pub fn world(&self, seed: u64, labels: Vec<Label>) -> Result<World> {
         let mut clean = Counts::default();
         let mut labelled = Counts::default();
-        let mut add = |window: MinuteIndex, series: &Series, events: u64| {
+        let mut add = |window: DetectionWindow, series: &Series, events: u64| {
             clean.add(window, series, events);
             if window.start() < self.week_from {
                 labelled.add(window, series, events);
@@ -124,7 +124,7 @@ fn draw(
     seed: u64,
     from: NaiveDateTime,
     to: NaiveDateTime,
-    mut add: impl FnMut(MinuteIndex, &Series, u64),
+    mut add: impl FnMut(DetectionWindow, &Series, u64),
 ) {
     let series: Vec<Vec<Series>> = scenario
         .regions
@@ -141,9 +141,9 @@ fn draw(
         shard: Shard::WHOLE,
         key: SubscriberKey::demo(),
     };
-    let mut current = MinuteIndex::holding(from);
+    let mut current = DetectionWindow::holding(from);
     let mut counts = vec![[0_u64; TYPES.len()]; series.len()];
-    let mut put = |window: MinuteIndex, counts: &mut Vec<[u64; TYPES.len()]>| {
+    let mut put = |window: DetectionWindow, counts: &mut Vec<[u64; TYPES.len()]>| {
         for (region, by_type) in counts.iter_mut().enumerate() {
             for (index, events) in by_type.iter_mut().enumerate() {
                 if *events > 0 {
@@ -154,7 +154,7 @@ fn draw(
     };
     let mut generator = Generator::new(&draft);
     while let Some((time, event_type, region)) = generator.next_kind() {
-        let window = MinuteIndex::number(time.micros().div_euclid(WINDOW_MICROS));
+        let window = DetectionWindow::number(time.micros().div_euclid(WINDOW_MICROS));
         if window != current {
             put(current, &mut counts);
             current = window;

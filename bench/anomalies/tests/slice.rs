@@ -2,7 +2,7 @@
 //! A detector that has become worse fails here; docs/anomalies.md has the whole.
 #![allow(clippy::unwrap_used, reason = "in a test, a panic is the report")]
 
-use anomaly::{Calendar, Direction, MinuteIndex, NATIONWIDE, Series};
+use anomaly::{Calendar, DetectionWindow, Direction, NATIONWIDE, Series};
 use anomaly_score::full::entries;
 use anomaly_score::labels::{self, Kind, Label, Lot};
 use anomaly_score::run::{detector, incidents};
@@ -60,6 +60,6 @@ fn a_spike_of_the_whole_country_is_one_incident_and_not_ten() {
     let found = incidents(at("2025-11-10T07:00:00"), at("2025-11-10T10:00:00"), &judge);
     assert_eq!(found.len(), 1, "{found:?}");
     assert_eq!((&found[0].series, found[0].direction), (&series, Direction::High));
-    assert_eq!(found[0].first, MinuteIndex::holding(from));
+    assert_eq!(found[0].first, DetectionWindow::holding(from));
     assert!(found[0].closed.is_some());
 }

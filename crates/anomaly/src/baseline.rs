@@ -3,7 +3,7 @@
 //! In: counts of former windows. Out: a [`Baseline`] on the scale of
 //! [`stabilised`], or why there is none.
 
-use crate::calendar::{Basis, Former, MinuteIndex};
+use crate::calendar::{Basis, DetectionWindow, Former};
 use crate::statistics::{Centre, by_ewma, by_median, stabilised, unstabilised};
 
 /// What is usual.
@@ -20,7 +20,7 @@ impl Baseline {
     /// The baseline of a series: `count` says what it had in a window, `None` for a hole. `None`:
     /// too little is known, the series is warming up. Weeks or days without a single event of it don't
     /// count: they may be from before it began, and anything at all would be more than usual.
-    pub fn of(former: &Former, count: impl Fn(MinuteIndex) -> Option<u64>) -> Option<Self> {
+    pub fn of(former: &Former, count: impl Fn(DetectionWindow) -> Option<u64>) -> Option<Self> {
         let nothing = stabilised(0.0);
         let units: Vec<Vec<f64>> = former
             .units
@@ -64,7 +64,7 @@ mod tests {
     use super::*;
 
     fn former(basis: Basis, units: i64) -> Former {
-        let unit = |age| [-1, 0, 1].map(|step| MinuteIndex::number(1_000 * age + step));
+        let unit = |age| [-1, 0, 1].map(|step| DetectionWindow::number(1_000 * age + step));
         Former { basis, units: (1..=units).map(unit).collect() }
     }
 
@@ -73,7 +73,7 @@ mod tests {
         for basis in [Basis::Weeks, Basis::Days] {
             assert_eq!(Baseline::of(&former(basis, 1), |_| Some(9)), None);
             assert!(Baseline::of(&former(basis, 2), |_| Some(9)).is_some());
-            let second_only = |window| (window < MinuteIndex::number(1_500)).then_some(9);
+            let second_only = |window| (window < DetectionWindow::number(1_500)).then_some(9);
             assert_eq!(Baseline::of(&former(basis, 4), second_only), None);
             assert_eq!(Baseline::of(&former(basis, 4), |_| None), None);
         }
@@ -84,7 +84,7 @@ mod tests {
         for basis in [Basis::Weeks, Basis::Days] {
             for weeks in 0..4 {
                 let began = |window| {
-                    Some(if window < MinuteIndex::number(1_000 * weeks + 500) { 40 } else { 0 })
+                    Some(if window < DetectionWindow::number(1_000 * weeks + 500) { 40 } else { 0 })
                 };
                 let baseline = Baseline::of(&former(basis, 6), began);
                 let expected = baseline.map(|baseline| baseline.expected().round());
@@ -96,7 +96,7 @@ mod tests {
     #[test]
     fn a_week_that_was_unusual_itself_hardly_moves_it() {
         let usual = Baseline::of(&former(Basis::Weeks, 4), |_| Some(100)).unwrap();
-        let spiked = |window| Some(if window < MinuteIndex::number(1_500) { 400 } else { 100 });
+        let spiked = |window| Some(if window < DetectionWindow::number(1_500) { 400 } else { 100 });
         assert_eq!(Baseline::of(&former(Basis::Weeks, 4), spiked).unwrap(), usual);
         assert!((usual.expected() - 100.0).abs() < 1e-9);
         assert_eq!(usual.centre.deviation, 1.0);

@@ -27,17 +27,17 @@ const WINDOW_SECONDS: i64 = WINDOW_MINUTES * 60;
 
 /// A half-open stretch of [`WINDOW_MINUTES`] of event time, by its number since 1970.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct MinuteIndex(i64);
+pub struct DetectionWindow(i64);
 
-impl MinuteIndex {
+impl DetectionWindow {
     /// The window with this number.
     pub const fn number(number: i64) -> Self {
-        MinuteIndex(number)
+        DetectionWindow(number)
     }
 
     /// The window that holds a moment, UTC.
     pub fn holding(moment: NaiveDateTime) -> Self {
-        MinuteIndex(moment.and_utc().timestamp().div_euclid(WINDOW_SECONDS))
+        DetectionWindow(moment.and_utc().timestamp().div_euclid(WINDOW_SECONDS))
     }
 
     /// Its first moment, UTC.
@@ -52,11 +52,11 @@ impl MinuteIndex {
 
     /// The window so many later, or earlier.
     pub const fn plus(self, windows: i64) -> Self {
-        MinuteIndex(self.0 + windows)
+        DetectionWindow(self.0 + windows)
     }
 
     /// How many windows later than another it is.
-    pub const fn since(self, other: MinuteIndex) -> i64 {
+    pub const fn since(self, other: DetectionWindow) -> i64 {
         self.0 - other.0
     }
 }
@@ -113,7 +113,7 @@ pub struct Former {
     /// Of former weeks, or, while there are too few of them, of former days.
     pub basis: Basis,
     /// For each week or day, the newest first: the same time, and its neighbours.
-    pub units: Vec<[MinuteIndex; 3]>,
+    pub units: Vec<[DetectionWindow; 3]>,
 }
 
 /// What is compared.
@@ -127,7 +127,7 @@ pub enum Basis {
 
 impl Calendar {
     /// Whether the window begins on a holiday.
-    pub fn is_holiday(&self, window: MinuteIndex) -> bool {
+    pub fn is_holiday(&self, window: DetectionWindow) -> bool {
         let date = self.zone.from_utc_datetime(&window.start()).date_naive();
         self.holidays.iter().any(|holiday| {
             (holiday.month, holiday.day) == (date.month(), date.day())
@@ -137,7 +137,7 @@ impl Calendar {
 
     /// The same time of former weeks or days and its neighbours, the newest first. Holidays are left out:
     /// they tell nothing about other days.
-    pub fn units(&self, window: MinuteIndex, basis: Basis) -> Vec<[MinuteIndex; 3]> {
+    pub fn units(&self, window: DetectionWindow, basis: Basis) -> Vec<[DetectionWindow; 3]> {
         let (steps, step) = match basis {
             Basis::Weeks => (WEEKS_MAX, Duration::weeks(1)),
             Basis::Days => (DAYS_MAX, Duration::days(1)),
@@ -146,7 +146,7 @@ impl Calendar {
         let units = (1..=steps).filter_map(|age| {
             // Where clocks change, a local time may not exist: that day says nothing.
             let then = self.zone.from_local_datetime(&(local - step * age as i32)).earliest()?;
-            let same = MinuteIndex::holding(then.naive_utc());
+            let same = DetectionWindow::holding(then.naive_utc());
             (!self.is_holiday(same)).then_some([same.plus(-1), same, same.plus(1)])
         });
         units.collect()
@@ -154,7 +154,11 @@ impl Calendar {
 
     /// The windows to compare one with: of former weeks, or of former days while there are too few weeks
     /// of which anything was counted.
-    pub fn former(&self, window: MinuteIndex, is_counted: impl Fn(MinuteIndex) -> bool) -> Former {
+    pub fn former(
+        &self,
+        window: DetectionWindow,
+        is_counted: impl Fn(DetectionWindow) -> bool,
+    ) -> Former {
         let counted = |basis| {
             let mut units = self.units(window, basis);
             units.retain(|unit| unit.iter().any(|then| is_counted(*then)));
@@ -200,10 +204,10 @@ mod tests {
 
     #[test]
     fn windows_are_half_open_and_aligned() {
-        let window = MinuteIndex::holding(at("2025-11-09T12:04:59.999999"));
+        let window = DetectionWindow::holding(at("2025-11-09T12:04:59.999999"));
         assert_eq!(window.start(), at("2025-11-09T12:00:00"));
         assert_eq!(window.end(), at("2025-11-09T12:05:00"));
-        assert_eq!(MinuteIndex::holding(window.end()), window.plus(1));
+        assert_eq!(DetectionWindow::holding(window.end()), window.plus(1));
         assert_eq!(window.plus(7).since(window), 7);
     }
 
@@ -215,13 +219,13 @@ mod tests {
             (Tz::Asia__Almaty, "2025-11-09T07:00:00", "2025-11-02 07:00:00"),
             (Tz::Europe__Berlin, "2025-03-31T06:00:00", "2025-03-24 07:00:00"),
         ] {
-            let former = calendar(zone, &[]).former(MinuteIndex::holding(at(moment)), |_| true);
+            let former = calendar(zone, &[]).former(DetectionWindow::holding(at(moment)), |_| true);
             assert_eq!(former.basis, Basis::Weeks);
             assert_eq!(starts(&former)[0], expected, "{zone}");
             assert_eq!(former.units.len(), WEEKS_MAX as usize);
         }
         // 02:30 did not exist in Berlin that day.
-        let sunday = MinuteIndex::holding(at("2025-04-06T00:30:00"));
+        let sunday = DetectionWindow::holding(at("2025-04-06T00:30:00"));
         let former = calendar(Tz::Europe__Berlin, &[]).former(sunday, |_| true);
         assert_eq!(former.units.len(), WEEKS_MAX as usize - 1);
         assert_eq!(starts(&former)[0], "2025-03-23 01:30:00");
@@ -230,7 +234,7 @@ mod tests {
     #[test]
     fn until_two_weeks_are_there_former_days_are_compared() {
         let calendar = calendar(Tz::UTC, &[]);
-        let window = MinuteIndex::holding(at("2025-11-20T12:00:00"));
+        let window = DetectionWindow::holding(at("2025-11-20T12:00:00"));
         for (first, basis, units) in [
             ("2025-11-20T11:00:00", Basis::Days, 0),
             ("2025-11-19T12:05:00", Basis::Days, 1),
@@ -246,7 +250,7 @@ mod tests {
 
     #[test]
     fn weeks_of_which_nothing_was_counted_do_not_count() {
-        let window = MinuteIndex::holding(at("2025-11-20T12:00:00"));
+        let window = DetectionWindow::holding(at("2025-11-20T12:00:00"));
         let away = at("2025-11-01T00:00:00")..at("2025-11-15T00:00:00");
         let former = calendar(Tz::UTC, &[]).former(window, |then| !away.contains(&then.start()));
         assert_eq!(starts(&former)[0], "2025-10-30 12:00:00");
@@ -264,9 +268,13 @@ mod tests {
             ("2026-05-27T05:00:00", true),
             ("2027-05-27T05:00:00", false),
         ] {
-            assert_eq!(calendar.is_holiday(MinuteIndex::holding(at(moment))), expected, "{moment}");
+            assert_eq!(
+                calendar.is_holiday(DetectionWindow::holding(at(moment))),
+                expected,
+                "{moment}"
+            );
         }
-        let after = MinuteIndex::holding(at("2026-01-08T12:00:00"));
+        let after = DetectionWindow::holding(at("2026-01-08T12:00:00"));
         assert_eq!(starts(&calendar.former(after, |_| true))[0], "2025-12-25 12:00:00");
         for text in ["13-01", "02-30", "2025-02-29", "1", "x-y", "2025-1-1-1"] {
             let error = text.parse::<HolidayPattern>().unwrap_err();

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use crate::calendar::MinuteIndex;
+use crate::calendar::DetectionWindow;
 
 /// The region of the series that add all regions up. The contract reserves the name.
 pub const NATIONWIDE: &str = "ALL";
@@ -31,12 +31,12 @@ impl Series {
 pub struct Counts {
     series: Vec<Series>,
     index: HashMap<Series, usize>,
-    windows: HashMap<MinuteIndex, Vec<u64>>,
+    windows: HashMap<DetectionWindow, Vec<u64>>,
 }
 
 impl Counts {
     /// Adds events of a series to a window.
-    pub fn add(&mut self, window: MinuteIndex, series: &Series, events: u64) {
+    pub fn add(&mut self, window: DetectionWindow, series: &Series, events: u64) {
         let index = match self.index.get(series) {
             Some(index) => *index,
             None => {
@@ -58,18 +58,18 @@ impl Counts {
     }
 
     /// Whether anything at all was counted in a window.
-    pub fn has(&self, window: MinuteIndex) -> bool {
+    pub fn has(&self, window: DetectionWindow) -> bool {
         self.windows.contains_key(&window)
     }
 
     /// Events of the series with this index; `None`: the window is a hole.
-    pub fn of(&self, window: MinuteIndex, index: usize) -> Option<u64> {
+    pub fn of(&self, window: DetectionWindow, index: usize) -> Option<u64> {
         let counts = self.windows.get(&window)?;
         Some(counts.get(index).copied().unwrap_or(0))
     }
 
     /// Events of these series together; `None`: the window is a hole.
-    pub fn of_all(&self, window: MinuteIndex, indices: &[usize]) -> Option<u64> {
+    pub fn of_all(&self, window: DetectionWindow, indices: &[usize]) -> Option<u64> {
         let counts = self.windows.get(&window)?;
         Some(indices.iter().filter_map(|index| counts.get(*index)).sum())
     }
@@ -82,14 +82,14 @@ mod tests {
     #[test]
     fn a_window_without_any_event_is_a_hole_and_a_series_without_any_has_none() {
         let mut counts = Counts::default();
-        let [first, second] = [MinuteIndex::number(1), MinuteIndex::number(2)];
+        let [first, second] = [DetectionWindow::number(1), DetectionWindow::number(2)];
         counts.add(first, &Series::new("Osh", "call"), 2);
         counts.add(first, &Series::new("Osh", "call"), 3);
         counts.add(second, &Series::new("Osh", "sms"), 1);
         assert_eq!((counts.of(first, 0), counts.of(first, 1)), (Some(5), Some(0)));
         assert_eq!((counts.of(second, 0), counts.of(second, 1)), (Some(0), Some(1)));
-        assert_eq!(counts.of(MinuteIndex::number(3), 0), None);
+        assert_eq!(counts.of(DetectionWindow::number(3), 0), None);
         assert_eq!(counts.of_all(first, &[0, 1]), Some(5));
-        assert_eq!(counts.of_all(MinuteIndex::number(3), &[0, 1]), None);
+        assert_eq!(counts.of_all(DetectionWindow::number(3), &[0, 1]), None);
     }
 }

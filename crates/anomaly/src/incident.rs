@@ -12,7 +12,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use crate::calendar::MinuteIndex;
+use crate::calendar::DetectionWindow;
 use crate::counts::Series;
 use crate::judge::{Direction, Judgement};
 
@@ -31,13 +31,13 @@ pub struct Incident {
     /// How.
     pub direction: Direction,
     /// The first window that was unusual. With series and direction it names the incident.
-    pub first: MinuteIndex,
+    pub first: DetectionWindow,
     /// The window by which it was noticed.
-    pub opened: MinuteIndex,
+    pub opened: DetectionWindow,
     /// The last window that was not calm.
-    pub last: MinuteIndex,
+    pub last: DetectionWindow,
     /// The window by which it was over; `None`: it goes on.
-    pub closed: Option<MinuteIndex>,
+    pub closed: Option<DetectionWindow>,
     /// Calm windows since.
     pub calm_windows: u32,
     /// The worst window.
@@ -69,7 +69,7 @@ pub struct Tracker {
 /// A window that was unusual.
 #[derive(Clone, Copy, Debug)]
 struct Finding {
-    window: MinuteIndex,
+    window: DetectionWindow,
     direction: Direction,
     peak: Peak,
 }
@@ -87,7 +87,7 @@ impl Tracker {
     }
 
     /// Takes note of a window that was judged before: it can only help to open an incident.
-    pub fn remember(&mut self, window: MinuteIndex, judgements: &[Judgement]) {
+    pub fn remember(&mut self, window: DetectionWindow, judgements: &[Judgement]) {
         for judgement in judgements {
             let Some(direction) = judgement.unusual else { continue };
             let finding = Finding { window, direction, peak: Peak::of(judgement) };
@@ -101,7 +101,7 @@ impl Tracker {
 
     /// Takes the next window's judgements. Returns the incidents that it opened, changed or closed, each
     /// as it is now.
-    pub fn take(&mut self, window: MinuteIndex, judgements: &[Judgement]) -> Vec<Incident> {
+    pub fn take(&mut self, window: DetectionWindow, judgements: &[Judgement]) -> Vec<Incident> {
         self.remember(window, judgements);
         let by_series: HashMap<&Series, &Judgement> =
             judgements.iter().map(|judgement| (&judgement.series, judgement)).collect();
@@ -127,7 +127,7 @@ impl Tracker {
 
     fn opened(
         &self,
-        window: MinuteIndex,
+        window: DetectionWindow,
         series: &Series,
         direction: Direction,
     ) -> Option<Incident> {
@@ -150,7 +150,7 @@ impl Tracker {
 
 impl Incident {
     /// A series of which nothing is known any more is calm.
-    fn go_on(&mut self, window: MinuteIndex, judgement: Option<&Judgement>) {
+    fn go_on(&mut self, window: DetectionWindow, judgement: Option<&Judgement>) {
         match judgement.filter(|judgement| !judgement.is_calm(self.direction)) {
             Some(judgement) => {
                 self.last = window;

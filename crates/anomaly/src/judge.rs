@@ -15,7 +15,7 @@
 use std::collections::BTreeMap;
 
 use crate::baseline::Baseline;
-use crate::calendar::{Basis, Calendar, Former, MinuteIndex};
+use crate::calendar::{Basis, Calendar, DetectionWindow, Former};
 use crate::counts::{Counts, NATIONWIDE, Series};
 use crate::statistics::{stabilised, weighted_median};
 
@@ -135,7 +135,11 @@ fn change(direction: Direction, observed: u64, expected: f64) -> f64 {
 }
 
 /// Judges all series in a complete window.
-pub fn judge_minute(window: MinuteIndex, counts: &Counts, calendar: &Calendar) -> Vec<Judgement> {
+pub fn judge_window(
+    window: DetectionWindow,
+    counts: &Counts,
+    calendar: &Calendar,
+) -> Vec<Judgement> {
     let former = calendar.former(window, |then| counts.has(then));
     let is_holiday = calendar.is_holiday(window);
     let mut types: BTreeMap<&str, Vec<usize>> = BTreeMap::new();

@@ -16,7 +16,7 @@ pub mod incident;
 pub mod judge;
 pub mod statistics;
 
-pub use calendar::{Calendar, HolidayPattern, MinuteIndex, WINDOW_MINUTES};
+pub use calendar::{Calendar, DetectionWindow, HolidayPattern, WINDOW_MINUTES};
 pub use counts::{Counts, NATIONWIDE, Series};
 pub use incident::{Incident, Peak, Tracker};
-pub use judge::{Direction, Judgement, Knowledge, judge};
+pub use judge::{Direction, Judgement, Knowledge, judge_window};

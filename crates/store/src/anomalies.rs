@@ -11,8 +11,8 @@ use std::collections::BTreeMap;
 use anomaly::calendar::{Basis, WEEKS_MIN};
 use anomaly::incident::OPEN_OF;
 use anomaly::{
-    Calendar, Counts, Direction, HolidayPattern, Incident, Knowledge, MinuteIndex, Series, Tracker,
-    judge,
+    Calendar, Counts, DetectionWindow, Direction, HolidayPattern, Incident, Knowledge, Series,
+    Tracker, judge_window,
 };
 use chrono::{Duration, NaiveDateTime};
 use fail_point::fail_point;
@@ -113,8 +113,8 @@ async fn carry_out(
     };
     let calendar = Calendar { zone, holidays: holidays.to_vec() };
     // The first window that is not complete.
-    let end = MinuteIndex::holding(complete_through);
-    let from = state.judged_through.map_or(end.plus(-FIRST_WINDOWS), MinuteIndex::holding);
+    let end = DetectionWindow::holding(complete_through);
+    let from = state.judged_through.map_or(end.plus(-FIRST_WINDOWS), DetectionWindow::holding);
     let to = end.min(from.plus(PASS_WINDOWS_MAX));
     let mut tracker = Tracker::knowing(rows::open(transaction, SERIES_MAX).await?);
     let mut report = PassReport {
@@ -183,17 +183,17 @@ fn judge_windows(
     tracker: &mut Tracker,
     counts: &Counts,
     calendar: &Calendar,
-    (from, to): (MinuteIndex, MinuteIndex),
+    (from, to): (DetectionWindow, DetectionWindow),
     report: &mut PassReport,
 ) {
     for age in (1..OPEN_OF as i64).rev() {
         let before = from.plus(-age);
-        tracker.remember(before, &judge_minute(before, counts, calendar));
+        tracker.remember(before, &judge_window(before, counts, calendar));
     }
-    let mut changed: BTreeMap<(Series, Direction, MinuteIndex), Incident> = BTreeMap::new();
+    let mut changed: BTreeMap<(Series, Direction, DetectionWindow), Incident> = BTreeMap::new();
     let mut window = from;
     while window < to {
-        let judgements = judge_minute(window, counts, calendar);
+        let judgements = judge_window(window, counts, calendar);
         for incident in tracker.take(window, &judgements) {
             let key = (incident.series.clone(), incident.direction, incident.first);
             changed.insert(key, incident);
@@ -211,8 +211,8 @@ fn judge_windows(
 async fn read_counts(
     connection: &mut PgConnection,
     calendar: &Calendar,
-    from: MinuteIndex,
-    to: MinuteIndex,
+    from: DetectionWindow,
+    to: DetectionWindow,
 ) -> Result<Counts, StoreError> {
     let judged = || {
         let first = from.plus(1 - OPEN_OF as i64);
@@ -230,7 +230,7 @@ async fn read_counts(
         counted.count() < WEEKS_MIN as usize
     };
     if judged().any(is_young) {
-        let read: std::collections::BTreeSet<MinuteIndex> =
+        let read: std::collections::BTreeSet<DetectionWindow> =
             judged().chain(former(Basis::Weeks)).collect();
         let mut windows = former(Basis::Days);
         windows.retain(|window| !read.contains(window));
@@ -240,6 +240,6 @@ async fn read_counts(
 }
 
 /// A stretch of windows in UTC.
-fn span(first: MinuteIndex, end: MinuteIndex) -> (NaiveDateTime, NaiveDateTime) {
+fn span(first: DetectionWindow, end: DetectionWindow) -> (NaiveDateTime, NaiveDateTime) {
     (first.start(), first.start() + Duration::minutes(anomaly::WINDOW_MINUTES * end.since(first)))
 }

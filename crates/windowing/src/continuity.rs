@@ -140,7 +140,9 @@ pub(crate) fn plan_gap(
         // The log is the same: only what was deleted is lost.
         LogBreak::Overtaken => (ends.low, None),
         LogBreak::Recreated => (log_end_seen, Some(ends.low)),
-        // Never lower than the position, or what was counted already would be counted again.
+        // Never lower than the position, or what was counted already would be counted again. One case is
+        // left: an unclean election that cuts off the marker of a transaction opens it again, so the stable
+        // end lies before records that were counted. If it is then committed, they come a second time.
         LogBreak::Truncated => (log_end_seen, Some(next.min(ends.stable))),
         LogBreak::Unknown => {
             let from = match permission.start_from? {

@@ -166,12 +166,12 @@ impl ReplaySender {
 
     fn enqueue(&self, record: &ReplayRecord) -> Result<(), KafkaError> {
         loop {
-            let mut record: BaseRecord<'_, [u8], [u8]> =
+            let mut sent: BaseRecord<'_, [u8], [u8]> =
                 BaseRecord::to(&record.topic).headers(headers_of(record));
-            record.partition = record.partition;
-            record.key = record.key.as_deref();
-            record.payload = record.payload.as_deref();
-            match self.producer.send(record) {
+            sent.partition = record.partition;
+            sent.key = record.key.as_deref();
+            sent.payload = record.payload.as_deref();
+            match self.producer.send(sent) {
                 Ok(()) => return Ok(()),
                 Err((KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull), _)) => {
                     self.producer.poll(FULL_QUEUE_WAIT);

@@ -20,14 +20,14 @@ fn judgements(mark: char) -> Vec<Judgement> {
 
 /// The incidents of a drawing, as `DIRECTION first-last o OPENED c CLOSED`.
 fn incidents(drawing: &str) -> Vec<String> {
-    let mut all: BTreeMap<(MinuteIndex, Direction), Incident> = BTreeMap::new();
+    let mut all: BTreeMap<(DetectionWindow, Direction), Incident> = BTreeMap::new();
     let mut tracker = Tracker::default();
     for (number, mark) in (0..).zip(drawing.chars()) {
-        for incident in tracker.take(MinuteIndex::number(number), &judgements(mark)) {
+        for incident in tracker.take(DetectionWindow::number(number), &judgements(mark)) {
             all.insert((incident.first, incident.direction), incident);
         }
     }
-    let number = |window: MinuteIndex| window.since(MinuteIndex::number(0));
+    let number = |window: DetectionWindow| window.since(DetectionWindow::number(0));
     let shown = |incident: &Incident| {
         let Incident { first, last, opened, closed, .. } = incident;
         let closed = closed.map_or_else(|| "-".to_owned(), |window| number(window).to_string());
@@ -61,8 +61,8 @@ fn the_peak_is_the_worst_window_that_before_the_opening_included() {
     let mut tracker = Tracker::default();
     let mut worst = judgements('H');
     worst[0].score = 33.0;
-    tracker.take(MinuteIndex::number(0), &worst);
-    let opened = tracker.take(MinuteIndex::number(1), &judgements('H'));
+    tracker.take(DetectionWindow::number(0), &worst);
+    let opened = tracker.take(DetectionWindow::number(1), &judgements('H'));
     assert_eq!(opened[0].peak.score, 33.0);
 }
 
@@ -72,7 +72,7 @@ fn a_restart_at_any_window_changes_nothing() {
     let drawing = "..H.HhhH....LL..l...HHH.....LLHHHH....";
     let marks: Vec<char> = drawing.chars().collect();
     for cut in 0..marks.len() {
-        let mut stored: BTreeMap<(MinuteIndex, Direction), Incident> = BTreeMap::new();
+        let mut stored: BTreeMap<(DetectionWindow, Direction), Incident> = BTreeMap::new();
         let mut tracker = Tracker::default();
         for (number, mark) in (0..).zip(&marks) {
             if number == cut {
@@ -80,16 +80,17 @@ fn a_restart_at_any_window_changes_nothing() {
                 tracker = Tracker::knowing(open.cloned().collect());
                 let lately = (0..).zip(&marks).take(cut).skip(cut.saturating_sub(OPEN_OF - 1));
                 for (before, mark) in lately {
-                    tracker.remember(MinuteIndex::number(before), &judgements(*mark));
+                    tracker.remember(DetectionWindow::number(before), &judgements(*mark));
                 }
             }
-            for incident in tracker.take(MinuteIndex::number(number as i64), &judgements(*mark)) {
+            for incident in tracker.take(DetectionWindow::number(number as i64), &judgements(*mark))
+            {
                 stored.insert((incident.first, incident.direction), incident);
             }
         }
         let unbroken = incidents(drawing);
         assert_eq!(stored.len(), unbroken.len(), "cut at {cut}");
-        let number = |window: MinuteIndex| window.since(MinuteIndex::number(0));
+        let number = |window: DetectionWindow| window.since(DetectionWindow::number(0));
         for (incident, expected) in stored.values().zip(&unbroken) {
             let start = format!(
                 "{} {}-{} o{}",

@@ -5,7 +5,7 @@ use chrono_tz::Tz;
 use super::*;
 
 /// 2025-12-10 12:00 UTC, a Wednesday.
-const NOON: MinuteIndex = MinuteIndex::number(5_884_560);
+const NOON: DetectionWindow = DetectionWindow::number(5_884_560);
 const WEEK: i64 = 7 * 24 * 12;
 const REGIONS: [(&str, u64); 5] = [("A", 400), ("B", 200), ("C", 100), ("D", 40), ("E", 5)];
 
@@ -34,7 +34,7 @@ fn counts(noon: [u64; 5]) -> Counts {
 
 /// The unusual series, as `REGION DIRECTION`.
 fn unusual(noon: [u64; 5], holidays: &[&str]) -> Vec<String> {
-    let judged = judge_minute(NOON, &counts(noon), &calendar(holidays));
+    let judged = judge_window(NOON, &counts(noon), &calendar(holidays));
     assert_eq!(judged.len(), 6);
     let found = judged.iter().filter_map(|judgement| {
         let direction = judgement.unusual?;
@@ -83,7 +83,7 @@ fn a_small_series_falls_unnoticed_and_rises_only_by_what_larger_ones_would_notic
     for (events, expected) in [(0, &[][..]), (15, &[]), (26, &[]), (60, &["E high"])] {
         assert_eq!(unusual([400, 200, 100, 40, events], &[]), expected, "{events}");
     }
-    let judged = judge_minute(NOON, &counts([400, 200, 100, 40, 5]), &calendar(&[]));
+    let judged = judge_window(NOON, &counts([400, 200, 100, 40, 5]), &calendar(&[]));
     let small: Vec<&str> = judged
         .iter()
         .filter(|judgement| judgement.knowledge == Knowledge::Small)
@@ -101,7 +101,7 @@ fn nothing_is_said_of_what_is_warming_up() {
             counts.add(window, &Series::new(region, "call"), events);
         }
     }
-    let judged = judge_minute(NOON, &counts, &calendar(&[]));
+    let judged = judge_window(NOON, &counts, &calendar(&[]));
     assert_eq!(judged.len(), 6);
     assert!(judged.iter().all(|judgement| {
         judgement.knowledge == Knowledge::WarmingUp && judgement.unusual.is_none()
@@ -118,12 +118,12 @@ fn former_days_serve_until_two_weeks_are_there_with_more_caution() {
         }
     }
     counts.add(NOON, &Series::new("A", "call"), 100);
-    let judged = judge_minute(NOON, &counts, &calendar(&[]));
+    let judged = judge_window(NOON, &counts, &calendar(&[]));
     let region = judged.iter().find(|judgement| judgement.series.region == "A").unwrap();
     assert!((region.expected - 100.0).abs() < 1e-6);
     assert_eq!(region.unusual, Some(Direction::High));
     counts.add(NOON.plus(1), &Series::new("A", "call"), 45);
-    let judged = judge_minute(NOON.plus(1), &counts, &calendar(&[]));
+    let judged = judge_window(NOON.plus(1), &counts, &calendar(&[]));
     let region = judged.iter().find(|judgement| judgement.series.region == "A").unwrap();
     assert!(region.score > OPEN_SCORE && region.score < OPEN_SCORE * CAUTION, "{}", region.score);
     assert_eq!(region.unusual, None);

@@ -42,9 +42,9 @@ pub enum TopicError {
     },
     /// A broker answered, and sent us on to addresses from which no answer came.
     #[error(
-        "Kafka at {servers} answers, and sends its clients on to {advertised}, where nobody has answered \
-         within {waited:?}; does that name resolve here, and is the broker setting \
-         advertised.listeners right?"
+        "Kafka at {servers} answers, and sends its clients on to {advertised}, from where no answer has come \
+         within {waited:?}; does that name resolve here (the broker setting advertised.listeners), and is \
+         every broker running?"
     )]
     SentElsewhere {
         /// The addresses tried first.

@@ -1,6 +1,6 @@
 //! Incidents and counts as rows.
 
-use anomaly::{Counts, Direction, Incident, MinuteIndex, Peak, Series, WINDOW_MINUTES};
+use anomaly::{Counts, DetectionWindow, Direction, Incident, Peak, Series, WINDOW_MINUTES};
 use chrono::NaiveDateTime;
 use sqlx::FromRow;
 use sqlx::postgres::PgConnection;
@@ -42,10 +42,10 @@ fn incident(row: IncidentRow) -> Result<Incident, StoreError> {
     Ok(Incident {
         series: Series::new(&row.region, &row.event_type),
         direction,
-        first: MinuteIndex::holding(row.first_window),
-        opened: MinuteIndex::holding(row.opened_at).plus(-1),
-        last: MinuteIndex::holding(row.last_window),
-        closed: row.closed_at.map(|end| MinuteIndex::holding(end).plus(-1)),
+        first: DetectionWindow::holding(row.first_window),
+        opened: DetectionWindow::holding(row.opened_at).plus(-1),
+        last: DetectionWindow::holding(row.last_window),
+        closed: row.closed_at.map(|end| DetectionWindow::holding(end).plus(-1)),
         calm_windows: row.calm_windows.unsigned_abs(),
         peak: Peak {
             observed: row.peak_observed.unsigned_abs(),
@@ -78,7 +78,7 @@ pub(super) async fn store(
         .bind(column(&incidents, |incident| incident.first.start()))
         .bind(column(&incidents, |incident| incident.opened.end()))
         .bind(column(&incidents, |incident| incident.last.start()))
-        .bind(column(&incidents, |incident| incident.closed.map(MinuteIndex::end)))
+        .bind(column(&incidents, |incident| incident.closed.map(DetectionWindow::end)))
         .bind(column(&incidents, |incident| incident.calm_windows as i32))
         .bind(column(&incidents, |incident| incident.peak.observed as i64))
         .bind(column(&incidents, |incident| incident.peak.expected))
@@ -111,7 +111,7 @@ pub(super) async fn store_progress(
 /// Adds the counts of these windows, each of which is read once.
 pub(super) async fn add_counts(
     connection: &mut PgConnection,
-    windows: Vec<MinuteIndex>,
+    windows: Vec<DetectionWindow>,
     counts: &mut Counts,
 ) -> Result<(), StoreError> {
     let (starts, ends): (Vec<NaiveDateTime>, Vec<NaiveDateTime>) =
@@ -127,16 +127,16 @@ pub(super) async fn add_counts(
             .map_err(StoreError::sql("reading the windows to judge"))?;
     for (number, region, event_type, events) in rows {
         let series = Series::new(&region, &event_type);
-        counts.add(MinuteIndex::number(number), &series, events.unsigned_abs());
+        counts.add(DetectionWindow::number(number), &series, events.unsigned_abs());
     }
     Ok(())
 }
 
 /// Half-open stretches that hold these windows, without overlap.
-fn spans(mut windows: Vec<MinuteIndex>) -> Vec<(MinuteIndex, MinuteIndex)> {
+fn spans(mut windows: Vec<DetectionWindow>) -> Vec<(DetectionWindow, DetectionWindow)> {
     windows.sort_unstable();
     windows.dedup();
-    let mut spans: Vec<(MinuteIndex, MinuteIndex)> = Vec::new();
+    let mut spans: Vec<(DetectionWindow, DetectionWindow)> = Vec::new();
     for window in windows {
         match spans.last_mut() {
             Some((_, end)) if *end == window => *end = window.plus(1),
@@ -152,7 +152,7 @@ mod tests {
 
     #[test]
     fn windows_become_stretches_that_hold_each_of_them_once() {
-        let window = MinuteIndex::number;
+        let window = DetectionWindow::number;
         let windows = [7, 3, 4, 4, 9, 8].map(window).to_vec();
         assert_eq!(spans(windows), [(window(3), window(5)), (window(7), window(10))]);
         assert_eq!(spans(Vec::new()), []);

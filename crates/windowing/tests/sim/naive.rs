@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use windowing::RecordTime;
 
 use super::logs::{Content, EventPlan, Log, Message, NOW_MICROS, SKEW_MICROS, UNUSABLE};
-use super::tables::{Account, DeadLetterRow, Key, Life, QUARTER_MICROS, Sketch, Sums, Tables};
+use super::tables::{Account, Key, Life, QUARTER_MICROS, Sketch, StoredLetter, Sums, Tables};
 
 const MINUTE_MICROS: i64 = 60_000_000;
 const DAY_MICROS: i64 = 86_400_000_000;
@@ -151,12 +151,12 @@ fn meet(met: &mut Met<'_>, minute: i64, event: &EventPlan) {
     who.extend(names[which]);
 }
 
-fn letter(message: &Message, reason: &'static str) -> DeadLetterRow {
+fn letter(message: &Message, reason: &'static str) -> StoredLetter {
     let record_micros = match message.time {
         RecordTime::LogAppend(at) | RecordTime::Create(at) => Some(at.micros()),
         RecordTime::Unknown => None,
     };
-    DeadLetterRow {
+    StoredLetter {
         reason,
         record_micros,
         key: message.key.clone(),

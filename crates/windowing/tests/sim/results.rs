@@ -13,7 +13,7 @@ use windowing::{
     Totals,
 };
 
-use super::tables::{DeadLetterRow, Key, Life, Sketch, Sums, assert_rows};
+use super::tables::{Key, Life, Sketch, StoredLetter, Sums, assert_rows};
 
 /// A kind of result in the simulated database.
 pub(crate) trait Simulated: ResultKind {
@@ -143,13 +143,13 @@ impl Simulated for Subscribed {
 }
 
 impl Simulated for DeadLetters {
-    type Table = BTreeMap<(Life, i64), DeadLetterRow>;
+    type Table = BTreeMap<(Life, i64), StoredLetter>;
     type Key = (Life, i64);
-    type Compared = DeadLetterRow;
+    type Compared = StoredLetter;
 
     fn store(table: &mut Self::Table, rows: &[DeadLetterRow<'_>]) {
         for DeadLetterRow { generation, partition, letter } in rows {
-            let row = DeadLetterRow {
+            let row = StoredLetter {
                 reason: letter.reason,
                 record_micros: letter.record_time.map(EventTime::micros),
                 key: letter.key.clone(),

@@ -57,7 +57,7 @@ impl Sketch {
 
 /// What is compared of a row of `dead_letters`. The detail is prose, and not compared.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct DeadLetterRow {
+pub(crate) struct StoredLetter {
     pub(crate) reason: &'static str,
     pub(crate) record_micros: Option<i64>,
     pub(crate) key: Option<Vec<u8>>,
