@@ -1,18 +1,20 @@
 //! Command line of the streamer. Each field is also an environment variable.
 
-mod detection;
-
-use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use chrono_tz::Tz;
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use operator::args::{DatabaseCommandArgs, parse_flush_interval, parse_setting};
+use operator::dead_letters::DeadLettersCommand;
+use operator::detect::{DetectArgs, DetectionArgs};
+use operator::gaps::{AcceptGapArgs, RetireArgs};
+use operator::health::HealthArgs;
+use operator::late::LateArgs;
+use operator::migrate::MigrateArgs;
+use operator::settings::SettingsCommand;
+use operator::status::StatusArgs;
 use program::{DatabaseArgs, KafkaArgs, LogArgs, MetricsArgs, parse_duration};
 use store::{ExplicitSettings, FirstContact};
-
-pub(crate) use self::detection::{DetectArgs, DetectionArgs};
-use crate::dead_letters::DeadLettersCommand;
-use crate::late::LateArgs;
 
 /// Counts telecom events in 1-minute event-time windows, exactly once, from Kafka to PostgreSQL
 #[derive(Parser, Clone, Debug)]
@@ -76,157 +78,6 @@ pub enum Command {
     Late(LateArgs),
     /// Look for unusual traffic in what has become complete, until stopped; docs/anomalies.md
     Detect(Box<DetectArgs>),
-}
-
-/// Arguments of `migrate`.
-#[derive(Args, Clone, Debug)]
-pub struct MigrateArgs {
-    /// Take over the tables of the replaced system: rename them to …_legacy, copy their rows
-    #[arg(long)]
-    pub adopt: bool,
-    /// Where the database is.
-    #[command(flatten)]
-    pub database: DatabaseCommandArgs,
-}
-
-/// Arguments of `accept-gap`.
-#[derive(Args, Clone, Debug)]
-pub struct AcceptGapArgs {
-    /// The topic
-    #[arg(long)]
-    pub topic: String,
-    /// The halted partition
-    #[arg(long, value_parser = clap::value_parser!(i32).range(0..))]
-    pub partition: i32,
-    /// Where to go on: earliest, latest or an offset; needed only when the reason says so
-    #[arg(long, value_parser = parse_from)]
-    pub from: Option<String>,
-    /// Why the loss is accepted, for the record
-    #[arg(long, default_value = "")]
-    pub reason: String,
-    /// Who accepts it, for the record
-    #[arg(long, env = "USER", default_value = "unknown")]
-    pub by: String,
-    /// Where the database is.
-    #[command(flatten)]
-    pub database: DatabaseCommandArgs,
-}
-
-/// Arguments of `retire`.
-#[derive(Args, Clone, Debug)]
-pub struct RetireArgs {
-    /// The topic
-    #[arg(long)]
-    pub topic: String,
-    /// One partition; without it, all of them
-    #[arg(long, value_parser = clap::value_parser!(i32).range(0..))]
-    pub partition: Option<i32>,
-    /// Where the database is.
-    #[command(flatten)]
-    pub database: DatabaseCommandArgs,
-}
-
-/// What can be done about the settings.
-#[derive(Subcommand, Clone, Debug)]
-pub enum SettingsCommand {
-    /// Show the stored settings
-    Show(DatabaseCommandArgs),
-    /// Change settings for everybody; running streamers take them over at their next flush
-    Set(SetSettingsArgs),
-}
-
-/// Arguments of `settings set`.
-#[derive(Args, Clone, Debug)]
-#[group(id = "setting", required = true, multiple = true,
-        args = ["watermark_delay", "max_future_skew", "business_timezone"])]
-pub struct SetSettingsArgs {
-    /// How long a window waits for stragglers after its end
-    #[arg(long, value_parser = parse_setting)]
-    pub watermark_delay: Option<Duration>,
-    /// How far an event may be ahead of its record
-    #[arg(long, value_parser = parse_setting)]
-    pub max_future_skew: Option<Duration>,
-    /// Time zone whose midnights bound a business day
-    #[arg(long)]
-    pub business_timezone: Option<Tz>,
-    /// Where the database is.
-    #[command(flatten)]
-    pub database: DatabaseCommandArgs,
-}
-
-/// Arguments of a command that needs the database alone.
-#[derive(Args, Clone, Debug)]
-pub struct DatabaseCommandArgs {
-    /// Where PostgreSQL is.
-    #[command(flatten)]
-    pub database: DatabaseArgs,
-    /// How long to wait for PostgreSQL at start
-    #[arg(long, env = "WAIT", default_value = "30s", value_parser = parse_duration)]
-    pub wait: Duration,
-    /// How to log.
-    #[command(flatten)]
-    pub log: LogArgs,
-}
-
-/// Arguments of `status`.
-#[derive(Args, Clone, Debug)]
-#[command(mut_arg("topic_partitions", |arg| arg.hide(true)))]
-#[command(mut_arg("topic_replication", |arg| arg.hide(true)))]
-pub struct StatusArgs {
-    /// Where Kafka is.
-    #[command(flatten)]
-    pub kafka: KafkaArgs,
-    /// Where PostgreSQL is.
-    #[command(flatten)]
-    pub database: DatabaseArgs,
-    /// One line of JSON instead of tables; docs/status.md describes it
-    #[arg(long)]
-    pub json: bool,
-    /// Look again every 2 s until Ctrl-C
-    #[arg(long)]
-    pub watch: bool,
-    /// A partition that nobody has written for longer stands still [default: three flush
-    /// intervals, at least 30s]
-    #[arg(long, value_parser = parse_duration)]
-    stalled_after: Option<Duration>,
-    /// How often the streamer writes its results
-    #[arg(long, env = "FLUSH_INTERVAL", default_value = "30s", value_parser = parse_flush_interval)]
-    flush_interval: Duration,
-    /// How long PostgreSQL and Kafka each get to answer
-    #[arg(long, default_value = "5s", value_parser = parse_duration)]
-    pub wait: Duration,
-    /// How to log.
-    #[command(flatten)]
-    pub log: LogArgs,
-}
-
-impl StatusArgs {
-    /// How long a partition may go unwritten.
-    pub(crate) fn stalled_after(&self) -> Duration {
-        self.stalled_after.unwrap_or_else(|| usual_stalled_after(self.flush_interval))
-    }
-}
-
-/// How long a partition may go unwritten unless somebody says otherwise.
-pub(crate) fn usual_stalled_after(flush_interval: Duration) -> Duration {
-    (flush_interval * STALLED_AFTER_FLUSHES).max(STALLED_AFTER_MIN)
-}
-
-/// Arguments of `health`: those of the streamer that it asks about.
-#[derive(Args, Clone, Debug)]
-pub struct HealthArgs {
-    /// Where PostgreSQL is.
-    #[command(flatten)]
-    pub database: DatabaseArgs,
-    /// The topic of events
-    #[arg(long, env = "KAFKA_TOPIC", default_value = "telecom_events")]
-    pub kafka_topic: String,
-    /// How often results are written
-    #[arg(long, env = "FLUSH_INTERVAL", default_value = "30s", value_parser = parse_flush_interval)]
-    pub flush_interval: Duration,
-    /// How to log.
-    #[command(flatten)]
-    pub log: LogArgs,
 }
 
 /// Arguments of `run`.
@@ -308,47 +159,6 @@ impl From<StartArg> for FirstContact {
     }
 }
 
-/// The shortest and longest flush interval that make sense.
-const FLUSH_INTERVAL_MIN: Duration = Duration::from_millis(10);
-const FLUSH_INTERVAL_MAX: Duration = Duration::from_secs(3600);
-/// A partition that missed this many flushes is not being read …
-const STALLED_AFTER_FLUSHES: u32 = 3;
-/// … but rebalances take their time, and an empty partition is written every few seconds at most.
-const STALLED_AFTER_MIN: Duration = Duration::from_secs(30);
-/// The longest watermark delay and future skew: a year.
-const SETTING_MAX: Duration = Duration::from_secs(366 * 24 * 3600);
-
-fn parse_from(text: &str) -> Result<String, String> {
-    match store::parse_resume_at(text) {
-        Some(_) => Ok(text.to_owned()),
-        None => Err("write earliest, latest or an offset".to_owned()),
-    }
-}
-
-fn parse_flush_interval(text: &str) -> Result<Duration, String> {
-    parse_within(text, FLUSH_INTERVAL_MIN..=FLUSH_INTERVAL_MAX)
-}
-
-fn parse_within(text: &str, range: RangeInclusive<Duration>) -> Result<Duration, String> {
-    let duration = parse_duration(text)?;
-    if range.contains(&duration) {
-        return Ok(duration);
-    }
-    Err(format!("must lie between {:?} and {:?}", range.start(), range.end()))
-}
-
-/// Settings are stored in whole milliseconds.
-fn parse_setting(text: &str) -> Result<Duration, String> {
-    let duration = parse_duration(text)?;
-    if duration > SETTING_MAX {
-        return Err(format!("must not exceed {} days", SETTING_MAX.as_secs() / 86_400));
-    }
-    if duration.subsec_nanos() % 1_000_000 != 0 {
-        return Err("must be a whole number of milliseconds".to_owned());
-    }
-    Ok(duration)
-}
-
 #[cfg(test)]
 mod tests {
     use clap::CommandFactory;
@@ -366,20 +176,6 @@ mod tests {
         let named = Cli::try_parse_from(["streamer", "run", "--workers", "2", "--drain"]).unwrap();
         let Some(Command::Run(named)) = named.command else { panic!("not run") };
         assert_eq!((bare.run.workers, bare.run.drain), (named.workers, named.drain));
-    }
-
-    #[test]
-    fn a_partition_stands_still_after_three_flush_intervals_unless_told_otherwise() {
-        for (flags, expected_seconds) in [
-            (&[][..], 90),
-            (&["--flush-interval", "5m"], 900),
-            (&["--flush-interval", "10ms"], 30),
-            (&["--flush-interval", "5m", "--stalled-after", "1s"], 1),
-        ] {
-            let cli = Cli::try_parse_from(["streamer", "status"].iter().chain(flags)).unwrap();
-            let Some(Command::Status(args)) = cli.command else { panic!("not status") };
-            assert_eq!(args.stalled_after(), Duration::from_secs(expected_seconds), "{flags:?}");
-        }
     }
 
     #[test]

@@ -5,9 +5,9 @@ use std::time::Duration;
 use store::{PgConnection, Session, StoreError, StoredPosition, connect};
 use windowing::Position;
 
-use crate::Exit;
 use crate::config::RunArgs;
 use crate::start::Started;
+use operator::Exit;
 
 /// Pause between two looks at the stored positions.
 const LOOK_EVERY: Duration = Duration::from_millis(50);

@@ -4,27 +4,16 @@
 //! `dead_letters` and `day_ledger`, and the positions that belong to them.
 //!
 //! Reading order: [`run`] starts a pool of workers → `worker` is the loop between Kafka and the core in crate
-//! `windowing` → `writer` carries out flushes → `consumer` is what we ask of librdkafka; `live` is what
-//! `--metrics-addr` serves; `detect` looks for unusual traffic in the tables.
+//! `windowing` → `writer` carries out flushes. What librdkafka is asked is in crate `log-reader`; the operator's commands,
+//! the page that `--metrics-addr` serves and the detector are in crate `operator`.
 
 mod clock_warning;
 mod config;
 mod pool;
-mod dead_letters;
-mod detect;
 mod drain;
-mod health;
-mod late;
-mod live;
 mod loader;
 mod metrics;
-mod migrate;
-mod moment;
-mod operate;
-mod output;
 mod start;
-mod status;
-mod verify;
 mod worker;
 mod writer;
 
@@ -33,41 +22,19 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use clap::Parser;
-use program::{ensure_files, report_failure, run_program, shutdown_requested};
+use operator::settings::SettingsCommand;
+use operator::{
+    Exit, dead_letters, detect, gaps, health, late, live, migrate, settings, status, verify,
+};
+use program::{Serving, ensure_files, report_failure, run_program, shutdown_requested};
 
-pub use config::{Cli, Command, RunArgs, SettingsCommand};
-pub use metrics::METRICS;
+pub use config::{Cli, Command, RunArgs};
+pub use metrics::metrics;
 
 /// Files that streaming keeps open, by measurement with room to spare: 32 and 16 for each worker, with
 /// one broker, the detector and the metrics.
 const FILES: usize = 40;
 const FILES_PER_WORKER: usize = 20;
-
-/// How the program ends.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Exit {
-    /// What was asked for is done.
-    Done,
-    /// It failed, `verify` found broken accounting, or `health` found a stream that stands still.
-    Failed,
-    /// Drained, but a partition is halted and waits for an operator.
-    DrainedButHalted,
-    /// `status` found partitions that are behind, neglected or halted.
-    Degraded,
-    /// `status` could not ask Kafka or PostgreSQL.
-    Down,
-}
-
-impl Exit {
-    /// The process's exit code.
-    pub const fn code(self) -> u8 {
-        match self {
-            Exit::Done => 0,
-            Exit::Failed | Exit::Degraded => 1,
-            Exit::DrainedButHalted | Exit::Down => 3,
-        }
-    }
-}
 
 /// The whole program: arguments, logging, signals, exit code.
 pub fn program() -> ExitCode {
@@ -87,11 +54,11 @@ pub async fn run(cli: Cli, shutdown: impl Future<Output = ()>) -> anyhow::Result
         Some(Command::Run(args)) => stream(*args, shutdown).await,
         Some(Command::Migrate(args)) => migrate::migrate(&args).await,
         Some(Command::Verify(args)) => verify::verify(&args).await,
-        Some(Command::Gaps(args)) => operate::gaps(&args).await,
-        Some(Command::AcceptGap(args)) => operate::accept_gap(&args).await,
-        Some(Command::Retire(args)) => operate::retire(&args).await,
-        Some(Command::Settings(SettingsCommand::Show(args))) => operate::show_settings(&args).await,
-        Some(Command::Settings(SettingsCommand::Set(args))) => operate::set_settings(&args).await,
+        Some(Command::Gaps(args)) => gaps::gaps(&args).await,
+        Some(Command::AcceptGap(args)) => gaps::accept_gap(&args).await,
+        Some(Command::Retire(args)) => gaps::retire(&args).await,
+        Some(Command::Settings(SettingsCommand::Show(args))) => settings::show(&args).await,
+        Some(Command::Settings(SettingsCommand::Set(args))) => settings::set(&args).await,
         Some(Command::Status(args)) => status::status(&args, shutdown).await,
         Some(Command::Health(args)) => health::health(&args).await,
         Some(Command::DeadLetters(command)) => dead_letters::run(command, shutdown).await,
@@ -106,13 +73,13 @@ async fn stream(args: RunArgs, shutdown: impl Future<Output = ()>) -> anyhow::Re
     let metrics = metrics::ProcessMetrics::new(args.workers);
     // Before anything else: while it starts, it can say what it waits for.
     let detector = args.detect.then(detect::DetectorMetrics::new);
-    let _serving = live::serve_live(&args, &metrics, detector.as_ref()).await?;
+    let _serving = serve_live(&args, &metrics, detector.as_ref()).await?;
     let started = tokio::select! {
         started = start::start(&args) => started?,
         () = &mut shutdown => return Ok(if args.drain { Exit::Failed } else { Exit::Done }),
     };
     if let Some(detector) = detector {
-        detect::spawn(&args, detector)?;
+        detect::spawn(args.detection.clone(), &args.database, detector)?;
     }
     let mut pool = pool::WorkerPool::spawn(&args, &started, &metrics)?;
     let ended = tokio::select! {
@@ -133,4 +100,21 @@ async fn stream(args: RunArgs, shutdown: impl Future<Output = ()>) -> anyhow::Re
             Err(failure)
         }
     }
+}
+
+/// The page and the metrics, until the result is dropped; without `--metrics-addr` there is nothing.
+async fn serve_live(
+    args: &RunArgs,
+    metrics: &metrics::ProcessMetrics,
+    detector: Option<&detect::DetectorMetrics>,
+) -> anyhow::Result<Option<Serving>> {
+    let Some(address) = args.metrics.metrics_addr.clone() else { return Ok(None) };
+    let live_args = live::LiveArgs {
+        address,
+        kafka: args.kafka.clone(),
+        database: args.database.clone(),
+        flush_interval: args.flush_interval,
+        owners: (0..args.workers).map(pool::owner).collect(),
+    };
+    live::serve_live(live_args, metrics.clone(), detector).await.map(Some)
 }

@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use log_reader::Queries;
-use program::{DatabaseArgs, FoundTopic, ensure_topic};
-use store::{PgConnection, Session};
+use program::{FoundTopic, ensure_topic};
+use store::Session;
 use windowing::LogEnds;
 
 use crate::config::RunArgs;
@@ -30,7 +30,8 @@ pub(crate) struct Started {
 
 /// Prepares database and topic, waiting for both up to `--wait`.
 pub(crate) async fn start(args: &RunArgs) -> anyhow::Result<Started> {
-    let mut connection = connect_within(&args.database, args.wait).await?;
+    let url = args.database.database_url.expose();
+    let mut connection = store::connect_within(url, Session::Batch, args.wait).await?;
     store::migrate(&mut connection).await?;
     let settings = store::agree_settings(&mut connection, args.explicit_settings()).await?;
     tracing::info!(
@@ -80,12 +81,4 @@ async fn log_ends(
             }
         }
     }
-}
-
-/// Connects for work that may take long, trying again for up to `wait` while that can help.
-pub(crate) async fn connect_within(
-    database: &DatabaseArgs,
-    wait: Duration,
-) -> anyhow::Result<PgConnection> {
-    Ok(store::connect_within(database.database_url.expose(), Session::Batch, wait).await?)
 }

@@ -2,5 +2,5 @@
 
 #[test]
 fn the_page_lists_what_the_code_describes() -> Result<(), String> {
-    program::check_metrics_page("streamer", streamer::METRICS)
+    program::check_metrics_page("streamer", &streamer::metrics())
 }

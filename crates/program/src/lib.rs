@@ -4,6 +4,7 @@
 //! Nothing here knows an event or a window.
 
 mod args;
+mod clock;
 mod host;
 #[cfg(feature = "metrics")]
 mod http;
@@ -19,6 +20,7 @@ mod table;
 mod telemetry;
 
 pub use args::{DatabaseArgs, LogArgs, LogFormat, Secret, parse_duration};
+pub use clock::seconds_since_1970;
 pub use host::host_name;
 #[cfg(feature = "metrics")]
 pub use http::{MetricsArgs, Reply, Serving, serve};

@@ -18,11 +18,12 @@ const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
 
 /// Parts of the programs that log: our crates, and the libraries that speak to Kafka and PostgreSQL
 /// and serve the metrics.
-const PARTS: [&str; 10] = [
+const PARTS: [&str; 11] = [
     "batcher",
     "hyper",
     "librdkafka",
     "log_reader",
+    "operator",
     "producer",
     "program",
     "rdkafka",

@@ -2,6 +2,7 @@
 
 pub(crate) mod batch_runs;
 pub(crate) mod completeness;
+pub(crate) mod computed;
 pub(crate) mod daily;
 pub(crate) mod difference;
 pub(crate) mod recount;

@@ -1,7 +1,4 @@
-//! Sessions: connecting, the schema and its migrations, the settings that are stored beside it.
+//! Sessions: connecting, and the settings that are stored for everybody.
 
-pub(crate) mod adopt;
 pub(crate) mod connect;
-pub(crate) mod migrate;
-pub(crate) mod schema_locks;
 pub(crate) mod settings;

@@ -4,9 +4,10 @@
 //! a writer once for each flush.
 
 use std::collections::BTreeMap;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
-use program::{Gauge, Histogram, IntCounter, IntCounterVec, Registry};
+use operator::live::{Process, WorkerSeen};
+use program::{Gauge, Histogram, IntCounter, IntCounterVec, Registry, seconds_since_1970 as now};
 use windowing::{Counters, FlushBatch, FlushReport, PartOutcome};
 
 use super::{
@@ -61,6 +62,16 @@ impl ProcessMetrics {
             })
             .collect();
         ProcessMetrics { registry, workers }
+    }
+}
+
+impl Process for ProcessMetrics {
+    fn workers(&self) -> Vec<WorkerSeen> {
+        self.workers.iter().map(WorkerMetrics::seen).collect()
+    }
+
+    fn registry(&self) -> &Registry {
+        &self.registry
     }
 }
 
@@ -168,19 +179,14 @@ impl WorkerMetrics {
         }
     }
 
-    /// Whether the group has refused the worker.
-    pub(crate) fn is_refused_by_group(&self) -> bool {
-        self.group_refused.get() > 0.0
-    }
-
-    /// When the worker's loop last came round.
-    pub(crate) fn seen_at(&self) -> f64 {
-        self.seen.get()
-    }
-
-    /// Since when a flush has been under way.
-    pub(crate) fn flushing_since(&self) -> Option<f64> {
-        Some(self.flush_under_way.get()).filter(|since| *since > 0.0)
+    /// What the worker was last seen to do.
+    fn seen(&self) -> WorkerSeen {
+        let if_any = |gauge: &Gauge| Some(gauge.get()).filter(|value| *value > 0.0);
+        WorkerSeen {
+            came_round_at: if_any(&self.seen),
+            flushing_since: if_any(&self.flush_under_way),
+            is_refused_by_group: if_any(&self.group_refused).is_some(),
+        }
     }
 }
 
@@ -191,11 +197,6 @@ fn growth(before: &Counters, after: &Counters) -> [i64; 4] {
         after.dead - before.dead,
         after.skipped - before.skipped,
     ]
-}
-
-/// The clock, in seconds since 1970.
-pub(crate) fn now() -> f64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64()
 }
 
 #[cfg(test)]
@@ -237,13 +238,13 @@ mod tests {
         let worker = &metrics.workers[0];
         let batch = FlushBatch { parts: vec![part(0), part(1), part(2)] };
         let outgoing = worker.flush_begins(&batch);
-        assert!(worker.flushing_since().is_some());
+        assert!(worker.seen().flushing_since.is_some());
         let outcomes =
             [PartOutcome::Committed, PartOutcome::Fenced, PartOutcome::Refused(String::new())];
         let parts = batch.parts.iter().zip(outcomes);
         let parts = parts.map(|(part, outcome)| (part.partition, 0, part.new.clone(), outcome));
         worker.flush_ended(outgoing, &FlushReport { parts: parts.collect(), log_ends: Vec::new() });
-        assert_eq!(worker.flushing_since(), None);
+        assert_eq!(worker.seen().flushing_since, None);
         assert_eq!(worker.stored.each_ref().map(IntCounter::get), [5, 1, 2, 3]);
         assert_eq!(worker.flush_rows.get(), 2);
         let letters = |reason| worker.dead_letters.with_label_values(&[reason]).get();

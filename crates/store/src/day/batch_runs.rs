@@ -10,7 +10,8 @@ use chrono_tz::Tz;
 use sqlx::FromRow;
 use sqlx::postgres::PgConnection;
 
-use crate::{BusinessDay, ComputedDay, StoreError};
+use crate::day::computed::ComputedDay;
+use crate::{BusinessDay, StoreError};
 
 /// What is known of a day that was computed, or may have been.
 #[derive(Clone, Debug, PartialEq, Eq)]

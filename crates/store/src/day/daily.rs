@@ -24,8 +24,9 @@ use sqlx::Connection;
 use sqlx::postgres::PgConnection;
 
 use crate::day::batch_runs::{RunEnd, day_record, finish_run, start_run};
+use crate::day::computed::ComputedDay;
 use crate::day::subscribers::fill_subscribers;
-use crate::{BusinessDay, DayRecord, DayState, StoreError, day_state};
+use crate::{BusinessDay, DayRecord, StoreError, day_state};
 
 pub use self::error::{DailyError, UnusableRow};
 
@@ -75,23 +76,6 @@ pub enum DayRun {
     NotNeeded,
     /// The day's rows were replaced.
     Computed(ComputedDay),
-}
-
-/// A day whose rows were replaced.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ComputedDay {
-    /// Rows written.
-    pub rows: i64,
-    /// Rows of `real_time_metrics` that they were computed from.
-    pub windows: i64,
-    /// Events of the day that the ledger had in the snapshot: the day is stale once it has others.
-    pub version: i64,
-    /// Late events are part of the figures.
-    pub include_late: bool,
-    /// The version with which it had been computed as a complete day, if that was another one.
-    pub changed_after_final: Option<i64>,
-    /// Whether the day could still change, judged in the same snapshot as the figures.
-    pub state: DayState,
 }
 
 /// Replaces the day's rows in `daily_stats`. Runs of one date wait for each other, at most

@@ -43,7 +43,7 @@ impl Differences {
     }
 
     /// Adds one.
-    pub(crate) fn push(&mut self, difference: Difference) {
+    pub fn push(&mut self, difference: Difference) {
         self.total += 1;
         if self.listed.len() < DIFFERENCES_LISTED_MAX {
             self.listed.push(difference);
@@ -51,12 +51,12 @@ impl Differences {
     }
 
     /// Counts differences that nobody described.
-    pub(crate) fn count_unlisted(&mut self, more: u64) {
+    pub fn count_unlisted(&mut self, more: u64) {
         self.total += more;
     }
 
     /// How many more would be listed.
-    pub(crate) fn room(&self) -> usize {
+    pub fn room(&self) -> usize {
         DIFFERENCES_LISTED_MAX - self.listed.len()
     }
 }

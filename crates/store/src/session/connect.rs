@@ -1,14 +1,13 @@
 //! Connections. Each is dedicated to one use and dropped on any error: no pool, so that a broken
 //! or half-used session can't come back.
 
-use std::fmt;
 use std::str::FromStr;
 use std::time::{Duration, Instant};
 
 use sqlx::postgres::{PgConnectOptions, PgConnection};
 use sqlx::{ConnectOptions, Connection};
 
-use crate::StoreError;
+use crate::{StoreError, Target};
 
 /// Opening a session may take this long. What listens there may be no PostgreSQL, or a wall that
 /// swallows everything: then no answer ever comes.
@@ -77,31 +76,6 @@ const OPTIONS: [(&str, &str); 7] = [
     ("tcp_keepalives_interval", "10"),
     ("tcp_keepalives_count", "6"),
 ];
-
-/// User, host, port and database of a connection, for messages. Never the password.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Target(String);
-
-impl Target {
-    fn of(options: &PgConnectOptions) -> Self {
-        let (host, port) = (options.get_host(), options.get_port());
-        let folder = options.get_socket().map(|folder| folder.to_string_lossy());
-        let place = match folder {
-            Some(folder) => format!("{folder}/.s.PGSQL.{port}"),
-            None if host.starts_with('/') => format!("{host}/.s.PGSQL.{port}"),
-            None if host.contains(':') => format!("[{host}]:{port}"),
-            None => format!("{host}:{port}"),
-        };
-        let database = options.get_database().unwrap_or("(default)");
-        Target(format!("{}@{place}/{database}", options.get_username()))
-    }
-}
-
-impl fmt::Display for Target {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
 
 /// Options of an address that the driver knows.
 const KNOWN_OPTIONS: [&str; 18] = [

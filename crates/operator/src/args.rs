@@ -1,0 +1,78 @@
+//! Arguments that several commands have, and how their values are written.
+
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
+use clap::Args;
+use program::{DatabaseArgs, LogArgs, parse_duration};
+use store::{PgConnection, Session};
+
+/// The shortest and longest flush interval that make sense.
+const FLUSH_INTERVAL_MIN: Duration = Duration::from_millis(10);
+const FLUSH_INTERVAL_MAX: Duration = Duration::from_secs(3600);
+/// The longest watermark delay and future skew: a year.
+const SETTING_MAX: Duration = Duration::from_secs(366 * 24 * 3600);
+
+/// Arguments of a command that needs the database alone.
+#[derive(Args, Clone, Debug)]
+pub struct DatabaseCommandArgs {
+    /// Where PostgreSQL is.
+    #[command(flatten)]
+    pub database: DatabaseArgs,
+    /// How long to wait for PostgreSQL at start
+    #[arg(long, env = "WAIT", default_value = "30s", value_parser = parse_duration)]
+    pub wait: Duration,
+    /// How to log.
+    #[command(flatten)]
+    pub log: LogArgs,
+}
+
+/// A flush interval between 10 ms and an hour.
+///
+/// # Errors
+/// What is wrong with the text, for the command line.
+pub fn parse_flush_interval(text: &str) -> Result<Duration, String> {
+    parse_within(text, FLUSH_INTERVAL_MIN..=FLUSH_INTERVAL_MAX)
+}
+
+/// A duration within bounds.
+///
+/// # Errors
+/// What is wrong with the text, for the command line.
+pub fn parse_within(text: &str, range: RangeInclusive<Duration>) -> Result<Duration, String> {
+    let duration = parse_duration(text)?;
+    if range.contains(&duration) {
+        return Ok(duration);
+    }
+    Err(format!("must lie between {:?} and {:?}", range.start(), range.end()))
+}
+
+/// A setting that is a duration: whole milliseconds, as it is stored, and a year at most.
+///
+/// # Errors
+/// What is wrong with the text, for the command line.
+pub fn parse_setting(text: &str) -> Result<Duration, String> {
+    let duration = parse_duration(text)?;
+    if duration > SETTING_MAX {
+        return Err(format!("must not exceed {} days", SETTING_MAX.as_secs() / 86_400));
+    }
+    if duration.subsec_nanos() % 1_000_000 != 0 {
+        return Err("must be a whole number of milliseconds".to_owned());
+    }
+    Ok(duration)
+}
+
+impl DatabaseCommandArgs {
+    /// A session for work that may take long; tried again for up to `--wait` while that can help.
+    pub(crate) async fn connect(&self) -> anyhow::Result<PgConnection> {
+        let url = self.database.database_url.expose();
+        Ok(store::connect_within(url, Session::Batch, self.wait).await?)
+    }
+
+    /// The same, if the schema is this program's.
+    pub(crate) async fn open(&self) -> anyhow::Result<PgConnection> {
+        let mut connection = self.connect().await?;
+        store::ensure_schema(&mut connection).await?;
+        Ok(connection)
+    }
+}

@@ -1,0 +1,89 @@
+//! How unusual traffic is looked for, by `streamer detect` and `run --detect`.
+
+use std::time::Duration;
+
+use anomaly::HolidayPattern;
+use clap::Args;
+use program::{DatabaseArgs, LogArgs, MetricsArgs, parse_duration};
+
+use crate::args::parse_within;
+
+/// The shortest and longest pause between two looks for unusual traffic.
+const DETECT_INTERVAL_MIN: Duration = Duration::from_millis(100);
+const DETECT_INTERVAL_MAX: Duration = Duration::from_secs(3600);
+
+/// How unusual traffic is looked for.
+#[derive(Args, Clone, Debug)]
+pub struct DetectionArgs {
+    /// How often unusual traffic is looked for
+    #[arg(long, env = "DETECT_INTERVAL", default_value = "30s", value_parser = parse_detect_interval)]
+    pub detect_interval: Duration,
+    /// Dates that are like no other, in the business time zone: MM-DD or YYYY-MM-DD, with commas; or none
+    #[arg(long, env = "DETECT_HOLIDAYS", default_value = anomaly::calendar::HOLIDAYS,
+          hide_default_value = true, value_parser = parse_holidays)]
+    pub detect_holidays: Holidays,
+}
+
+/// Dates that are like no other.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Holidays(pub Vec<HolidayPattern>);
+
+/// Arguments of `detect`.
+#[derive(Args, Clone, Debug)]
+pub struct DetectArgs {
+    /// Where PostgreSQL is.
+    #[command(flatten)]
+    pub database: DatabaseArgs,
+    /// How it is looked for.
+    #[command(flatten)]
+    pub detection: DetectionArgs,
+    /// Judge all that is complete, say what is unusual, and exit
+    #[arg(long)]
+    pub once: bool,
+    /// How long to wait for PostgreSQL at start, and with --once for another detector
+    #[arg(long, env = "WAIT", default_value = "30s", value_parser = parse_duration)]
+    pub wait: Duration,
+    /// Where metrics are served.
+    #[command(flatten)]
+    pub metrics: MetricsArgs,
+    /// How to log.
+    #[command(flatten)]
+    pub log: LogArgs,
+}
+
+fn parse_detect_interval(text: &str) -> Result<Duration, String> {
+    parse_within(text, DETECT_INTERVAL_MIN..=DETECT_INTERVAL_MAX)
+}
+
+fn parse_holidays(text: &str) -> Result<Holidays, String> {
+    if text.trim() == "none" {
+        return Ok(Holidays(Vec::new()));
+    }
+    text.split(',').map(|date| date.trim().parse()).collect::<Result<_, _>>().map(Holidays)
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        detect: DetectArgs,
+    }
+
+    #[test]
+    fn holidays_are_a_list_a_default_or_none() {
+        for (flags, expected) in [
+            (&[][..], 15),
+            (&["--detect-holidays", "12-31, 2026-05-27"], 2),
+            (&["--detect-holidays", "none"], 0),
+        ] {
+            let line = Line::try_parse_from(["detect"].iter().chain(flags)).unwrap();
+            let holidays = line.detect.detection.detect_holidays;
+            assert_eq!(holidays.0.len(), expected, "{flags:?}");
+        }
+    }
+}

@@ -1,0 +1,160 @@
+//! Incidents and counts as rows.
+
+use anomaly::{Counts, DetectionWindow, Direction, Incident, Peak, Series, WINDOW_MINUTES};
+use chrono::NaiveDateTime;
+use sqlx::FromRow;
+use sqlx::postgres::PgConnection;
+use store::StoreError;
+
+use super::{DOING, SERIES_MAX, span};
+
+#[derive(FromRow)]
+struct IncidentRow {
+    region: String,
+    event_type: String,
+    direction: String,
+    first_window: NaiveDateTime,
+    opened_at: NaiveDateTime,
+    last_window: NaiveDateTime,
+    closed_at: Option<NaiveDateTime>,
+    calm_windows: i32,
+    peak_observed: i64,
+    peak_expected: f64,
+    peak_score: f64,
+}
+
+/// The incidents that are open, the worst first.
+pub(super) async fn open(
+    connection: &mut PgConnection,
+    most: i64,
+) -> Result<Vec<Incident>, StoreError> {
+    let rows: Vec<IncidentRow> = sqlx::query_as(include_str!("../queries/open_anomalies.sql"))
+        .bind(most)
+        .fetch_all(connection)
+        .await
+        .map_err(StoreError::sql("reading open anomalies"))?;
+    rows.into_iter().map(incident).collect()
+}
+
+fn incident(row: IncidentRow) -> Result<Incident, StoreError> {
+    let direction = Direction::named(&row.direction)
+        .ok_or_else(|| StoreError::BadValue(format!("anomalies.direction = {}", row.direction)))?;
+    Ok(Incident {
+        series: Series::new(&row.region, &row.event_type),
+        direction,
+        first: DetectionWindow::holding(row.first_window),
+        opened: DetectionWindow::holding(row.opened_at).plus(-1),
+        last: DetectionWindow::holding(row.last_window),
+        closed: row.closed_at.map(|end| DetectionWindow::holding(end).plus(-1)),
+        calm_windows: row.calm_windows.unsigned_abs(),
+        peak: Peak {
+            observed: row.peak_observed.unsigned_abs(),
+            expected: row.peak_expected,
+            score: row.peak_score,
+        },
+    })
+}
+
+/// Stores incidents as they are now.
+pub(super) async fn store(
+    connection: &mut PgConnection,
+    incidents: &[Incident],
+) -> Result<(), StoreError> {
+    if incidents.is_empty() {
+        return Ok(());
+    }
+    // A series has one open row at a time (`anomalies_open`), also between two rows of one statement: where a
+    // drop turns into a spike, the one is closed before the other is there.
+    let (closed, open): (Vec<&Incident>, Vec<&Incident>) =
+        incidents.iter().partition(|incident| incident.closed.is_some());
+    let incidents = [closed, open].concat();
+    fn column<T>(incidents: &[&Incident], pick: impl Fn(&Incident) -> T) -> Vec<T> {
+        incidents.iter().map(|incident| pick(incident)).collect()
+    }
+    sqlx::query(include_str!("../queries/upsert_anomalies.sql"))
+        .bind(column(&incidents, |incident| incident.series.region.clone()))
+        .bind(column(&incidents, |incident| incident.series.event_type.clone()))
+        .bind(column(&incidents, |incident| incident.direction.name()))
+        .bind(column(&incidents, |incident| incident.first.start()))
+        .bind(column(&incidents, |incident| incident.opened.end()))
+        .bind(column(&incidents, |incident| incident.last.start()))
+        .bind(column(&incidents, |incident| incident.closed.map(DetectionWindow::end)))
+        .bind(column(&incidents, |incident| incident.calm_windows as i32))
+        .bind(column(&incidents, |incident| incident.peak.observed as i64))
+        .bind(column(&incidents, |incident| incident.peak.expected))
+        .bind(column(&incidents, |incident| incident.peak.score))
+        .execute(connection)
+        .await
+        .map_err(StoreError::sql(DOING))?;
+    Ok(())
+}
+
+/// Stores how far detection has come.
+pub(super) async fn store_progress(
+    connection: &mut PgConnection,
+    judged_through: NaiveDateTime,
+    series: [u64; 3],
+) -> Result<(), StoreError> {
+    // SERIES_MAX and one for each type at most.
+    let [judged, small, warming_up] = series.map(|count| count as i32);
+    sqlx::query(include_str!("../queries/set_detector_progress.sql"))
+        .bind(judged_through)
+        .bind(judged)
+        .bind(small)
+        .bind(warming_up)
+        .execute(connection)
+        .await
+        .map_err(StoreError::sql(DOING))?;
+    Ok(())
+}
+
+/// Adds the counts of these windows, each of which is read once.
+pub(super) async fn add_counts(
+    connection: &mut PgConnection,
+    windows: Vec<DetectionWindow>,
+    counts: &mut Counts,
+) -> Result<(), StoreError> {
+    let (starts, ends): (Vec<NaiveDateTime>, Vec<NaiveDateTime>) =
+        spans(windows).into_iter().map(|(first, end)| span(first, end)).unzip();
+    let rows: Vec<(i64, String, String, i64)> =
+        sqlx::query_as(include_str!("../queries/detector_counts.sql"))
+            .bind(starts)
+            .bind(ends)
+            .bind(60 * WINDOW_MINUTES)
+            .bind(SERIES_MAX)
+            .fetch_all(connection)
+            .await
+            .map_err(StoreError::sql("reading the windows to judge"))?;
+    for (number, region, event_type, events) in rows {
+        let series = Series::new(&region, &event_type);
+        counts.add(DetectionWindow::number(number), &series, events.unsigned_abs());
+    }
+    Ok(())
+}
+
+/// Half-open stretches that hold these windows, without overlap.
+fn spans(mut windows: Vec<DetectionWindow>) -> Vec<(DetectionWindow, DetectionWindow)> {
+    windows.sort_unstable();
+    windows.dedup();
+    let mut spans: Vec<(DetectionWindow, DetectionWindow)> = Vec::new();
+    for window in windows {
+        match spans.last_mut() {
+            Some((_, end)) if *end == window => *end = window.plus(1),
+            _ => spans.push((window, window.plus(1))),
+        }
+    }
+    spans
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn windows_become_stretches_that_hold_each_of_them_once() {
+        let window = DetectionWindow::number;
+        let windows = [7, 3, 4, 4, 9, 8].map(window).to_vec();
+        assert_eq!(spans(windows), [(window(3), window(5)), (window(7), window(10))]);
+        assert_eq!(spans(Vec::new()), []);
+    }
+}

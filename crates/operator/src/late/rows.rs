@@ -1,0 +1,111 @@
+//! How much came too late: sums of `late_metrics` by event type and region, and by business day.
+//!
+//! In: a stretch of event time. Out: [`LateSummary`]. Keeps I-5: sums stay whole numbers of
+//! seconds and millionths.
+
+use std::collections::BTreeMap;
+
+use chrono::{NaiveDate, NaiveDateTime, TimeZone};
+use chrono_tz::Tz;
+use sqlx::Row;
+use sqlx::postgres::{PgConnection, PgRow};
+use store::StoreError;
+
+const SUMMING_UP: &str = "summing up late events";
+
+/// Sums of late events, and how many events of the same kind were on time.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LateSums {
+    /// Late events.
+    pub events: i64,
+    /// Their seconds.
+    pub seconds: i64,
+    /// Their 10⁻⁶ MB.
+    pub data_micro_mb: i128,
+    /// Their 10⁻⁶ tenge.
+    pub amount_micro_tenge: i128,
+    /// Events of our own counting that were on time.
+    pub on_time_events: i64,
+}
+
+/// Late events of a stretch of time. Keys and days without any are not in it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LateSummary {
+    /// By event type and region, most first.
+    pub by_key: Vec<((String, String), LateSums)>,
+    /// By business day.
+    pub by_day: BTreeMap<NaiveDate, LateSums>,
+    /// All together.
+    pub total: LateSums,
+}
+
+impl LateSums {
+    /// Late events among all, 0 to 1.
+    pub fn share(&self) -> f64 {
+        let all = self.events + self.on_time_events;
+        if all == 0 { 0.0 } else { self.events as f64 / all as f64 }
+    }
+
+    fn add(&mut self, other: &LateSums) {
+        self.events += other.events;
+        self.seconds += other.seconds;
+        self.data_micro_mb += other.data_micro_mb;
+        self.amount_micro_tenge += other.amount_micro_tenge;
+        self.on_time_events += other.on_time_events;
+    }
+}
+
+/// Sums up late events of windows in [since, until); `None` is no bound. Days are those of `zone`.
+///
+/// # Errors
+/// A failed statement, or a sum that is no number.
+pub async fn late_summary(
+    connection: &mut PgConnection,
+    since: Option<NaiveDateTime>,
+    until: Option<NaiveDateTime>,
+    zone: Tz,
+) -> Result<LateSummary, StoreError> {
+    let mut summary = LateSummary::default();
+    for row in rows(connection, include_str!("queries/late_by_key.sql"), since, until).await? {
+        let read = |column| row.try_get(column).map_err(StoreError::sql(SUMMING_UP));
+        summary.by_key.push(((read("event_type")?, read("region")?), sums(&row)?));
+    }
+    for row in rows(connection, include_str!("queries/late_by_quarter.sql"), since, until).await? {
+        let quarter: NaiveDateTime = row.try_get("quarter").map_err(StoreError::sql(SUMMING_UP))?;
+        let sums = sums(&row)?;
+        summary.total.add(&sums);
+        let day = zone.from_utc_datetime(&quarter).date_naive();
+        summary.by_day.entry(day).or_default().add(&sums);
+    }
+    summary.by_day.retain(|_, sums| sums.events > 0);
+    Ok(summary)
+}
+
+async fn rows(
+    connection: &mut PgConnection,
+    sql: &'static str,
+    since: Option<NaiveDateTime>,
+    until: Option<NaiveDateTime>,
+) -> Result<Vec<PgRow>, StoreError> {
+    sqlx::query(sql)
+        .bind(since)
+        .bind(until)
+        .fetch_all(connection)
+        .await
+        .map_err(StoreError::sql(SUMMING_UP))
+}
+
+fn sums(row: &PgRow) -> Result<LateSums, StoreError> {
+    let number = |column| row.try_get(column).map_err(StoreError::sql(SUMMING_UP));
+    let micros = |column: &str| -> Result<i128, StoreError> {
+        let text: String = row.try_get(column).map_err(StoreError::sql(SUMMING_UP))?;
+        text.parse().map_err(|_| StoreError::BadValue(format!("{column} = {text}")))
+    };
+    Ok(LateSums {
+        events: number("events")?,
+        seconds: number("seconds")?,
+        data_micro_mb: micros("micro_mb")?,
+        amount_micro_tenge: micros("micro_tenge")?,
+        on_time_events: number("on_time_events")?,
+    })
+}

@@ -1,0 +1,23 @@
+//! The names of all our tables.
+
+use crate::RESULT_TABLES;
+
+/// Names that a first migration would create; each must not exist before it.
+const OTHER_TABLES: [&str; 10] = [
+    "gaps",
+    "settings",
+    "stream_progress",
+    "dead_letter_replays",
+    "replay_identity",
+    "daily_stats",
+    "batch_runs",
+    "anomalies",
+    "detector_progress",
+    "schema_compatibility",
+];
+
+/// The same, with those of the kinds of results.
+pub(super) fn our_tables() -> Vec<&'static str> {
+    let results = RESULT_TABLES.iter().map(|(table, _)| *table);
+    OTHER_TABLES.into_iter().chain(results).collect()
+}
