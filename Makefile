@@ -58,13 +58,14 @@ test-airflow: setup ## The DAG on Airflow 2.7.3 and on 3.x, each with a real sch
 test-compose: ## docker-compose.yml on a Docker engine of its own; by hand, as root, on Debian
 	tests/compose/run
 
-lint: ## Format and clippy, warnings denied; Python compiles; the benchmarks' page is what was measured
+lint: ## Format and clippy, warnings denied; no modules depend on each other; Python compiles; the benchmarks' page is what was measured
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets -- -D warnings
 	cargo clippy --workspace --bin streamer-with-fail-points --features streamer/fail-points -- -D warnings
 	@if command -v python3 >/dev/null; then \
 		export PYTHONPYCACHEPREFIX=$(abspath $(TARGET))/pycache; \
-		python3 -m py_compile dags/*.py tests/airflow/*.py bench/harness/*.py bench/peers/*.py && \
+		python3 -m py_compile dags/*.py tests/airflow/*.py tests/modules/*.py bench/harness/*.py bench/peers/*.py && \
+		python3 tests/modules/cycles.py && \
 		cd bench && python3 -m unittest discover --quiet --start-directory tests --top-level-directory .; fi
 
 deny: ## Licences, origins and known flaws of all dependencies; needs cargo-deny (cargo install cargo-deny)

@@ -5,22 +5,20 @@
 //! leaves whole days; the same command goes on with the others. A day that can't be computed does
 //! not keep the rest waiting (I-7: it is named, and the program fails at the end).
 
-use std::collections::BTreeSet;
 use std::io::Write;
 
-use anyhow::{Result, bail, ensure};
+use anyhow::{Result, ensure};
 use chrono::NaiveDate;
 use chrono_tz::Tz;
 use indicatif::{ProgressBar, ProgressStyle};
 use store::{BusinessDay, Dates, DayRecord, DayRun, PgConnection, RunOptions};
 
+use crate::tally::Tally;
 use crate::{Exit, messages, warn_of_correction, write};
 
 /// How often stale days are looked for again after all were computed: some may have changed
 /// meanwhile.
 const LOOKS_MAX: usize = 5;
-/// How many days a failure names; the others are counted.
-const FAILED_NAMED_MAX: usize = 10;
 
 /// What many days are computed with.
 pub(crate) struct Batch<'a, W> {
@@ -28,18 +26,6 @@ pub(crate) struct Batch<'a, W> {
     pub(crate) zone: Tz,
     pub(crate) options: RunOptions<'a>,
     pub(crate) output: &'a mut W,
-}
-
-/// What became of the days.
-#[derive(Debug, Default)]
-pub(crate) struct Tally {
-    pub(crate) computed: usize,
-    pub(crate) provisional: usize,
-    pub(crate) up_to_date: usize,
-    pub(crate) no_data: BTreeSet<NaiveDate>,
-    pub(crate) failed: BTreeSet<NaiveDate>,
-    /// Stale days that can still change and were left, as of the last look.
-    pub(crate) left_open: usize,
 }
 
 impl<W: Write> Batch<'_, W> {
@@ -144,18 +130,6 @@ impl<W: Write> Batch<'_, W> {
 
     fn say(&mut self, bar: &ProgressBar, text: &str) -> Result<()> {
         bar.suspend(|| write(self.output, text))
-    }
-}
-
-impl Tally {
-    fn fail_if_any_failed(&self) -> Result<()> {
-        if self.failed.is_empty() {
-            return Ok(());
-        }
-        let named: Vec<String> =
-            self.failed.iter().take(FAILED_NAMED_MAX).map(NaiveDate::to_string).collect();
-        let more = if self.failed.len() > FAILED_NAMED_MAX { " and more" } else { "" };
-        bail!("{} days were not computed: {}{more}", self.failed.len(), named.join(", "));
     }
 }
 

@@ -9,6 +9,7 @@ mod days;
 mod messages;
 mod metrics;
 mod report;
+mod tally;
 
 use std::io::Write;
 use std::process::ExitCode;

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use chrono::NaiveDate;
 use store::{BusinessDay, ComputedDay, DayRecord, DayState, Differences};
 
-use crate::days::Tally;
+use crate::tally::Tally;
 
 /// After a run.
 pub(crate) fn computed(day: &BusinessDay, computed: &ComputedDay) -> String {

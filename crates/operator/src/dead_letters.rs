@@ -16,12 +16,12 @@ mod replay;
 use std::future::Future;
 use std::path::PathBuf;
 
-use self::letters::{DeadLetterFilter, DeadLetterId};
 use clap::{Args, Subcommand, ValueEnum};
 use event_model::DeadReason;
 use program::KafkaArgs;
 use store::PgConnection;
 
+use self::letters::{DeadLetterFilter, DeadLetterId};
 use crate::Exit;
 use crate::args::DatabaseCommandArgs;
 use crate::moment::{Moment, parse_moment};

@@ -3,10 +3,10 @@
 
 pub mod rows;
 
-use self::rows::{AcceptedGap, GapRequest};
 use clap::Args;
 use program::{print, table};
 
+use self::rows::{AcceptedGap, GapRequest};
 use crate::Exit;
 use crate::args::DatabaseCommandArgs;
 

@@ -9,12 +9,12 @@ pub mod rows;
 
 use std::time::Duration;
 
-use self::rows::{LastWrite, last_writes};
 use anyhow::Context;
 use clap::Args;
 use program::{DatabaseArgs, LogArgs, print};
 use store::{Session, connect};
 
+use self::rows::{LastWrite, last_writes};
 use crate::Exit;
 use crate::args::parse_flush_interval;
 

@@ -4,12 +4,12 @@ pub mod rows;
 
 use std::fmt::Write as _;
 
-use self::rows::{LateSummary, LateSums};
 use chrono_tz::Tz;
 use clap::Args;
 use program::{Align, Table, print};
 use serde_json::{Value, json};
 
+use self::rows::{LateSummary, LateSums};
 use crate::Exit;
 use crate::args::DatabaseCommandArgs;
 use crate::moment::{Moment, parse_moment};

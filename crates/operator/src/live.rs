@@ -16,6 +16,7 @@ mod health;
 mod metrics;
 mod observer;
 mod pipeline;
+mod snapshot;
 
 use std::sync::{Arc, RwLock};
 use std::time::Duration;
@@ -28,7 +29,7 @@ use program::{
 use self::health::Patience;
 pub use self::health::WorkerSeen;
 pub use self::metrics::METRICS;
-use self::observer::Snapshot;
+use self::snapshot::Snapshot;
 use crate::detect::DetectorMetrics;
 
 /// The page. It brings its style and its script along, and asks /live.json alone.

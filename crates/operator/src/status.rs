@@ -14,6 +14,8 @@ pub mod rows;
 mod gather;
 mod json;
 mod judge;
+mod report;
+mod sentences;
 mod text;
 
 use std::future::Future;
@@ -25,7 +27,8 @@ use program::{DatabaseArgs, KafkaArgs, LogArgs, Reader, parse_duration, print};
 
 pub(crate) use self::gather::Observer;
 pub(crate) use self::json::{Document, document, instant};
-pub(crate) use self::judge::{Report, Verdict, pipeline_report};
+pub(crate) use self::judge::pipeline_report;
+pub(crate) use self::report::{Report, Verdict};
 use crate::Exit;
 use crate::args::parse_flush_interval;
 

@@ -2,16 +2,16 @@
 
 use std::fmt::Write as _;
 
-use super::letters::{
-    DeadLetterCount, DeadLetterId, DeadLetterLine, DeadLetterReplay, ReplayState, StoredDeadLetter,
-    count_dead_letters, list_dead_letters, load_dead_letter,
-};
 use anyhow::bail;
 use event_model::visible;
 use program::{Align, Reader, Table, print};
 use serde_json::{Value, json};
 use store::PgConnection;
 
+use super::letters::{
+    DeadLetterCount, DeadLetterId, DeadLetterLine, DeadLetterReplay, ReplayState, StoredDeadLetter,
+    count_dead_letters, list_dead_letters, load_dead_letter,
+};
 use super::{ListArgs, ShowArgs, StatsArgs};
 use crate::Exit;
 use crate::output::{bytes_json, dump, preview, time_json, time_text};

@@ -4,16 +4,16 @@
 
 use std::fmt;
 
-use super::letters::{
-    DeadLetterFilter, DeadLetterHeader, DeadLetterId, StoredDeadLetter, count_replayed,
-    select_dead_letters,
-};
 use anyhow::{Context, bail};
 use event_model::decode;
 use program::{Align, Table};
 use store::PgConnection;
 
 use super::ReplayArgs;
+use super::letters::{
+    DeadLetterFilter, DeadLetterHeader, DeadLetterId, StoredDeadLetter, count_replayed,
+    select_dead_letters,
+};
 use super::look::load;
 use crate::output::preview;
 
@@ -244,7 +244,7 @@ fn number_of(value: &[u8]) -> Option<i32> {
 
 #[cfg(test)]
 mod tests {
-    use super::letters::{DeadLetterReplay, ReplayState};
+    use crate::dead_letters::letters::{DeadLetterReplay, ReplayState};
 
     use super::*;
 

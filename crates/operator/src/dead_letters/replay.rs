@@ -18,7 +18,6 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 
-use super::sendings::{self, ReplayLock, Sending};
 use anyhow::{Context, bail};
 use program::print;
 use store::PgConnection;
@@ -26,6 +25,7 @@ use store::PgConnection;
 use super::look::load;
 use super::plan::{Plan, Planned};
 use super::sender::{NotSent, ReplayId, ReplayRecord, ReplaySender};
+use super::sendings::{self, ReplayLock, Sending};
 use super::{InDoubt, ReplayArgs};
 use crate::Exit;
 

@@ -9,7 +9,6 @@ use std::collections::{BTreeMap, HashSet};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use super::letters::DeadLetterHeader;
 use anyhow::{Context, bail, ensure};
 use log_reader::{QueryClient, Quiet, query_client, topic_exists, topic_partitions};
 use program::delivery_remedy;
@@ -21,6 +20,7 @@ use rdkafka::message::{BorrowedMessage, DeliveryResult, Header, Headers, OwnedHe
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer, ProducerContext};
 use rdkafka::{ClientConfig, Message, Offset, TopicPartitionList};
 
+use super::letters::DeadLetterHeader;
 use super::plan::{ATTEMPT_HEADER, SOURCE_HEADER};
 
 /// One question to a broker, a transaction's end included, waits at most this long.

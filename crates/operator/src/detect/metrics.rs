@@ -3,10 +3,11 @@
 
 use std::sync::{Arc, RwLock};
 
-use super::passes::{DetectorProgress, Pass};
 use anomaly::{Incident, Knowledge};
 use program::seconds_since_1970 as now;
 use program::{Gauge, IntCounter, IntCounterVec, Metric, Registry};
+
+use super::passes::{DetectorProgress, Pass};
 
 const OPEN_ANOMALIES: Metric = Metric::gauge(
     "pipeline_open_anomalies",

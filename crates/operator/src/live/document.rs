@@ -20,13 +20,13 @@
 //!                        event_type, direction (high, low), since, worst_events, expected_events, score
 //! ```
 
-use super::figures::{CELL_MINUTES, LiveFigures};
-use crate::detect::passes::DetectorProgress;
 use chrono::DateTime;
 use program::seconds_since_1970 as now;
 use serde::Serialize;
 
-use super::observer::{Detection, Rates, Snapshot};
+use super::figures::{CELL_MINUTES, LiveFigures};
+use super::snapshot::{Detection, Rates, Snapshot};
+use crate::detect::passes::DetectorProgress;
 use crate::status::{Document, document, instant};
 
 /// Raised when a field changes its meaning or goes.

@@ -9,7 +9,7 @@
 
 use std::time::Duration;
 
-use super::observer::Snapshot;
+use super::snapshot::Snapshot;
 use crate::status::Verdict;
 
 /// A worker's loop may take this long: it waits for servers, each time for a bounded time.

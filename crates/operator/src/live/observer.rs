@@ -8,16 +8,15 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
-use super::figures::{BatchState, LiveFigures, batch_state, live_figures};
-use crate::detect::passes::DetectorProgress;
-use anomaly::Incident;
 use anyhow::Context;
-use program::seconds_since_1970 as now;
-use program::{Registry, ThreadExecutor, chain};
+use program::{ThreadExecutor, chain, seconds_since_1970 as now};
 use store::{PgConnection, Session, StoreError, connect};
 
+use super::figures::{BatchState, LiveFigures, batch_state, live_figures};
+use super::snapshot::{Detection, Rates, Snapshot};
 use super::{Latest, LiveArgs, pipeline};
 use crate::detect::OPEN_SHOWN_MAX;
+use crate::detect::passes::{detector_progress, open_anomalies};
 use crate::status::{Observer, Report, pipeline_report, usual_stalled_after};
 
 /// Pause between two looks.
@@ -28,37 +27,6 @@ const BATCH_EVERY: Duration = Duration::from_secs(60);
 const ANSWER_DEADLINE: Duration = Duration::from_secs(5);
 /// Rates are over at least the looks of this long: two flush intervals, as flushes come in steps.
 const RATE_WINDOW: Duration = Duration::from_secs(60);
-
-/// One look at the pipeline.
-pub(super) struct Snapshot {
-    /// When, in seconds since 1970.
-    pub(super) looked_at: f64,
-    pub(super) report: Report,
-    /// Sums of the tables, or why they are not known.
-    pub(super) figures: Result<LiveFigures, String>,
-    pub(super) rates: Option<Rates>,
-    /// What is unusual; `None`: no detector has ever run, or its tables can't be read.
-    pub(super) detection: Option<Detection>,
-    /// All of this as metrics.
-    pub(super) registry: Registry,
-}
-
-/// What the detectors found.
-pub(super) struct Detection {
-    pub(super) progress: DetectorProgress,
-    /// The worst first, [`OPEN_SHOWN_MAX`] at most.
-    pub(super) open: Vec<Incident>,
-}
-
-/// Records per second, over the last minute or so.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Rates {
-    pub(super) over_seconds: f64,
-    /// By which the logs grew.
-    pub(super) arriving_per_second: f64,
-    /// By which the stored positions moved.
-    pub(super) stored_per_second: f64,
-}
 
 /// Looks for as long as somebody holds `latest`, on a thread of its own: nobody waits for its end, not
 /// even a process that stops while a server does not answer.
@@ -150,10 +118,10 @@ impl FiguresReader<'_> {
 }
 
 async fn read_detection(connection: &mut PgConnection) -> Result<Option<Detection>, StoreError> {
-    let Some(progress) = crate::detect::passes::detector_progress(connection).await? else {
+    let Some(progress) = detector_progress(connection).await? else {
         return Ok(None);
     };
-    let open = crate::detect::passes::open_anomalies(connection, OPEN_SHOWN_MAX).await?;
+    let open = open_anomalies(connection, OPEN_SHOWN_MAX).await?;
     Ok(Some(Detection { progress, open }))
 }
 

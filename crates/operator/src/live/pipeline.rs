@@ -1,12 +1,12 @@
 //! A look at the pipeline as metrics: a set of its own for each look, so that a partition which has
 //! gone leaves nothing behind.
 
-use super::figures::{BatchState, LiveFigures};
 use chrono::NaiveDateTime;
 use program::{Metric, Registry, seconds_since_1970 as now};
 
+use super::figures::{BatchState, LiveFigures};
 use super::metrics::*;
-use super::observer::Detection;
+use super::snapshot::Detection;
 use crate::detect::set_anomalies;
 use crate::status::{Report, Verdict};
 

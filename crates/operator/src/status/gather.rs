@@ -5,12 +5,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::rows::{PipelineStatus, pipeline_status};
 use anyhow::Context;
 use log_reader::Queries;
 use program::{DatabaseArgs, KafkaArgs, Secret, chain};
 use store::{Session, connect};
 use windowing::Position;
+
+use super::rows::{PipelineStatus, pipeline_status};
 
 /// A question to a broker gets at least this long: with less, the client does not even ask.
 const QUESTION_MIN: Duration = Duration::from_millis(10);

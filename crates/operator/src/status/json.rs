@@ -4,7 +4,7 @@
 use chrono::NaiveDateTime;
 use serde::Serialize;
 
-use super::judge::{PartitionReport, Report};
+use super::report::{PartitionReport, Report};
 
 /// Raised when a field changes its meaning or goes.
 const SCHEMA_VERSION: u32 = 1;

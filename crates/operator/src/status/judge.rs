@@ -22,12 +22,12 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use super::rows::{PartitionStatus, PipelineStatus, RECENT_OFFSETS, TopicCompleteness};
 use chrono::{DateTime, NaiveDateTime, TimeDelta};
 
 use super::gather::{LogEnds, Observation, PartitionKey};
-use super::text::span;
-use crate::Exit;
+use super::report::{PartitionReport, Report, State, Verdict};
+use super::rows::{PartitionStatus, PipelineStatus};
+use super::sentences::{detail, recent_records, remark_on_late_events};
 
 /// A partition is idle when its last record was written this long before the broker was last seen
 /// to have nothing left.
@@ -36,167 +36,6 @@ const IDLE_AFTER: TimeDelta = TimeDelta::minutes(1);
 const REFUSED_PERCENT_MAX: i64 = 5;
 /// … and fewer may be anybody's slip.
 const REFUSED_MIN: i64 = 10;
-
-/// A greater share of late events is worth a word.
-const LATE_SHARE_MAX: f64 = 0.05;
-
-/// The whole pipeline in a word, the best first: of several the last one counts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Verdict {
-    /// Every partition is up to date.
-    Healthy,
-    /// Of some, more than a few records are refused: a clock is wrong.
-    Refusing,
-    /// Some are behind, and come nearer.
-    CatchingUp,
-    /// Some are not read although they should be.
-    Stalled,
-    /// Some wait for an operator.
-    Halted,
-    /// Kafka can't be asked.
-    KafkaAway,
-    /// The database can't be asked, or not used.
-    DatabaseAway,
-}
-
-/// One partition in a word.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum State {
-    /// Nothing has been unread for long.
-    UpToDate,
-    /// The same, but many of its latest records were refused, because they lie too far ahead.
-    Refusing,
-    /// Behind, and written lately.
-    CatchingUp,
-    /// Behind, because a transaction that somebody else has not ended hides what follows.
-    HeldUp,
-    /// The broker has it, and no streamer has met it yet.
-    NotTakenUp,
-    /// Something is unread, and the row has not been written for long.
-    Stalled,
-    /// Nothing is unread, and nobody has looked for long.
-    Unattended,
-    /// It is read, and the database stores none of it until somebody mends something.
-    Blocked,
-    /// Records between the position and the oldest one kept are gone.
-    Overtaken,
-    /// The log ends before the position.
-    BeyondEnd,
-    /// The broker has no such partition.
-    Missing,
-    /// It waits for an operator.
-    Halted,
-    /// An operator has taken it out.
-    Retired,
-    /// Kafka could not be asked.
-    Unknown,
-}
-
-/// What `streamer status` says.
-#[derive(Clone, Debug)]
-pub(crate) struct Report {
-    pub(crate) verdict: Verdict,
-    pub(crate) reason: String,
-    /// What should be known beside the verdict, in sentences.
-    pub(crate) remarks: Vec<String>,
-    /// The database's clock; `None`: it is away.
-    pub(crate) looked_at: Option<NaiveDateTime>,
-    pub(crate) stalled_after: Duration,
-    pub(crate) topics: Vec<TopicCompleteness>,
-    pub(crate) partitions: Vec<PartitionReport>,
-}
-
-/// Where one partition stands.
-#[derive(Clone, Debug)]
-pub(crate) struct PartitionReport {
-    pub(crate) key: PartitionKey,
-    pub(crate) state: State,
-    /// Why it is in this state, in words; empty where nothing is to be said.
-    pub(crate) detail: String,
-    /// Its row; `None`: it has none yet.
-    pub(crate) stored: Option<PartitionStatus>,
-    pub(crate) lag_records: Option<i64>,
-    pub(crate) lag_seconds: Option<f64>,
-    /// Offsets in and behind transactions that are still open.
-    pub(crate) open_transaction_records: Option<i64>,
-    /// Where the transaction begins that keeps anything from being read; `None`: none does.
-    pub(crate) held_up_at: Option<i64>,
-    pub(crate) written_seconds_ago: Option<f64>,
-    pub(crate) is_idle: bool,
-}
-
-impl Verdict {
-    pub(crate) const ALL: [Verdict; 7] = [
-        Verdict::Healthy,
-        Verdict::Refusing,
-        Verdict::CatchingUp,
-        Verdict::Stalled,
-        Verdict::Halted,
-        Verdict::KafkaAway,
-        Verdict::DatabaseAway,
-    ];
-
-    pub(crate) fn code(self) -> &'static str {
-        match self {
-            Verdict::Healthy => "healthy",
-            Verdict::Refusing => "refusing",
-            Verdict::CatchingUp => "catching_up",
-            Verdict::Stalled => "stalled",
-            Verdict::Halted => "halted",
-            Verdict::KafkaAway => "kafka_away",
-            Verdict::DatabaseAway => "database_away",
-        }
-    }
-
-    pub(crate) fn exit(self) -> Exit {
-        match self {
-            Verdict::Healthy => Exit::Done,
-            Verdict::Refusing | Verdict::CatchingUp | Verdict::Stalled | Verdict::Halted => {
-                Exit::Degraded
-            }
-            Verdict::KafkaAway | Verdict::DatabaseAway => Exit::Down,
-        }
-    }
-}
-
-impl State {
-    pub(crate) fn code(self) -> &'static str {
-        match self {
-            State::UpToDate => "up_to_date",
-            State::Refusing => "refusing",
-            State::CatchingUp => "catching_up",
-            State::HeldUp => "held_up",
-            State::NotTakenUp => "not_taken_up",
-            State::Stalled => "stalled",
-            State::Unattended => "unattended",
-            State::Blocked => "blocked",
-            State::Overtaken => "overtaken",
-            State::BeyondEnd => "beyond_end",
-            State::Missing => "missing",
-            State::Halted => "halted",
-            State::Retired => "retired",
-            State::Unknown => "unknown",
-        }
-    }
-
-    /// What a partition in this state makes of the whole.
-    fn verdict(self) -> Verdict {
-        match self {
-            State::UpToDate | State::Retired => Verdict::Healthy,
-            State::Refusing => Verdict::Refusing,
-            State::CatchingUp | State::NotTakenUp => Verdict::CatchingUp,
-            State::HeldUp
-            | State::Stalled
-            | State::Unattended
-            | State::Blocked
-            | State::Overtaken
-            | State::BeyondEnd
-            | State::Missing => Verdict::Stalled,
-            State::Halted => Verdict::Halted,
-            State::Unknown => Verdict::KafkaAway,
-        }
-    }
-}
 
 /// Judges what was seen.
 pub(crate) fn pipeline_report(observation: Observation, stalled_after: Duration) -> Report {
@@ -226,19 +65,6 @@ pub(crate) fn pipeline_report(observation: Observation, stalled_after: Duration)
     };
     let remarks = partitions.iter().filter_map(remark_on_late_events).collect();
     Report { verdict, reason, remarks, looked_at: Some(now), stalled_after, topics, partitions }
-}
-
-/// Much comes late: the figures that people look at miss it, and all is well otherwise.
-fn remark_on_late_events(report: &PartitionReport) -> Option<String> {
-    let row = report.stored.as_ref().filter(|row| !row.is_retired)?;
-    let share = row.recent.late_share().filter(|share| *share > LATE_SHARE_MAX)?;
-    Some(format!(
-        "{} partition {}: {:.0} % of the newest events, or of their seconds, came late: they are in \
-         late_metrics, not in daily_stats; `streamer late` sums them up",
-        report.key.0,
-        report.key.1,
-        share * 100.0
-    ))
 }
 
 /// The stored partitions and those that only the broker has, by topic and partition.
@@ -345,11 +171,6 @@ fn is_blocked(row: &PartitionStatus, now: NaiveDateTime, stalled_after: Duration
     found.is_some_and(|at| seconds_between(at, now) <= stalled_after.as_secs_f64())
 }
 
-/// The partition's latest records, as far as is looked back.
-fn recent_records(row: &PartitionStatus) -> i64 {
-    (row.on_time + row.late + row.dead).min(RECENT_OFFSETS)
-}
-
 fn refuses_many(row: &PartitionStatus) -> bool {
     row.refused_lately >= REFUSED_MIN
         && row.refused_lately * 100 > recent_records(row) * REFUSED_PERCENT_MAX
@@ -381,53 +202,6 @@ fn has_gone_quiet(row: &PartitionStatus) -> bool {
 fn seconds_between(earlier: NaiveDateTime, later: NaiveDateTime) -> f64 {
     let elapsed = later - earlier;
     (elapsed.num_milliseconds().max(0) as f64) / 1_000.0
-}
-
-fn detail(report: &PartitionReport, ends: Option<LogEnds>) -> String {
-    let Some(row) = &report.stored else { return String::new() };
-    let next = row.next_offset;
-    let written = format!(
-        "last written {} ago by {}",
-        report.written_seconds_ago.map_or_else(String::new, span),
-        row.owner.as_deref().unwrap_or("nobody yet"),
-    );
-    let unread = || {
-        let age = match report.lag_seconds {
-            Some(seconds) => format!("the oldest for at most {}", span(seconds)),
-            None => "for how long is not known".to_owned(),
-        };
-        format!("{} records unread, {age}", report.lag_records.unwrap_or_default())
-    };
-    match (report.state, ends) {
-        (State::UpToDate | State::Retired | State::Unknown | State::NotTakenUp, _) => String::new(),
-        (State::Halted, _) => row.halted_reason.clone().unwrap_or_default(),
-        (State::Blocked, _) => row.flush_blocked.clone().unwrap_or_default(),
-        (State::Refusing, _) => format!(
-            "{} of its last {} records were refused (timestamp_in_future): they lie ahead of the \
-             records' times or of this host's clock, by up to {} so far; the clock of the broker, of a sender \
-             or of a streamer's host is wrong",
-            row.refused_lately,
-            recent_records(row),
-            span(row.max_ahead_ms as f64 / 1_000.0)
-        ),
-        (State::CatchingUp, _) => unread(),
-        (State::HeldUp, _) => {
-            let since = report.held_up_at.unwrap_or_default();
-            format!("a Kafka transaction that is open since offset {since} holds up {}", unread())
-        }
-        (State::Stalled, _) => format!("{}, {written}", unread()),
-        (State::Unattended, _) => format!("nothing is unread, but the row was {written}"),
-        (State::Overtaken, Some(LogEnds { low, .. })) => format!(
-            "offsets {next} to before {low} have been deleted from the log before they were \
-             stored; {written}"
-        ),
-        (State::BeyondEnd, Some(LogEnds { stable, .. })) => {
-            format!("the position {next} is beyond the end of the log, {stable}; {written}")
-        }
-        (State::Missing | State::Overtaken | State::BeyondEnd, _) => {
-            format!("Kafka has no such partition, and its position is {next}; {written}")
-        }
-    }
 }
 
 /// The verdict over all partitions, and the one that speaks for it: of those in the worst state the

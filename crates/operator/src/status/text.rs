@@ -5,7 +5,8 @@ use std::fmt::Write;
 use chrono::NaiveDateTime;
 use program::table;
 
-use super::judge::{PartitionReport, Report};
+use super::report::{PartitionReport, Report};
+use super::sentences::span;
 
 /// The report as lines.
 pub(super) fn page(report: &Report) -> String {
@@ -121,39 +122,4 @@ fn words(code: &str) -> String {
 
 fn minute(time: NaiveDateTime) -> String {
     time.format("%Y-%m-%d %H:%M:%S").to_string()
-}
-
-/// A length of time in its two largest units.
-pub(super) fn span(seconds: f64) -> String {
-    const MINUTE: u64 = 60;
-    const HOUR: u64 = 60 * MINUTE;
-    const DAY: u64 = 24 * HOUR;
-    let whole = seconds.max(0.0) as u64;
-    match whole {
-        0..MINUTE => format!("{seconds:.1}s"),
-        MINUTE..HOUR => format!("{}m {}s", whole / MINUTE, whole % MINUTE),
-        HOUR..DAY => format!("{}h {}m", whole / HOUR, whole % HOUR / MINUTE),
-        _ => format!("{}d {}h", whole / DAY, whole % DAY / HOUR),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_span_has_its_two_largest_units() {
-        for (seconds, expected) in [
-            (0.0, "0.0s"),
-            (0.25, "0.2s"),
-            (59.0, "59.0s"),
-            (60.0, "1m 0s"),
-            (3_599.9, "59m 59s"),
-            (3_600.0, "1h 0m"),
-            (86_399.0, "23h 59m"),
-            (90_000.0, "1d 1h"),
-        ] {
-            assert_eq!(span(seconds), expected, "{seconds}");
-        }
-    }
 }

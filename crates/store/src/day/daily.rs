@@ -23,12 +23,11 @@ use chrono::{Datelike, NaiveDate};
 use sqlx::Connection;
 use sqlx::postgres::PgConnection;
 
+pub use self::error::{DailyError, UnusableRow};
 use crate::day::batch_runs::{RunEnd, day_record, finish_run, start_run};
 use crate::day::computed::ComputedDay;
 use crate::day::subscribers::fill_subscribers;
 use crate::{BusinessDay, DayRecord, StoreError, day_state};
-
-pub use self::error::{DailyError, UnusableRow};
 
 /// First key of the advisory locks that hold a date; the second is the date. "dail" in ASCII.
 const DATE_LOCK_SPACE: i32 = 0x6461_696c;

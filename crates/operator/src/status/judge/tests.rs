@@ -1,8 +1,7 @@
 //! One table for the state of a partition, one for what several make of the whole.
 
-use crate::status::rows::RecentEvents;
-
 use super::*;
+use crate::status::rows::RecentEvents;
 
 const STALLED_AFTER: Duration = Duration::from_secs(90);
 
