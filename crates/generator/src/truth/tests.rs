@@ -233,8 +233,10 @@ fn faults_change_nothing_but_what_they_hit_and_spikes_only_add() {
     let ids = |scenario: &str| -> std::collections::BTreeSet<String> {
         let mut schedule = schedule::Schedule::new(&draft(scenario), 3);
         let mut payload = Vec::new();
-        std::iter::from_fn(|| schedule.next(&mut payload).map(|_| schedule.event().event_id.clone()))
-            .collect()
+        std::iter::from_fn(|| {
+            schedule.next(&mut payload).map(|_| schedule.event().event_id.clone())
+        })
+        .collect()
     };
     let base = "extends = \"kazakhstan\"\nsubscribers = 3_000\nbase_rate = 12\n";
     let clean = ids(base);
