@@ -1,7 +1,7 @@
 # Everything that a newcomer or CI runs. `make` alone lists it.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test sim fuzz mutants torture deny test-kraft test-airflow test-compose test-upgrade lint docs check-compose check-alerts bench bench-all bench-page bench-curves bench-scaling bench-latency bench-producer bench-batcher bench-flush bench-micro build images sandbox setup setup-tests score-anomalies
+.PHONY: help demo test sim fuzz mutants torture deny test-kraft test-airflow test-compose test-upgrade lint docs check-compose check-alerts check-chart bench bench-all bench-page bench-curves bench-scaling bench-latency bench-producer bench-batcher bench-flush bench-micro build images sandbox setup setup-tests score-anomalies
 
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 # The streamer that tests can end at named points; no other build has these.
@@ -79,6 +79,9 @@ check-compose: ## What can be said about docker-compose.yml without a Docker eng
 
 check-alerts: ## The alerts fire and stay quiet as they should; needs no server
 	.ci/check-alerts
+
+check-chart: ## The Helm chart: lint, unit tests, and what it renders against the schemas of Kubernetes; needs Go
+	.ci/check-chart
 
 bench-micro: ## Decoding, counting and encoding one event, by criterion
 	cargo bench --manifest-path bench/micro/Cargo.toml --target-dir $(TARGET)/micro
