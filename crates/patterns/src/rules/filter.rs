@@ -1,0 +1,109 @@
+//! Filters: which events a condition is about. Each different one has a bit, so that an event is matched
+//! once, when it comes, and remembers which filters it matched.
+
+use super::RulesError;
+use super::file::FilterFile;
+use crate::PatternEvent;
+
+/// Bits of filters.
+pub(crate) type Mask = u32;
+
+/// So many bits there are for them.
+const FILTERS_MAX: usize = 31;
+
+/// No filter: the event names a counterparty.
+pub(crate) const HAS_COUNTERPARTY: Mask = 1 << FILTERS_MAX;
+
+/// All different filters; the bit of each is its place.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Filters(Vec<Filter>);
+
+/// One filter: everything in it must match.
+#[derive(Clone, Debug, Default, PartialEq)]
+struct Filter {
+    event_types: Option<Vec<String>>,
+    event_subtypes: Option<Vec<String>>,
+    duration_seconds: Option<[i64; 2]>,
+    amount_micro_tenge: Option<[i64; 2]>,
+}
+
+impl Filters {
+    /// The bit of this filter; a new one if it is new.
+    pub(super) fn bit(
+        &mut self,
+        file: Option<&FilterFile>,
+        line: usize,
+    ) -> Result<Mask, RulesError> {
+        let filter = file.map_or_else(|| Ok(Filter::default()), |file| Filter::new(file, line))?;
+        let known = self.0.iter().position(|known| *known == filter);
+        let place = known.unwrap_or_else(|| {
+            self.0.push(filter);
+            self.0.len() - 1
+        });
+        if place >= FILTERS_MAX {
+            let message = format!("more than {FILTERS_MAX} different filters in one file");
+            return Err(RulesError { line, message });
+        }
+        Ok(1 << place)
+    }
+
+    /// Those that the event matches.
+    #[inline]
+    pub(crate) fn matching(&self, event: &PatternEvent<'_>) -> Mask {
+        let bits = self
+            .0
+            .iter()
+            .enumerate()
+            .map(|(place, filter)| Mask::from(filter.matches(event)) << place);
+        bits.fold(0, |mask, bit| mask | bit)
+    }
+}
+
+impl Filter {
+    fn new(file: &FilterFile, line: usize) -> Result<Self, RulesError> {
+        let range = |name: &str, least: Option<f64>, most: Option<f64>, unit: f64| {
+            if least.is_none() && most.is_none() {
+                return Ok(None);
+            }
+            let bounds = [least.unwrap_or(0.0), most.unwrap_or(1e12)];
+            if !bounds.iter().all(|bound| (0.0..=1e12).contains(bound)) || bounds[0] > bounds[1] {
+                let message = format!(
+                    "{name}_at_least and {name}_at_most: expected numbers from 0 on, the first not above the second"
+                );
+                return Err(RulesError { line, message });
+            }
+            Ok(Some(bounds.map(|bound| (bound * unit).round() as i64)))
+        };
+        let duration = range("duration", file.duration_at_least, file.duration_at_most, 1.0)?;
+        let amount = range("amount", file.amount_at_least, file.amount_at_most, 1e6)?;
+        for list in [&file.event_type, &file.event_subtype].into_iter().flatten() {
+            if list.0.is_empty() {
+                let message = "an empty list matches nothing: leave the key out".to_owned();
+                return Err(RulesError { line, message });
+            }
+        }
+        Ok(Filter {
+            event_types: file.event_type.as_ref().map(|list| list.0.clone()),
+            event_subtypes: file.event_subtype.as_ref().map(|list| list.0.clone()),
+            duration_seconds: duration,
+            amount_micro_tenge: amount,
+        })
+    }
+
+    fn matches(&self, event: &PatternEvent<'_>) -> bool {
+        let has_name = |list: &Option<Vec<String>>, name: Option<&str>| {
+            list.as_ref().is_none_or(|list| {
+                name.is_some_and(|name| list.iter().any(|listed| listed == name))
+            })
+        };
+        let is_within = |range: Option<[i64; 2]>, value: Option<i64>| {
+            range.is_none_or(|[least, most]| {
+                value.is_some_and(|value| (least..=most).contains(&value))
+            })
+        };
+        has_name(&self.event_types, Some(event.event_type))
+            && has_name(&self.event_subtypes, event.event_subtype)
+            && is_within(self.duration_seconds, event.duration_seconds.map(i64::from))
+            && is_within(self.amount_micro_tenge, event.amount_micro_tenge)
+    }
+}
