@@ -1,9 +1,14 @@
 //! What is measured: the same thousand events, and a worker's state that counts them.
 
+mod rules;
+
 use event_model::{Direction, Event, EventTime, EventType};
 use windowing::{
-    Bounds, Effect, Engine, Input, LogEnds, Position, Progress, Record, RecordTime, Rules, Ownership,
+    Bounds, Effect, Engine, Input, LogEnds, Ownership, Position, Progress, Record, RecordTime,
+    Rules,
 };
+
+pub use rules::RuleRun;
 
 /// How many different events there are.
 pub const EVENTS: usize = 1_000;

@@ -186,6 +186,12 @@ impl Matcher {
         true
     }
 
+    /// Events up to this time may be missing; `None`: none are.
+    pub fn complete_after(&self) -> Option<EventTime> {
+        let is_known = self.complete_after_micros > i64::MIN;
+        is_known.then(|| EventTime::from_micros(self.complete_after_micros))
+    }
+
     /// What it came to miss since this was asked last.
     pub fn take_lost(&mut self) -> Option<Lost> {
         self.lost.take()

@@ -1,16 +1,17 @@
-//! `instructions decode|count|encode TIMES`: handles the thousand events so often. For `bench/instructions`, which
+//! `instructions decode|count|encode|patterns TIMES`: handles the thousand events so often; `patterns`: so many thousand events
+//! by ten rules. For `bench/instructions`, which
 //! counts the instructions of two runs and divides the difference.
 
 use std::hint::black_box;
 use std::process::ExitCode;
 
-use bench_micro::{Counter, EVENTS, event, payloads};
+use bench_micro::{Counter, EVENTS, RuleRun, event, payloads};
 use event_model::decode;
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let Some((work, times)) = read(&arguments) else {
-        eprintln!("usage: instructions decode|count|encode TIMES, not {arguments:?}");
+        eprintln!("usage: instructions decode|count|encode|patterns TIMES, not {arguments:?}");
         return ExitCode::FAILURE;
     };
     let handled = match work {
@@ -25,6 +26,10 @@ fn main() -> ExitCode {
             let mut counter = Counter::default();
             (0..times).for_each(|_| payloads.iter().for_each(|payload| counter.count(payload)));
             usize::try_from(counter.counted()).unwrap_or(0)
+        }
+        "patterns" => {
+            let mut run = RuleRun::new(20_000);
+            (0..times * EVENTS).filter(|_| run.observe()).count()
         }
         _ => {
             let events: Vec<_> = (0..EVENTS).map(event).collect();
@@ -42,6 +47,6 @@ fn main() -> ExitCode {
 
 fn read(arguments: &[String]) -> Option<(&str, usize)> {
     let [work, times] = arguments else { return None };
-    let is_known = ["decode", "count", "encode"].contains(&work.as_str());
+    let is_known = ["decode", "count", "encode", "patterns"].contains(&work.as_str());
     Some((work, times.parse().ok().filter(|_| is_known)?))
 }

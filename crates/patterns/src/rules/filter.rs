@@ -16,7 +16,44 @@ pub(crate) const HAS_COUNTERPARTY: Mask = 1 << FILTERS_MAX;
 
 /// All different filters; the bit of each is its place.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Filters(Vec<Filter>);
+pub(crate) struct Filters {
+    filters: Vec<Filter>,
+    /// Each name that some filter asks for, and the filters that let it pass: names are compared once an event,
+    /// not once a filter.
+    by_event_type: ByName,
+    by_event_subtype: ByName,
+    /// Filters that ask for a duration or an amount too.
+    with_ranges: Mask,
+}
+
+/// Which filters let a name pass.
+#[derive(Clone, Debug, Default)]
+struct ByName {
+    names: Vec<(String, Mask)>,
+    /// Filters that let every name pass, and none.
+    any: Mask,
+}
+
+impl ByName {
+    /// Adds a filter of this bit that lets these names pass.
+    fn add(&mut self, names: Option<&Vec<String>>, bit: Mask) {
+        let Some(names) = names else {
+            self.any |= bit;
+            return;
+        };
+        for name in names {
+            match self.names.iter_mut().find(|(known, _)| known == name) {
+                Some((_, mask)) => *mask |= bit,
+                None => self.names.push((name.clone(), bit)),
+            }
+        }
+    }
+
+    fn passing(&self, name: Option<&str>) -> Mask {
+        let listed = name.and_then(|name| self.names.iter().find(|(known, _)| known == name));
+        self.any | listed.map_or(0, |(_, mask)| *mask)
+    }
+}
 
 /// One filter: everything in it must match.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -35,27 +72,37 @@ impl Filters {
         line: usize,
     ) -> Result<Mask, RulesError> {
         let filter = file.map_or_else(|| Ok(Filter::default()), |file| Filter::new(file, line))?;
-        let known = self.0.iter().position(|known| *known == filter);
-        let place = known.unwrap_or_else(|| {
-            self.0.push(filter);
-            self.0.len() - 1
-        });
-        if place >= FILTERS_MAX {
+        if let Some(place) = self.filters.iter().position(|known| *known == filter) {
+            return Ok(1 << place);
+        }
+        if self.filters.len() >= FILTERS_MAX {
             let message = format!("more than {FILTERS_MAX} different filters in one file");
             return Err(RulesError { line, message });
         }
-        Ok(1 << place)
+        let bit = 1 << self.filters.len();
+        self.by_event_type.add(filter.event_types.as_ref(), bit);
+        self.by_event_subtype.add(filter.event_subtypes.as_ref(), bit);
+        if filter.duration_seconds.is_some() || filter.amount_micro_tenge.is_some() {
+            self.with_ranges |= bit;
+        }
+        self.filters.push(filter);
+        Ok(bit)
     }
 
     /// Those that the event matches.
     #[inline]
     pub(crate) fn matching(&self, event: &PatternEvent<'_>) -> Mask {
-        let bits = self
-            .0
-            .iter()
-            .enumerate()
-            .map(|(place, filter)| Mask::from(filter.matches(event)) << place);
-        bits.fold(0, |mask, bit| mask | bit)
+        let passing = self.by_event_type.passing(Some(event.event_type))
+            & self.by_event_subtype.passing(event.event_subtype);
+        let (mut mask, mut to_check) = (passing, passing & self.with_ranges);
+        while to_check != 0 {
+            let place = to_check.trailing_zeros();
+            to_check &= to_check - 1;
+            if !self.filters[place as usize].holds_ranges(event) {
+                mask &= !(1 << place);
+            }
+        }
+        mask
     }
 }
 
@@ -90,20 +137,13 @@ impl Filter {
         })
     }
 
-    fn matches(&self, event: &PatternEvent<'_>) -> bool {
-        let has_name = |list: &Option<Vec<String>>, name: Option<&str>| {
-            list.as_ref().is_none_or(|list| {
-                name.is_some_and(|name| list.iter().any(|listed| listed == name))
-            })
-        };
+    fn holds_ranges(&self, event: &PatternEvent<'_>) -> bool {
         let is_within = |range: Option<[i64; 2]>, value: Option<i64>| {
             range.is_none_or(|[least, most]| {
                 value.is_some_and(|value| (least..=most).contains(&value))
             })
         };
-        has_name(&self.event_types, Some(event.event_type))
-            && has_name(&self.event_subtypes, event.event_subtype)
-            && is_within(self.duration_seconds, event.duration_seconds.map(i64::from))
+        is_within(self.duration_seconds, event.duration_seconds.map(i64::from))
             && is_within(self.amount_micro_tenge, event.amount_micro_tenge)
     }
 }

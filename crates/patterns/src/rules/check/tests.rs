@@ -233,3 +233,11 @@ fn speed_needs_a_table_of_towers_and_there_are_so_many_filters() {
     let error = RuleSet::parse(&many(32), towers()).unwrap_err().to_string();
     assert_eq!(error, "line 192: more than 31 different filters in one file");
 }
+
+#[test]
+fn the_example_is_a_file_of_ten_rules() {
+    let text = include_str!("../../../rules/example.toml");
+    let set = RuleSet::parse(text, towers()).unwrap_or_else(|error| panic!("{error}"));
+    assert_eq!(set.rules().len(), 10);
+    assert!(set.rules().iter().all(|rule| rule.mode == Mode::Shadow));
+}
