@@ -55,7 +55,7 @@ pub struct Truth<W: Write> {
     added: Vec<u64>,
 }
 
-/// ExpectedWindow start, index of type, index of region.
+/// Window start, index of type, index of region.
 type WindowKey = (EventTime, usize, usize);
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -196,7 +196,7 @@ impl<W: Write> Truth<W> {
             let ExpectedWindow { on_time, late } = entry.remove();
             lines::write(
                 &mut self.writer,
-                &Line::ExpectedWindow(WindowLine {
+                &Line::Window(WindowLine {
                     start: start.to_string(),
                     event_type: lines::TYPE_NAMES[event_type],
                     region: &self.regions[region],

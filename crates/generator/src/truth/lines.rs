@@ -21,7 +21,7 @@ pub(super) enum Line<'a> {
     /// The first: what was run, and by which rules it is judged.
     Run(RunLine<'a>),
     /// What a minute, type and region must have.
-    ExpectedWindow(WindowLine<'a>),
+    Window(WindowLine<'a>),
     /// Records of a minute of event time that can't be used.
     Dead(DeadLine),
     /// Distinct subscribers of a day.

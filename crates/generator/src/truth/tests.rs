@@ -87,13 +87,13 @@ fn run(draft: &Draft) -> (Vec<Value>, Vec<Record>) {
     let mut out = Vec::new();
     let mut records = Vec::new();
     let mut truth = Truth::begin(&mut out, draft, 3, Tz::UTC).unwrap();
-    let mut schedule = schedule::Schedule::new(draft, 3);
+    let mut scheduled = schedule::Schedule::new(draft, 3);
     let mut payload = Vec::new();
-    while let Some(record) = schedule.next(&mut payload) {
-        truth.observe(&record, schedule.event(), seconds(86_400)).unwrap();
+    while let Some(record) = scheduled.next(&mut payload) {
+        truth.observe(&record, scheduled.event(), seconds(86_400)).unwrap();
         records.push((record.partition, record.has_payload.then(|| payload.clone())));
     }
-    truth.finish(&schedule).unwrap();
+    truth.finish(&scheduled).unwrap();
     let text = String::from_utf8(out).unwrap();
     (text.lines().map(|line| serde_json::from_str(line).unwrap()).collect(), records)
 }
@@ -231,12 +231,10 @@ fn distinct_subscribers_are_counted_once_a_day() {
 #[test]
 fn faults_change_nothing_but_what_they_hit_and_spikes_only_add() {
     let ids = |scenario: &str| -> std::collections::BTreeSet<String> {
-        let mut schedule = schedule::Schedule::new(&draft(scenario), 3);
+        let mut records = schedule::Schedule::new(&draft(scenario), 3);
         let mut payload = Vec::new();
-        std::iter::from_fn(|| {
-            schedule.next(&mut payload).map(|_| schedule.event().event_id.clone())
-        })
-        .collect()
+        std::iter::from_fn(|| records.next(&mut payload).map(|_| records.event().event_id.clone()))
+            .collect()
     };
     let base = "extends = \"kazakhstan\"\nsubscribers = 3_000\nbase_rate = 12\n";
     let clean = ids(base);
