@@ -101,7 +101,7 @@ pub struct Config {
     #[command(flatten)]
     pub log: LogArgs,
 
-    /// Figures to draw from: `default`, `kazakhstan`, or a TOML file
+    /// Figures to draw from: `default`, `kazakhstan`, `lifelike`, or a TOML file
     #[arg(long, value_name = "NAME|FILE", default_value = "default")]
     pub scenario: String,
 

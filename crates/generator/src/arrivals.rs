@@ -19,10 +19,11 @@
 
 use event_model::{EventTime, MICROS_PER_SECOND};
 
+use crate::acts::{Act, Acts, Around, Moment};
 use crate::balance::{Balances, TopUp};
 use crate::curve::{QUARTER_SECONDS, RateCurve, Rates, day_profile};
 use crate::people::People;
-use crate::random::{Purpose, Streams, unit};
+use crate::random::{Dice, Purpose, Streams, unit};
 use crate::scenario::{Scenario, TimeSpan, type_index};
 
 /// Lengths that a slot can have, in seconds: each divides the next, and the day.
@@ -44,15 +45,18 @@ pub enum Source {
     Balance,
     /// A spike, by its index among the anomalies.
     Spike(u8),
+    /// Somebody called or wrote, and this is the record of one of the two sides.
+    Act(Act),
 }
 
 impl Source {
-    /// A number below 2⁸ for each source.
+    /// A number for each source: below 2⁸, or of an act. Adding 2⁸ gives another that no source has.
     pub(crate) fn code(self) -> u32 {
         match self {
             Source::Usual => 0,
             Source::Balance => 1,
             Source::Spike(index) => 2 + u32::from(index),
+            Source::Act(act) => act.code(),
         }
     }
 
@@ -90,6 +94,11 @@ impl Shard {
     /// All subscribers.
     pub const WHOLE: Shard = Shard { index: 0, of: 1 };
 
+    /// Whether a subscriber is one of these.
+    pub(crate) fn has(self, subscriber: u32) -> bool {
+        subscriber % self.of == self.index
+    }
+
     fn members(self, count: u32) -> impl Iterator<Item = u32> {
         (self.index..count).step_by(self.of as usize)
     }
@@ -106,6 +115,10 @@ pub(crate) struct Arrivals {
     /// Microseconds since the slot's start in the upper half, source and subscriber below.
     keys: Vec<u64>,
     next_key: usize,
+    acts: Option<Acts>,
+    /// The slot's records of acts.
+    moments: Vec<Moment>,
+    next_moment: usize,
     top_ups: TopUpsOfDays,
 }
 
@@ -125,15 +138,19 @@ impl Arrivals {
         };
         let slot_seconds = *SLOT_SECONDS.iter().find(fits).unwrap_or(&1);
         let second = from.micros().div_euclid(MICROS_PER_SECOND);
+        let first_slot = second - second.rem_euclid(slot_seconds);
         Arrivals {
             curve,
             shard,
             streams,
             slot_seconds,
             // One before: the first call opens the slot that is meant.
-            slot_start: second - second.rem_euclid(slot_seconds) - slot_seconds,
+            slot_start: first_slot - slot_seconds,
             keys: Vec::new(),
             next_key: 0,
+            acts: Acts::from_slot(scenario, curve, first_slot, slot_seconds),
+            moments: Vec::new(),
+            next_moment: 0,
             top_ups: TopUpsOfDays::default(),
         }
     }
@@ -145,7 +162,7 @@ impl Arrivals {
         scenario: &Scenario,
         people: &People,
     ) -> Option<Occurrence> {
-        while self.next_key == self.keys.len() {
+        while self.next_key == self.keys.len() && self.next_moment == self.moments.len() {
             let next_start = self.slot_start + self.slot_seconds;
             if EventTime::from_micros(next_start * MICROS_PER_SECOND) >= end {
                 return None;
@@ -153,14 +170,26 @@ impl Arrivals {
             self.slot_start = next_start;
             self.open_slot(scenario, people);
         }
-        let key = self.keys[self.next_key];
-        let micros = self.slot_start * MICROS_PER_SECOND + (key >> 32).cast_signed();
-        let time = EventTime::from_micros(micros);
+        let key = self.keys.get(self.next_key).copied();
+        let key_micros =
+            key.map(|key| self.slot_start * MICROS_PER_SECOND + (key >> 32).cast_signed());
+        if let Some(moment) = self.moments.get(self.next_moment)
+            && key_micros.is_none_or(|micros| moment.micros < micros)
+        {
+            let time = EventTime::from_micros(moment.micros);
+            if time >= end {
+                return None;
+            }
+            self.next_moment += 1;
+            let source = Source::Act(moment.act);
+            return Some(Occurrence { time, source, subscriber: moment.subscriber });
+        }
+        let time = EventTime::from_micros(key_micros?);
         if time >= end {
             return None;
         }
         self.next_key += 1;
-        let who = key as u32;
+        let who = key? as u32;
         let source = Source::from_code(who >> 24);
         Some(Occurrence { time, source, subscriber: who & 0x00ff_ffff })
     }
@@ -168,9 +197,9 @@ impl Arrivals {
     fn open_slot(&mut self, scenario: &Scenario, people: &People) {
         self.keys.clear();
         self.next_key = 0;
-        let quarters = self.quarters(scenario);
-        self.add_usual(Source::Usual, 1.0, &quarters, people, None);
         let slot = self.slot_start..self.slot_start + self.slot_seconds;
+        let quarters = self.curve.quarters(scenario, &slot);
+        self.add_usual(Source::Usual, 1.0, &quarters, people, None);
         for (index, anomaly) in scenario.anomalies.iter().enumerate() {
             let second = |time: EventTime| time.micros().div_euclid(MICROS_PER_SECOND);
             let is_now =
@@ -190,14 +219,12 @@ impl Arrivals {
         self.keys.sort_unstable();
         // Twice the same moment for the same subscriber would be twice the same event.
         self.keys.dedup();
-    }
-
-    /// The rates of the slot's quarters of an hour; of a shorter slot, those of the one it lies in.
-    fn quarters(&self, scenario: &Scenario) -> Vec<Rates> {
-        let count = (self.slot_seconds / QUARTER_SECONDS).max(1);
-        (0..count)
-            .map(|index| self.curve.rates(scenario, self.slot_start + index * QUARTER_SECONDS))
-            .collect()
+        self.moments.clear();
+        self.next_moment = 0;
+        if let Some(acts) = &mut self.acts {
+            let around = Around { scenario, people, streams: self.streams, curve: self.curve };
+            acts.up_to(slot.end, &around, self.shard, &mut self.moments);
+        }
     }
 
     /// Adds so many times what is usual, within a span if there is one.
@@ -219,18 +246,10 @@ impl Arrivals {
         let (code, at) = (source.code(), self.streams.at(self.slot_start));
         for subscriber in self.shard.members(people.count()) {
             let mean = mean_of_activity_1 * f64::from(people.person(subscriber).activity);
-            let first = unit(at.first_bits(Purpose::Arrivals, code, subscriber));
-            // e^−mean ≥ 1 − mean: mostly nothing happens, and no exponential is needed to know it.
-            if first < 1.0 - mean {
+            let Some((count, mut dice)) = how_many(&at, Purpose::Arrivals, code, subscriber, mean)
+            else {
                 continue;
-            }
-            let mut dice = at.open(Purpose::Arrivals, code, subscriber);
-            let mut count = poisson(mean.min(MEAN_MAX), first);
-            let mut rest = mean - MEAN_MAX;
-            while rest > 0.0 {
-                count += poisson(rest.min(MEAN_MAX), dice.unit());
-                rest -= MEAN_MAX;
-            }
+            };
             for _ in 0..count {
                 let micros = dice.below(slot_micros);
                 let time = self.slot_start * MICROS_PER_SECOND + micros.cast_signed();
@@ -246,6 +265,29 @@ impl Arrivals {
 
 fn key(micros: u64, source: Source, subscriber: u32) -> u64 {
     micros << 32 | u64::from(source.code()) << 24 | u64::from(subscriber)
+}
+
+/// A Poisson number of this mean from a subscriber's stream, and the stream; `None`: 0, found without opening it.
+pub(crate) fn how_many(
+    at: &crate::random::Moment,
+    purpose: Purpose,
+    variant: u32,
+    subscriber: u32,
+    mean: f64,
+) -> Option<(u32, Dice)> {
+    let first = unit(at.first_bits(purpose, variant, subscriber));
+    // e^−mean ≥ 1 − mean: mostly nothing happens, and no exponential is needed to know it.
+    if first < 1.0 - mean {
+        return None;
+    }
+    let mut dice = at.open(purpose, variant, subscriber);
+    let mut count = poisson(mean.min(MEAN_MAX), first);
+    let mut rest = mean - MEAN_MAX;
+    while rest > 0.0 {
+        count += poisson(rest.min(MEAN_MAX), dice.unit());
+        rest -= MEAN_MAX;
+    }
+    Some((count, dice))
 }
 
 /// The Poisson number of this mean at which the distribution function passes `u`.

@@ -4,6 +4,8 @@
 //! what the calendar says there. Local hours begin on whole quarters of an hour in every time zone in
 //! use, so the rates of a quarter hold for all its seconds.
 
+use std::ops::Range;
+
 use chrono::{DateTime, Datelike, NaiveDate, Offset, TimeZone, Timelike};
 
 use crate::scenario::{Peak, Scenario, TypeModel};
@@ -98,6 +100,19 @@ impl RateCurve {
             is_working_day: weekday < 5,
         }
     }
+}
+
+impl RateCurve {
+    /// The rates of a slot's quarters of an hour; of a shorter slot, those of the one it lies in.
+    pub(crate) fn quarters(&self, scenario: &Scenario, slot: &Range<i64>) -> Vec<Rates> {
+        let count = ((slot.end - slot.start) / QUARTER_SECONDS).max(1);
+        (0..count).map(|index| self.rates(scenario, slot.start + index * QUARTER_SECONDS)).collect()
+    }
+}
+
+/// Of the rates of a slot's quarters, those of one second.
+pub(crate) fn of_quarter(quarters: &[Rates], slot_start: i64, second: i64) -> &Rates {
+    &quarters[((second - slot_start) / QUARTER_SECONDS) as usize]
 }
 
 impl Rates {

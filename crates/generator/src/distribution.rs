@@ -65,6 +65,16 @@ impl Distribution {
         units.clamp(1.0, f64::from(*at_most) * f64::from(per_unit)) as u32
     }
 
+    /// Nothing drawn is greater, in units.
+    pub(crate) fn at_most(&self) -> u32 {
+        match self {
+            Distribution::Uniform(range) => *range.end(),
+            Distribution::LogNormal { at_most, .. }
+            | Distribution::LogLogistic { at_most, .. }
+            | Distribution::LogNormalMixture { at_most, .. } => *at_most,
+        }
+    }
+
     /// How different users are: the standard deviation of the logarithm of their scale.
     pub(crate) fn user_sigma(&self) -> f64 {
         match self {

@@ -16,6 +16,7 @@ use fake::uuid::UUIDv4;
 use pseudonym::SubscriberKey;
 use uuid::Uuid;
 
+use crate::acts::{Act, are_possible};
 use crate::arrivals::{Arrivals, Occurrence, Shard, Source};
 use crate::balance::Balances;
 use crate::curve::{QUARTER_SECONDS, RateCurve, Rates, day_profile};
@@ -71,6 +72,8 @@ pub(crate) struct World {
     pub(crate) streams: Streams,
     curve: RateCurve,
     rates: Rates,
+    /// Whether calls and messages are acts; those that are drawn as other events are left out then.
+    has_pairs: bool,
 }
 
 impl Generator {
@@ -98,7 +101,14 @@ impl Generator {
             ),
             dropped: vec![0; scenario.anomalies.len()],
             withheld: vec![0; scenario.faults.silent_regions.len()],
-            world: World { scenario, people, streams, curve: draft.curve, rates },
+            world: World {
+                has_pairs: scenario.pairs.is_some() && are_possible(&scenario, draft.curve),
+                scenario,
+                people,
+                streams,
+                curve: draft.curve,
+                rates,
+            },
         }
     }
 
@@ -224,13 +234,19 @@ impl World {
             self.rates = self.curve.rates(&self.scenario, unix_second);
         }
         let at = self.streams.at(time.micros());
-        let mut dice = at.open(Purpose::Event, source.code(), subscriber);
+        let purpose = if matches!(source, Source::Act(_)) { Purpose::Act } else { Purpose::Event };
+        let mut dice = at.open(purpose, source.code(), subscriber);
         let event_type = match source {
+            Source::Act(act) => act.kind.event_type(),
             Source::Balance => EventType::BalanceRecharge,
             Source::Usual | Source::Spike(_) => {
                 TYPES[dice.weighted(self.rates.per_second.iter().copied())]
             }
         };
+        let is_talk = matches!(event_type, EventType::Call | EventType::Sms);
+        if self.has_pairs && is_talk && source == Source::Usual {
+            return None;
+        }
         let place = match (self.place(subscriber, unix_second, &mut dice), source) {
             (Some(place), _) => place,
             // Money arrives although its owner is on the way.
@@ -246,7 +262,7 @@ impl World {
     /// [`World::begin`].
     fn draw(&mut self, occurrence: Occurrence, event: &mut Event) -> Option<usize> {
         let (event_type, place, mut dice) = self.begin(occurrence)?;
-        let Occurrence { time, subscriber, .. } = occurrence;
+        let Occurrence { time, source, subscriber } = occurrence;
         let unix_second = time.micros().div_euclid(MICROS_PER_SECOND);
         let person = self.people.person(subscriber);
         write_uuid(&mut event.event_id, &mut dice);
@@ -258,14 +274,18 @@ impl World {
         event.region.push_str(&self.scenario.regions[place.region].name);
         event.timestamp = DateTime::from_timestamp_micros(time.micros())
             .expect("event times lie in the years that chrono knows");
+        let is_recharge = event_type == EventType::BalanceRecharge;
+        event.cell_tower_id = (!is_recharge).then_some(place.tower);
+        if let Source::Act(act) = source {
+            self.add_act(act, event);
+            return Some(place.region);
+        }
         let model = self.scenario.model(event_type);
         let scale = f64::from(person.call_scale);
         event.duration_seconds = model.duration.as_ref().map(|d| d.draw(1, scale, &mut dice));
         event.data_hundredths_mb =
             model.volume.as_ref().map(|volume| volume.draw(HUNDREDTHS, 1.0, &mut dice));
-        let is_recharge = event_type == EventType::BalanceRecharge;
         event.amount = is_recharge.then(|| self.amount(occurrence, unix_second, &mut dice));
-        event.cell_tower_id = (!is_recharge).then_some(place.tower);
         self.add_other_side(subscriber, event, &mut dice);
         Some(place.region)
     }
@@ -282,6 +302,17 @@ impl World {
                 whereabouts.at(&self.people, subscriber, &self.rates, unix_second)
             }
         }
+    }
+
+    /// What only the act itself knows.
+    fn add_act(&self, act: Act, event: &mut Event) {
+        event.event_subtype = Some(act.kind.direction());
+        event.duration_seconds = (event.event_type == EventType::Call).then_some(act.value);
+        event.data_hundredths_mb = None;
+        event.amount = None;
+        let mut id = event.counterparty_id.take().unwrap_or_default();
+        self.people.write_id(act.other, &mut id);
+        event.counterparty_id = Some(id);
     }
 
     /// What a call and an SMS have in common; the other types have none.

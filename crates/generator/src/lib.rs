@@ -11,10 +11,12 @@
 //! ```
 //!
 //! Reading order: [`scenario`] (the figures), `random` (why every subscriber and second can be drawn
-//! alone), [`curve`] and [`arrivals`] (when events happen, and to whom), `people`, `places`, `balance`
+//! alone), [`curve`] and [`arrivals`] (when events happen, and to whom), [`acts`] (calls and messages with both
+//! sides), `people`, `places`, `balance`
 //! (who that is), [`generator`] (what happens), [`schedule`] (what goes wrong), [`truth`] (what a pipeline
 //! must make of it).
 
+pub mod acts;
 pub mod arrivals;
 mod balance;
 pub mod curve;

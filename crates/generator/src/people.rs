@@ -9,8 +9,9 @@ mod circles;
 use std::fmt::Write;
 
 use self::circles::Circles;
+use crate::acts::OUTSIDE;
 use crate::permutation::Permutation;
-use crate::random::{Dice, Purpose, Streams};
+use crate::random::{Dice, Purpose, Streams, mixed};
 use crate::scenario::{Grid, Movement, Scenario, Towers, type_index};
 use event_model::EventType;
 use pseudonym::SubscriberKey;
@@ -29,6 +30,8 @@ pub(crate) struct People {
     /// Where the people of each region end; empty where nobody has a home.
     region_ends: Vec<u32>,
     circles: Option<Circles>,
+    /// From which the pseudonyms of numbers of other networks follow.
+    outside: u64,
 }
 
 /// What stays the same about a subscriber: 24 bytes.
@@ -62,6 +65,7 @@ impl People {
                 Circles::new(contacts, streams, &region_ends, scenario.subscribers)
             }),
             region_ends,
+            outside: key.pseudonym("other networks"),
         };
         let mut full_number = String::new();
         for subscriber in 0..scenario.subscribers {
@@ -98,9 +102,23 @@ impl People {
         &self.persons[subscriber as usize]
     }
 
+    /// Writes the pseudonym of a subscriber, or of a number of another network: like all pseudonyms it depends on the
+    /// key, and no two of them are equal among those of other networks.
+    pub(crate) fn write_id(&self, party: u32, out: &mut String) {
+        match party.checked_sub(OUTSIDE) {
+            None => self.person(party).write_id(out),
+            Some(number) => write_pseudonym(mixed(self.outside ^ u64::from(number)), out),
+        }
+    }
+
     /// The region in which a subscriber lives, where people have homes.
     pub(crate) fn home_region(&self, subscriber: u32) -> usize {
         self.region_ends.partition_point(|end| *end <= subscriber)
+    }
+
+    /// Share of calls and SMS that are with acquaintances, where people have any.
+    pub(crate) fn acquaintances_share(&self) -> Option<f64> {
+        self.circles.as_ref().map(|circles| circles.contacts.share)
     }
 
     /// The other side of a call or SMS: an acquaintance, or anybody.
@@ -126,9 +144,13 @@ impl Person {
 
     /// Writes the pseudonym.
     pub(crate) fn write_id(&self, out: &mut String) {
-        out.clear();
-        write!(out, "{:016x}", self.pseudonym).expect("writing to a string can't fail");
+        write_pseudonym(self.pseudonym, out);
     }
+}
+
+fn write_pseudonym(pseudonym: u64, out: &mut String) {
+    out.clear();
+    write!(out, "{pseudonym:016x}").expect("writing to a string can't fail");
 }
 
 /// Where the people of each region end, when they are as many as its weight says.

@@ -107,6 +107,22 @@ impl Whereabouts<'_> {
         Some(Place { region: base.region, tower: grid.first_tower + cell })
     }
 
+    /// Whether a subscriber is not on the way between regions at this second of UTC.
+    pub(crate) fn has_coverage(
+        &self,
+        people: &People,
+        subscriber: u32,
+        rates: &Rates,
+        unix_second: i64,
+    ) -> bool {
+        let person = people.person(subscriber);
+        let home = Base { region: people.home_region(subscriber), cell: u32::from(person.home) };
+        let (day, second) = rates.local_day_and_second(unix_second);
+        let now = day * SECONDS_PER_DAY + second;
+        self.journey(subscriber, home, day)
+            .is_none_or(|journey| stay(&journey, home, day, now).is_some())
+    }
+
     /// The journey of the 28 days that hold this one. Everybody's begin on other days.
     fn journey(&self, subscriber: u32, home: Base, day: i64) -> Option<Journey> {
         let shift = i64::from(subscriber) % JOURNEY_EPOCH_DAYS;

@@ -54,6 +54,12 @@ pub(crate) enum Purpose {
     Clock = 12,
     /// Events that a drop takes away.
     Drop = 13,
+    /// Conversations that begin.
+    Trains = 14,
+    /// What an act says beyond who, whom and how long.
+    Act = 15,
+    /// How readily somebody begins a conversation.
+    Initiative = 16,
 }
 
 /// The root of all streams of one seed.
@@ -121,6 +127,11 @@ pub(crate) struct Dice {
 }
 
 impl Dice {
+    /// A stream of its own whose beginning is the next number of this one.
+    pub(crate) fn branch(&mut self) -> Dice {
+        Dice { rng: Xoshiro256PlusPlus::seed_from_u64(self.bits()) }
+    }
+
     /// 64 random bits.
     pub(crate) fn bits(&mut self) -> u64 {
         self.rng.next_u64()

@@ -5,6 +5,7 @@
 
 mod check;
 mod file;
+mod world;
 
 use std::ops::{Range, RangeInclusive};
 use std::path::Path;
@@ -13,12 +14,14 @@ use chrono::Weekday;
 use chrono_tz::Tz;
 use event_model::{DeadReason, EventTime, EventType};
 
+pub use self::world::Pairs;
 use crate::distribution::Distribution;
 
 /// The scenarios that the program brings along.
-pub const BUILT_IN: [(&str, &str); 2] = [
+pub const BUILT_IN: [(&str, &str); 3] = [
     ("default", include_str!("../scenarios/default.toml")),
     ("kazakhstan", include_str!("../scenarios/kazakhstan.toml")),
+    ("lifelike", include_str!("../scenarios/lifelike.toml")),
 ];
 
 /// The highest density and the highest sending rate that can be asked for, per second: event times
@@ -56,6 +59,8 @@ pub struct Scenario {
     pub name: String,
     /// One line for people.
     pub description: String,
+    /// Version of the parts below that make a world, which scores name; 0: none is meant.
+    pub world: u32,
     /// Whose clock hours, weekdays and holidays follow.
     pub zone: Tz,
     /// Events per second of all weighted types together where every factor is 1.
@@ -74,6 +79,8 @@ pub struct Scenario {
     pub prefixes: Vec<(u32, f64)>,
     /// Who calls whom; `None`: anybody calls anybody.
     pub contacts: Option<Contacts>,
+    /// Both sides of calls and messages; `None`: one side each.
+    pub pairs: Option<Pairs>,
     /// What top-ups follow; `None`: their weight.
     pub spending: Option<Spending>,
     /// Days that are like another day of the week.

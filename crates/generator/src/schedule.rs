@@ -13,7 +13,7 @@
 //! from 12:00 on. So ranges that meet still give together the records of the whole. To that end the
 //! generator begins as long before the range as anything can be late.
 //!
-//! Keeps I-6 (boundedness): what waits is 64 bytes a record, and nothing waits for longer than the
+//! Keeps I-6 (boundedness): what waits is 72 bytes a record, and nothing waits for longer than the
 //! scenario's greatest delays.
 
 use std::cmp::Reverse;

@@ -4,6 +4,7 @@
 //! was expected.
 
 pub(super) mod faults;
+mod world;
 
 use std::collections::BTreeMap;
 use std::fmt::Display;
@@ -66,6 +67,8 @@ pub(super) fn checked(name: &str, file: ScenarioFile) -> Checked<Scenario> {
         towers,
         prefixes: prefixes(&file.prefixes)?,
         contacts: contacts(&file)?,
+        world: file.world,
+        pairs: world::pairs(&file)?,
         spending,
         holidays: holidays(&file)?,
         peaks: file.peaks.iter().map(peak).collect::<Checked<_>>()?,

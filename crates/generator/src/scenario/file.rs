@@ -3,11 +3,14 @@
 //! In: TOML. Out: a [`ScenarioFile`]. A file may begin with `extends = "default"`: it then holds only
 //! what differs. Tables are merged key by key; any other value, a list too, replaces the one below.
 
+mod world;
+
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
 use toml::{Table, Value};
 
+use self::world::PairsFile;
 use super::built_in_text;
 
 /// The key that names the scenario below.
@@ -19,6 +22,8 @@ const EXTENDS: &str = "extends";
 pub(super) struct ScenarioFile {
     #[serde(default)]
     pub(super) description: String,
+    #[serde(default)]
+    pub(super) world: u32,
     pub(super) time_zone: String,
     pub(super) base_rate: f64,
     pub(super) subscribers: u32,
@@ -33,6 +38,7 @@ pub(super) struct ScenarioFile {
     pub(super) regions: Vec<RegionFile>,
     pub(super) prefixes: BTreeMap<String, f64>,
     pub(super) contacts: Option<ContactsFile>,
+    pub(super) pairs: Option<PairsFile>,
     pub(super) spending: Option<SpendingFile>,
     #[serde(default)]
     pub(super) holidays: Vec<HolidayFile>,
@@ -257,17 +263,23 @@ pub(super) struct AnomalyFile {
 
 /// Reads a file, with what it extends.
 pub(super) fn parse(text: &str) -> Result<ScenarioFile, String> {
-    let mut table: Table = text.parse().map_err(|error: toml::de::Error| error.to_string())?;
-    let Some(below) = table.remove(EXTENDS) else {
+    let table: Table = text.parse().map_err(|error: toml::de::Error| error.to_string())?;
+    if !table.contains_key(EXTENDS) {
         // Read from the text, so that an error shows the line.
         return toml::from_str(text).map_err(|error| error.to_string());
-    };
+    }
+    whole(table)?.try_into().map_err(|error: toml::de::Error| error.to_string())
+}
+
+/// A table with all that it extends: a built-in scenario may extend another in its turn.
+fn whole(mut table: Table) -> Result<Table, String> {
+    let Some(below) = table.remove(EXTENDS) else { return Ok(table) };
     let text = below.as_str().and_then(built_in_text).ok_or_else(|| {
         format!("extends: {below:?} is no built-in scenario; a file extends one of those only")
     })?;
-    let mut merged: Table = text.parse().expect("tests read every built-in scenario");
+    let mut merged = whole(text.parse().expect("tests read every built-in scenario"))?;
     merge(&mut merged, table);
-    merged.try_into().map_err(|error: toml::de::Error| error.to_string())
+    Ok(merged)
 }
 
 fn merge(below: &mut Table, above: Table) {

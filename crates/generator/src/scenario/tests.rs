@@ -41,6 +41,15 @@ fn a_file_that_extends_another_changes_only_what_it_names() {
     assert_eq!(one.regions, [Region { name: "Here".to_owned(), weight: 1.0 }]);
 }
 
+/// A whole table of pairs but for one key.
+fn pairs(line: &str) -> String {
+    let key = line.split(' ').next().unwrap();
+    let whole = "other_networks = 0\nunanswered = 0\ninitiative_sigma = 0\ncall_again = 0\n\
+                 message_again = 0\nfavourite = 0";
+    let others = whole.lines().filter(|other| !other.starts_with(key));
+    std::iter::once("[pairs]").chain(others).chain([line]).collect::<Vec<_>>().join("\n")
+}
+
 #[test]
 fn a_bad_value_is_named_with_what_was_expected() {
     let span = "from = \"2025-11-09\"\nto = \"2025-11-10\"";
@@ -81,6 +90,10 @@ fn a_bad_value_is_named_with_what_was_expected() {
         ),
         ("[faults]\nlate = { share = 1, seconds = [3, 2] }", &["faults.late.seconds: [3, 2]"]),
         ("[faults]\nmalformed = { share = 1, reasons = [\"odd\"] }", &["odd", "not_json"]),
+        (&pairs("unanswered = 2"), &["pairs.unanswered: 2", "0 to 1"]),
+        (&pairs("call_again = 0.9"), &["pairs.call_again: 0.9", "0 to 0.8"]),
+        (&pairs("initiative_sigma = 3"), &["pairs.initiative_sigma: 3", "2 at most"]),
+        ("[pairs]\nunanswered = 0.1", &["missing field", "other_networks"]),
         ("[faults]\nsilly = 1", &["silly", "unknown field"]),
         (
             &format!("[[faults.silent_regions]]\nregion = \"Atlantis\"\n{span}"),

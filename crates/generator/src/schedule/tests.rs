@@ -105,3 +105,8 @@ fn faults_hit_the_share_that_they_are_given() {
         assert!((hits / total - share).abs() < tolerance, "{name}: {hits} of {total}");
     }
 }
+
+#[test]
+fn what_waits_takes_72_bytes_as_the_documentation_says() {
+    assert_eq!(size_of::<Waiting>(), 72);
+}

@@ -1,0 +1,226 @@
+//! Who talks with whom, and when: conversations, each a train of calls or of messages between the same two.
+//!
+//! In: a slot, its rates, the people. Out: attempts. Whoever begins a conversation is drawn as any event is (a
+//! Poisson number for each subscriber and slot); the rest of it follows from the same stream. So bursts belong
+//! to a pair and not to a person, as Karsai, Kaski and Kertész found (PLoS ONE 7(7), 2012, e40612): calls within
+//! a train lean to one direction, messages go to and fro.
+
+use std::ops::Range;
+
+use event_model::{EventType, MICROS_PER_SECOND};
+
+use super::{Around, Attempt, OUTSIDE, What};
+use crate::arrivals::how_many;
+use crate::curve::{QUARTER_SECONDS, Rates};
+use crate::people::People;
+use crate::random::{Dice, Purpose, Streams, mixed};
+use crate::scenario::{Pairs, type_index};
+
+/// No conversation lasts longer from its first beginning to its last.
+pub(super) const TRAIN_SPAN_SECONDS: i64 = 7_200;
+/// Most calls, or messages, of a conversation.
+const TRAIN_MAX: u32 = 40;
+/// Of calls that nobody answered: the caller tries again soon …
+const TRIES_AGAIN: f64 = 0.35;
+/// … or is called back.
+const CALLED_BACK: f64 = 0.25;
+/// Of further calls after one that was answered: in the other direction.
+const CALL_TURNS: f64 = 0.25;
+/// Of further messages: an answer.
+const MESSAGE_TURNS: f64 = 0.85;
+/// Acquaintances in other networks.
+const OUTSIDE_ACQUAINTANCES: u32 = 8;
+
+/// Seconds between two calls or messages of a conversation: median, and standard deviation of the logarithm.
+struct Gap(f64, f64);
+const GAP_MESSAGE: Gap = Gap(50.0, 1.0);
+const GAP_TRY: Gap = Gap(120.0, 1.0);
+const GAP_CALL_BACK: Gap = Gap(500.0, 1.1);
+const GAP_CALL: Gap = Gap(600.0, 1.3);
+
+/// Draws conversations.
+#[derive(Clone, Debug)]
+pub(super) struct Trains {
+    pairs: Pairs,
+    /// How readily each subscriber begins one, 1 on average; drawn at first use.
+    initiative: Vec<f32>,
+}
+
+/// Records of a conversation on average, by the index of its type.
+pub(super) fn records_per_train(pairs: &Pairs, type_index: usize) -> f64 {
+    let again = if type_index == self::type_index(EventType::Call) {
+        pairs.unanswered * (TRIES_AGAIN + CALLED_BACK) + (1.0 - pairs.unanswered) * pairs.call_again
+    } else {
+        pairs.message_again
+    };
+    (2.0 - pairs.other_networks) / (1.0 - again)
+}
+
+impl Trains {
+    pub(super) fn new(pairs: Pairs) -> Self {
+        Trains { pairs, initiative: Vec::new() }
+    }
+
+    /// Hands out the attempts of all conversations that begin in a slot.
+    pub(super) fn draw(
+        &mut self,
+        slot: &Range<i64>,
+        quarters: &[Rates],
+        around: &Around<'_>,
+        mut put: impl FnMut(Attempt),
+    ) {
+        if self.initiative.is_empty() {
+            self.initiative = initiatives(self.pairs.initiative_sigma, around);
+        }
+        for event_type in [EventType::Call, EventType::Sms] {
+            self.draw_type(event_type, slot, quarters, around, &mut put);
+        }
+    }
+
+    fn draw_type(
+        &self,
+        event_type: EventType,
+        slot: &Range<i64>,
+        quarters: &[Rates],
+        around: &Around<'_>,
+        put: &mut impl FnMut(Attempt),
+    ) {
+        let index = type_index(event_type);
+        let rate = |rates: &Rates| rates.per_second[index];
+        let highest = quarters.iter().map(rate).fold(0.0, f64::max);
+        if highest == 0.0 {
+            return;
+        }
+        let people = around.people;
+        let seconds = slot.end - slot.start;
+        let per_train = records_per_train(&self.pairs, index);
+        let mean_of_1 = highest * seconds as f64 / f64::from(people.count()) / per_train;
+        let at = around.streams.at(slot.start);
+        for subscriber in 0..people.count() {
+            let person = people.person(subscriber);
+            let eager = person.activity * self.initiative[subscriber as usize];
+            let mean = mean_of_1 * f64::from(eager);
+            let variant = index as u32;
+            let Some((count, mut dice)) = how_many(&at, Purpose::Trains, variant, subscriber, mean)
+            else {
+                continue;
+            };
+            for _ in 0..count {
+                let micros = dice.below((seconds * MICROS_PER_SECOND).cast_unsigned());
+                let quarter = micros / (QUARTER_SECONDS * MICROS_PER_SECOND).cast_unsigned();
+                let share = rate(&quarters[quarter as usize]) / highest;
+                // Each conversation reads a stream of its own, so that none depends on those before it.
+                let mut own = dice.branch();
+                if dice.chance(share) {
+                    let start = slot.start * MICROS_PER_SECOND + micros.cast_signed();
+                    let (day, _) = quarters[quarter as usize]
+                        .local_day_and_second(start.div_euclid(MICROS_PER_SECOND));
+                    let other = self.other_end(subscriber, day, around, &mut own);
+                    self.converse(event_type, subscriber, other, start, around, &mut own, put);
+                }
+            }
+        }
+    }
+
+    /// With whom: somebody in another network, an acquaintance or anybody; often the day's favourite.
+    fn other_end(&self, subscriber: u32, day: i64, around: &Around<'_>, dice: &mut Dice) -> u32 {
+        if dice.chance(self.pairs.favourite) {
+            let mut of_day = around.streams.at(day).open(Purpose::Trains, 16, subscriber);
+            return self.drawn_end(subscriber, around.streams, around.people, &mut of_day);
+        }
+        self.drawn_end(subscriber, around.streams, around.people, dice)
+    }
+
+    fn drawn_end(
+        &self,
+        subscriber: u32,
+        streams: Streams,
+        people: &People,
+        dice: &mut Dice,
+    ) -> u32 {
+        if !dice.chance(self.pairs.other_networks) {
+            return people.other_side(subscriber, dice);
+        }
+        let is_known = people.acquaintances_share().is_some_and(|share| dice.chance(share));
+        let bits = if is_known {
+            let ranks = (1..=OUTSIDE_ACQUAINTANCES).map(|rank| 1.0 / f64::from(rank));
+            let rank = dice.weighted(ranks) as u32;
+            mixed(streams.at(0).first_bits(Purpose::Trains, 32 + rank, subscriber))
+        } else {
+            dice.bits()
+        };
+        OUTSIDE | bits as u32 & (OUTSIDE - 1)
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "all of them say which conversation it is")]
+    fn converse(
+        &self,
+        event_type: EventType,
+        subscriber: u32,
+        other: u32,
+        first: i64,
+        around: &Around<'_>,
+        dice: &mut Dice,
+        put: &mut impl FnMut(Attempt),
+    ) {
+        let (mut from, mut to) = (subscriber, other);
+        // Those outside begin as often as those inside.
+        if other >= OUTSIDE && dice.chance(0.5) {
+            (from, to) = (to, from);
+        }
+        let scale = f64::from(around.people.person(subscriber).call_scale);
+        let mut start = first;
+        for _ in 0..TRAIN_MAX {
+            let (what, lasts, turn) = if event_type == EventType::Call {
+                self.call(around, scale, dice)
+            } else {
+                let turn = dice.chance(self.pairs.message_again);
+                let turns = turn.then(|| (dice.chance(MESSAGE_TURNS), GAP_MESSAGE));
+                (What::Sms, 0, turns)
+            };
+            put(Attempt { start, from, to, what });
+            let Some((turns, Gap(median, sigma))) = turn else { return };
+            if turns {
+                (from, to) = (to, from);
+            }
+            let gap = 1.0 + median * libm::exp(sigma * dice.normal());
+            let micros = gap.min(TRAIN_SPAN_SECONDS as f64) * MICROS_PER_SECOND as f64;
+            start += i64::from(lasts) * MICROS_PER_SECOND + micros as i64;
+            if start - first >= TRAIN_SPAN_SECONDS * MICROS_PER_SECOND {
+                return;
+            }
+        }
+    }
+
+    /// A call, how long it takes, and whether there is another: in which direction, and after which gap.
+    fn call(
+        &self,
+        around: &Around<'_>,
+        scale: f64,
+        dice: &mut Dice,
+    ) -> (What, u32, Option<(bool, Gap)>) {
+        let duration = around.scenario.model(EventType::Call).duration.as_ref();
+        let seconds = duration.map_or(1, |duration| duration.draw(1, scale, dice));
+        if dice.chance(self.pairs.unanswered) {
+            let drawn = dice.unit();
+            let next = if drawn < TRIES_AGAIN {
+                Some((false, GAP_TRY))
+            } else {
+                (drawn < TRIES_AGAIN + CALLED_BACK).then_some((true, GAP_CALL_BACK))
+            };
+            return (What::Call { seconds, is_answered: false }, 0, next);
+        }
+        let next = dice.chance(self.pairs.call_again).then(|| (dice.chance(CALL_TURNS), GAP_CALL));
+        (What::Call { seconds, is_answered: true }, seconds, next)
+    }
+}
+
+/// Log-normal around a mean of 1.
+fn initiatives(sigma: f64, around: &Around<'_>) -> Vec<f32> {
+    let at = around.streams.at(0);
+    let of = |subscriber| {
+        let mut dice = at.open(Purpose::Initiative, 0, subscriber);
+        libm::exp(sigma * dice.normal() - sigma * sigma / 2.0) as f32
+    };
+    (0..around.people.count()).map(of).collect()
+}

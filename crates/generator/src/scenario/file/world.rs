@@ -1,0 +1,14 @@
+//! The form of the parts that make a world: see `scenario::world`.
+
+use serde::Deserialize;
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(in crate::scenario) struct PairsFile {
+    pub(in crate::scenario) other_networks: f64,
+    pub(in crate::scenario) unanswered: f64,
+    pub(in crate::scenario) initiative_sigma: f64,
+    pub(in crate::scenario) call_again: f64,
+    pub(in crate::scenario) message_again: f64,
+    pub(in crate::scenario) favourite: f64,
+}

@@ -1,0 +1,7 @@
+//! The scenario `lifelike`: that its parts are what docs/generator.md says, each switched on and off alone.
+
+#![allow(clippy::unwrap_used, reason = "a helper that fails fails its test")]
+
+mod draft;
+mod pairs;
+mod parts;

@@ -1,0 +1,93 @@
+//! Whatever is switched on, the world repeats: ranges and shards join, and a part that is off changes no event of the
+//! others.
+
+use std::collections::BTreeSet;
+
+use event_model::{Event, EventType};
+use generator::scenario::Scenario;
+use generator::{Draft, Generator, Shard};
+
+use crate::draft::{draft, lifelike};
+
+const SUBSCRIBERS: u32 = 2_000;
+
+fn hours(scenario: Scenario) -> Draft {
+    draft(scenario, SUBSCRIBERS, "2025-11-11T05:20:00Z", "2025-11-11T09:40:00Z")
+}
+
+fn lines(events: impl Iterator<Item = Event>) -> Vec<String> {
+    let line = |event: Event| {
+        let mut line = Vec::new();
+        event.encode(&mut line);
+        String::from_utf8(line).unwrap()
+    };
+    events.map(line).collect()
+}
+
+fn of(draft: &Draft) -> Vec<String> {
+    lines(Generator::new(draft))
+}
+
+#[test]
+fn ranges_that_meet_give_together_the_events_of_the_whole() {
+    let whole = hours(lifelike());
+    let expected = of(&whole);
+    assert!(expected.len() > 8_000, "{}", expected.len());
+    // Far into a slot, at the beginning of one, and shortly before the end.
+    for minutes in [17, 40, 100, 259] {
+        let middle = whole.from.plus_micros(minutes * 60_000_000);
+        let mut parts = of(&Draft { to: middle, ..whole.clone() });
+        parts.extend(of(&Draft { from: middle, ..whole.clone() }));
+        assert!(
+            parts == expected,
+            "cut after {minutes} min: {} of {}",
+            parts.len(),
+            expected.len()
+        );
+    }
+}
+
+#[test]
+fn shards_draw_together_what_one_draws_alone() {
+    let whole = hours(lifelike());
+    let mut expected = of(&whole);
+    let shards = (0..3).map(|index| Shard { index, of: 3 });
+    let mut union: Vec<String> =
+        shards.flat_map(|shard| of(&Draft { shard, ..whole.clone() })).collect();
+    union.sort();
+    expected.sort();
+    assert!(union == expected, "{} of {}", union.len(), expected.len());
+}
+
+#[test]
+fn every_event_has_an_id_of_its_own_and_times_ascend() {
+    let events: Vec<Event> = Generator::new(&hours(lifelike())).collect();
+    assert!(events.is_sorted_by_key(|event| event.timestamp));
+    let ids: BTreeSet<&String> = events.iter().map(|event| &event.event_id).collect();
+    assert_eq!(ids.len(), events.len());
+}
+
+#[test]
+fn pairs_change_neither_sessions_nor_top_ups() {
+    let others = |scenario: Scenario| -> Vec<String> {
+        let is_other = |event: &Event| {
+            matches!(event.event_type, EventType::DataSession | EventType::BalanceRecharge)
+        };
+        lines(Generator::new(&hours(scenario)).filter(is_other))
+    };
+    let with = others(lifelike());
+    let without = others(Scenario { pairs: None, ..lifelike() });
+    assert!(with.len() > 5_000, "{}", with.len());
+    assert!(with == without, "{} and {}", with.len(), without.len());
+}
+
+#[test]
+fn where_nobody_could_talk_so_much_there_are_no_pairs() {
+    let mut dense = hours(lifelike());
+    dense.curve = generator::curve::RateCurve::Flat { per_second: 11.0 * dense.scenario.base_rate };
+    dense.to = dense.from.plus_micros(60_000_000);
+    let mut bare = dense.clone();
+    bare.scenario =
+        std::sync::Arc::new(Scenario { pairs: None, ..Scenario::clone(&dense.scenario) });
+    assert!(of(&dense) == of(&bare));
+}
