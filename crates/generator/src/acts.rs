@@ -24,6 +24,7 @@ use event_model::{Direction, EventType, MICROS_PER_SECOND};
 use self::lines::Lines;
 use self::trains::{TRAIN_SPAN_SECONDS, Trains};
 use crate::arrivals::Shard;
+use crate::cast::{CastDays, Stay};
 use crate::curve::{RateCurve, Rates};
 use crate::people::People;
 use crate::places::Whereabouts;
@@ -47,6 +48,10 @@ pub enum ActKind {
     SmsOut,
     /// He got a message.
     SmsIn,
+    /// He topped up.
+    TopUp,
+    /// He, or a machine, used data.
+    Session,
 }
 
 /// A record of an act.
@@ -56,8 +61,10 @@ pub struct Act {
     pub kind: ActKind,
     /// The other side: a subscriber, or a number of another network.
     pub(crate) other: u32,
-    /// Seconds of a call; 0: nobody answered.
+    /// Seconds of a call or session, 0: nobody answered; tenge of a top-up.
     pub value: u32,
+    /// Which of the scenario's frauds it belongs to, from 1 on; 0: to none.
+    pub(crate) case: u16,
 }
 
 impl ActKind {
@@ -65,13 +72,17 @@ impl ActKind {
         match self {
             ActKind::CallOut | ActKind::CallIn => EventType::Call,
             ActKind::SmsOut | ActKind::SmsIn => EventType::Sms,
+            ActKind::TopUp => EventType::BalanceRecharge,
+            ActKind::Session => EventType::DataSession,
         }
     }
 
-    pub(crate) fn direction(self) -> Direction {
+    /// Of what has two sides.
+    pub(crate) fn direction(self) -> Option<Direction> {
         match self {
-            ActKind::CallOut | ActKind::SmsOut => Direction::Outgoing,
-            ActKind::CallIn | ActKind::SmsIn => Direction::Incoming,
+            ActKind::CallOut | ActKind::SmsOut => Some(Direction::Outgoing),
+            ActKind::CallIn | ActKind::SmsIn => Some(Direction::Incoming),
+            ActKind::TopUp | ActKind::Session => None,
         }
     }
 }
@@ -96,22 +107,45 @@ pub(crate) struct Moment {
 
 /// A call or message that somebody means to make.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Attempt {
+pub(crate) struct Attempt {
     /// In microseconds since 1970.
-    start: i64,
-    from: u32,
-    to: u32,
-    what: What,
+    pub(crate) start: i64,
+    /// Which part of the world it belongs to.
+    pub(crate) layer: Layer,
+    pub(crate) from: u32,
+    pub(crate) to: u32,
+    pub(crate) what: What,
+    /// Which of the two it is that has a role or defrauds, where there is one.
+    pub(crate) actor: u32,
+    /// As of [`Act`].
+    pub(crate) case: u16,
+    /// A part takes it away: it still takes the line, so that no other call changes.
+    pub(crate) is_phantom: bool,
+}
+
+/// Parts of the world, those first that yield to none: whatever belongs to a later one finds the lines busy that the earlier
+/// ones take, and is cut short by them. So switching it off changes nothing of these.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Layer {
+    Ordinary,
+    Role,
+    Fraud,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum What {
+pub(crate) enum What {
     /// So many seconds, if the line is free; `is_answered`: somebody picks up then.
     Call {
         seconds: u32,
         is_answered: bool,
     },
     Sms,
+    TopUp {
+        tenge: u32,
+    },
+    Session {
+        seconds: u32,
+    },
 }
 
 /// What all parts need to know of the world.
@@ -126,7 +160,8 @@ pub(crate) struct Around<'a> {
 /// The acts of all subscribers, from one slot on.
 #[derive(Clone, Debug)]
 pub(crate) struct Acts {
-    trains: Trains,
+    trains: Option<Trains>,
+    cast: CastDays,
     lines: Lines,
     slot_seconds: i64,
     /// Second up to which conversations are drawn.
@@ -145,11 +180,15 @@ impl Acts {
         slot_start: i64,
         slot_seconds: i64,
     ) -> Option<Self> {
-        let pairs = scenario.pairs.filter(|_| are_possible(scenario, curve))?;
+        let has_actors = !scenario.roles.is_empty() || !scenario.frauds.is_empty();
+        if !are_possible(scenario, curve) || (scenario.pairs.is_none() && !has_actors) {
+            return None;
+        }
         let longest = scenario.model(EventType::Call).duration.as_ref().map_or(0, |d| d.at_most());
         let before = TRAIN_SPAN_SECONDS + 2 * i64::from(longest);
         Some(Acts {
-            trains: Trains::new(pairs),
+            trains: scenario.pairs.map(Trains::new),
+            cast: CastDays::default(),
             lines: Lines::default(),
             slot_seconds,
             drawn_to: slot_start - (before + slot_seconds - 1) / slot_seconds * slot_seconds,
@@ -177,30 +216,35 @@ impl Acts {
             while self.ahead.peek().is_some_and(|Reverse(first)| first.start < end) {
                 attempts.extend(self.ahead.pop().map(|Reverse(first)| first));
             }
-            self.trains.draw(&slot, &quarters, around, |attempt| {
-                if attempt.start < end {
-                    attempts.push(attempt);
-                } else {
-                    self.ahead.push(Reverse(attempt));
-                }
-            });
+            if let Some(trains) = &mut self.trains {
+                trains.draw(&slot, &quarters, around, |attempt| {
+                    if attempt.start < end {
+                        attempts.push(attempt);
+                    } else {
+                        self.ahead.push(Reverse(attempt));
+                    }
+                });
+            }
+            self.cast.draw(&slot, &quarters, around, |attempt| attempts.push(attempt));
             attempts.sort_unstable();
             while self.later.peek().is_some_and(|Reverse(first)| first.micros < end) {
                 out.extend(self.later.pop().map(|Reverse(first)| first));
             }
+            let mut put = |moment: Moment| {
+                if moment.subscriber >= OUTSIDE || !shard.has(moment.subscriber) {
+                    return;
+                }
+                if moment.micros < end {
+                    out.push(moment);
+                } else {
+                    self.later.push(Reverse(moment));
+                }
+            };
             for attempt in &attempts {
                 let reach = reach(around, &quarters, attempt, &slot);
-                self.lines.make(attempt, reach, around.people.count(), |moment| {
-                    if moment.subscriber >= OUTSIDE || !shard.has(moment.subscriber) {
-                        return;
-                    }
-                    if moment.micros < end {
-                        out.push(moment);
-                    } else {
-                        self.later.push(Reverse(moment));
-                    }
-                });
+                self.lines.make(attempt, reach, around.people.total(), &mut put);
             }
+            self.lines.hang_up(end, &mut put);
         }
         out.sort_unstable();
         // Twice the same record would be twice the same event.
@@ -233,8 +277,19 @@ fn reach(
     let rates = crate::curve::of_quarter(quarters, slot.start, second);
     let whereabouts =
         Whereabouts { grids, movement, regions: &around.scenario.regions, streams: around.streams };
-    let has_coverage = |party: u32| {
-        party >= OUTSIDE || whereabouts.has_coverage(around.people, party, rates, second)
+    let is_ordinary = |party: u32| {
+        around
+            .people
+            .part(party)
+            .is_none_or(|part| part.habit(around.scenario).stay == Stay::Ordinary)
     };
-    Reach { from: has_coverage(attempt.from), to: has_coverage(attempt.to) }
+    let has_coverage = |party: u32| {
+        party >= OUTSIDE
+            || !is_ordinary(party)
+            || whereabouts.has_coverage(around.people, party, rates, second)
+    };
+    // Where a clone is, its subscriber is not.
+    let is_far = attempt.case > 0 && attempt.actor < around.people.count();
+    let reaches = |party: u32| (is_far && party == attempt.actor) || has_coverage(party);
+    Reach { from: reaches(attempt.from), to: reaches(attempt.to) }
 }

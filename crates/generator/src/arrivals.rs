@@ -244,7 +244,7 @@ impl Arrivals {
         let is_even = shares.iter().all(|share| *share == 1.0);
         let slot_micros = (self.slot_seconds * MICROS_PER_SECOND).cast_unsigned();
         let (code, at) = (source.code(), self.streams.at(self.slot_start));
-        for subscriber in self.shard.members(people.count()) {
+        for subscriber in self.shard.members(people.total()) {
             let mean = mean_of_activity_1 * f64::from(people.person(subscriber).activity);
             let Some((count, mut dice)) = how_many(&at, Purpose::Arrivals, code, subscriber, mean)
             else {
@@ -281,13 +281,18 @@ pub(crate) fn how_many(
         return None;
     }
     let mut dice = at.open(purpose, variant, subscriber);
-    let mut count = poisson(mean.min(MEAN_MAX), first);
-    let mut rest = mean - MEAN_MAX;
+    let count = poisson(mean.min(MEAN_MAX), first) + poisson_number(mean - MEAN_MAX, &mut dice);
+    Some((count, dice))
+}
+
+/// A Poisson number of this mean; 0 where it is not above 0.
+pub(crate) fn poisson_number(mean: f64, dice: &mut Dice) -> u32 {
+    let (mut count, mut rest) = (0, mean);
     while rest > 0.0 {
         count += poisson(rest.min(MEAN_MAX), dice.unit());
         rest -= MEAN_MAX;
     }
-    Some((count, dice))
+    count
 }
 
 /// The Poisson number of this mean at which the distribution function passes `u`.
@@ -347,7 +352,7 @@ impl TopUpsOfDays {
 fn top_ups_of(day: i64, scenario: &Scenario, balances: &Balances<'_>, shard: Shard) -> Vec<TopUp> {
     let profile = day_profile(scenario, day, type_index(event_model::EventType::BalanceRecharge));
     let mut top_ups = Vec::new();
-    for subscriber in shard.members(balances.people.count()) {
+    for subscriber in shard.members(balances.people.total()) {
         balances.of_day(subscriber, day, &profile, &mut top_ups);
     }
     top_ups.sort_by(|a, b| a.second.total_cmp(&b.second));

@@ -16,9 +16,10 @@ use fake::uuid::UUIDv4;
 use pseudonym::SubscriberKey;
 use uuid::Uuid;
 
-use crate::acts::{Act, are_possible};
+use crate::acts::{Act, ActKind, are_possible};
 use crate::arrivals::{Arrivals, Occurrence, Shard, Source};
 use crate::balance::Balances;
+use crate::cast::Stay;
 use crate::curve::{QUARTER_SECONDS, RateCurve, Rates, day_profile};
 use crate::people::People;
 use crate::places::{Place, Whereabouts};
@@ -247,10 +248,10 @@ impl World {
         if self.has_pairs && is_talk && source == Source::Usual {
             return None;
         }
-        let place = match (self.place(subscriber, unix_second, &mut dice), source) {
+        let place = match (self.place(occurrence, unix_second, &mut dice), source) {
             (Some(place), _) => place,
             // Money arrives although its owner is on the way.
-            (None, Source::Balance) => {
+            (None, Source::Balance | Source::Act(Act { kind: ActKind::TopUp, .. })) => {
                 Place { region: self.people.home_region(subscriber), tower: 0 }
             }
             (None, _) => return None,
@@ -277,7 +278,7 @@ impl World {
         let is_recharge = event_type == EventType::BalanceRecharge;
         event.cell_tower_id = (!is_recharge).then_some(place.tower);
         if let Source::Act(act) = source {
-            self.add_act(act, event);
+            self.add_act(act, event, &mut dice);
             return Some(place.region);
         }
         let model = self.scenario.model(event_type);
@@ -290,8 +291,9 @@ impl World {
         Some(place.region)
     }
 
-    fn place(&self, subscriber: u32, unix_second: i64, dice: &mut Dice) -> Option<Place> {
+    fn place(&self, occurrence: Occurrence, unix_second: i64, dice: &mut Dice) -> Option<Place> {
         let Scenario { regions, towers, .. } = &*self.scenario;
+        let Occurrence { subscriber, source, .. } = occurrence;
         match towers {
             Towers::Anywhere(towers) => {
                 let region = dice.weighted(regions.iter().map(|region| region.weight));
@@ -299,17 +301,35 @@ impl World {
             }
             Towers::Grids { grids, movement } => {
                 let whereabouts = Whereabouts { grids, movement, regions, streams: self.streams };
-                whereabouts.at(&self.people, subscriber, &self.rates, unix_second)
+                let people = &self.people;
+                let case = if let Source::Act(act) = source { act.case } else { 0 };
+                let stay = match people.part(subscriber) {
+                    // What a fraud does under an ordinary subscriber's name is a clone's.
+                    None if case > 0 => Stay::Far,
+                    None => Stay::Ordinary,
+                    Some(part) => part.habit(&self.scenario).stay,
+                };
+                match stay {
+                    Stay::Ordinary => whereabouts.at(people, subscriber, &self.rates, unix_second),
+                    _ => Some(whereabouts.of_actor(people, subscriber, stay, case, unix_second)),
+                }
             }
         }
     }
 
     /// What only the act itself knows.
-    fn add_act(&self, act: Act, event: &mut Event) {
-        event.event_subtype = Some(act.kind.direction());
-        event.duration_seconds = (event.event_type == EventType::Call).then_some(act.value);
-        event.data_hundredths_mb = None;
-        event.amount = None;
+    fn add_act(&self, act: Act, event: &mut Event, dice: &mut Dice) {
+        event.event_subtype = act.kind.direction();
+        let lasts = matches!(event.event_type, EventType::Call | EventType::DataSession);
+        event.duration_seconds = lasts.then_some(act.value);
+        // Machines and clones move little.
+        event.data_hundredths_mb =
+            (act.kind == ActKind::Session).then(|| 1 + dice.below(u64::from(HUNDREDTHS)) as u32);
+        event.amount = (act.kind == ActKind::TopUp).then_some(act.value);
+        if event.event_subtype.is_none() {
+            event.counterparty_id = None;
+            return;
+        }
         let mut id = event.counterparty_id.take().unwrap_or_default();
         self.people.write_id(act.other, &mut id);
         event.counterparty_id = Some(id);

@@ -19,6 +19,7 @@
 pub mod acts;
 pub mod arrivals;
 mod balance;
+mod cast;
 pub mod curve;
 mod distribution;
 #[cfg(test)]

@@ -10,6 +10,7 @@ use std::fmt::Write;
 
 use self::circles::Circles;
 use crate::acts::OUTSIDE;
+use crate::cast::{Actor, Part, actors, parts};
 use crate::permutation::Permutation;
 use crate::random::{Dice, Purpose, Streams, mixed};
 use crate::scenario::{Grid, Movement, Scenario, Towers, type_index};
@@ -30,6 +31,13 @@ pub(crate) struct People {
     /// Where the people of each region end; empty where nobody has a home.
     region_ends: Vec<u32>,
     circles: Option<Circles>,
+    /// How many live an ordinary life and nothing else; the others come after them.
+    ordinary: u32,
+    /// The home region of each of the others.
+    other_homes: Vec<u16>,
+    /// What each of the others is.
+    other_parts: Vec<Option<Part>>,
+    actors: Vec<Actor>,
     /// From which the pseudonyms of numbers of other networks follow.
     outside: u64,
 }
@@ -59,16 +67,28 @@ impl People {
             Towers::Grids { .. } => region_ends(scenario),
         };
         let numbers = Numbers::new(scenario, streams);
+        let other_parts = parts(scenario);
         let mut people = People {
             persons: Vec::with_capacity(scenario.subscribers as usize),
             circles: scenario.contacts.map(|contacts| {
                 Circles::new(contacts, streams, &region_ends, scenario.subscribers)
             }),
             region_ends,
+            ordinary: scenario.subscribers,
+            other_homes: Vec::new(),
+            actors: actors(scenario, streams, &other_parts),
+            other_parts,
             outside: key.pseudonym("other networks"),
         };
         let mut full_number = String::new();
-        for subscriber in 0..scenario.subscribers {
+        let extra = scenario.extra_subscribers() as u32;
+        for subscriber in 0..scenario.subscribers + extra {
+            let part = subscriber.checked_sub(scenario.subscribers).map(|index| {
+                let mut dice = streams.at(0).open(Purpose::Cast, 0, subscriber);
+                let weights = scenario.regions.iter().map(|region| region.weight);
+                people.other_homes.push(dice.weighted(weights) as u16);
+                people.other_parts[index as usize]
+            });
             let mut dice = streams.at(0).open(Purpose::Person, 0, subscriber);
             let number = numbers.draw(subscriber, &mut dice);
             full_number.clear();
@@ -83,7 +103,10 @@ impl People {
             people.persons.push(Person {
                 pseudonym: key.pseudonym(&full_number),
                 shown_digits: (number / HIDDEN) as u32,
-                activity: activity(scenario, &mut dice),
+                activity: match part {
+                    None => activity(scenario, &mut dice),
+                    Some(part) => part.map_or(0.0, |part| part.habit(scenario).life),
+                },
                 call_scale: call_scale(scenario, &mut dice),
                 home,
                 work,
@@ -92,9 +115,25 @@ impl People {
         people
     }
 
-    /// How many there are.
+    /// How many live an ordinary life and nothing else.
     pub(crate) fn count(&self) -> u32 {
+        self.ordinary
+    }
+
+    /// How many there are with those who have a role or defraud.
+    pub(crate) fn total(&self) -> u32 {
         self.persons.len() as u32
+    }
+
+    /// Those who have a role or defraud.
+    pub(crate) fn actors(&self) -> &[Actor] {
+        &self.actors
+    }
+
+    /// What somebody beyond [`People::count`] is.
+    pub(crate) fn part(&self, subscriber: u32) -> Option<Part> {
+        let index = subscriber.checked_sub(self.ordinary)?;
+        self.other_parts[index as usize]
     }
 
     /// Subscriber number `subscriber`, which is below [`People::count`].
@@ -113,6 +152,9 @@ impl People {
 
     /// The region in which a subscriber lives, where people have homes.
     pub(crate) fn home_region(&self, subscriber: u32) -> usize {
+        if let Some(index) = subscriber.checked_sub(self.ordinary) {
+            return usize::from(self.other_homes[index as usize]);
+        }
         self.region_ends.partition_point(|end| *end <= subscriber)
     }
 
@@ -123,6 +165,9 @@ impl People {
 
     /// The other side of a call or SMS: an acquaintance, or anybody.
     pub(crate) fn other_side(&self, subscriber: u32, dice: &mut Dice) -> u32 {
+        if subscriber >= self.ordinary {
+            return dice.below(u64::from(self.count())) as u32;
+        }
         let acquaintance = self.circles.as_ref().and_then(|circles| {
             let is_known = dice.chance(circles.contacts.share);
             is_known.then(|| circles.draw(subscriber, self.home_region(subscriber), dice)).flatten()

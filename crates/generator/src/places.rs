@@ -13,9 +13,10 @@
 //! Outings happen only on days that are wholly at home or wholly away, and end before midnight; a journey
 //! ends before the next 28 days begin. So all pieces fit together at their ends.
 
+use crate::cast::Stay;
 use crate::curve::Rates;
 use crate::people::{People, Person};
-use crate::random::{Dice, Purpose, Streams};
+use crate::random::{Dice, Purpose, Streams, unit};
 use crate::scenario::{Grid, Movement, Region};
 
 const SECONDS_PER_DAY: i64 = 86_400;
@@ -30,6 +31,13 @@ const STREET_EXTRA_SECONDS: i64 = 600;
 /// Speed between regions, and what every journey takes besides.
 const JOURNEY_KM_PER_HOUR: f64 = 600.0;
 const JOURNEY_EXTRA_SECONDS: i64 = 5_400;
+/// From one stop to the next of those who roam, and how far these are from home in each direction at most: so that they
+/// keep to the speed in the streets.
+const ROAMING_LEG_SECONDS: i64 = 2_400;
+const ROAMING_KM: f64 = 6.0;
+/// How long a phone at a border hears one of its two towers, and how often it is the far one.
+const BORDER_SECONDS: i64 = 480;
+const BORDER_SHARE: f64 = 0.3;
 /// Kilometres of a degree of latitude.
 const KM_PER_DEGREE: f64 = 111.19;
 
@@ -105,6 +113,60 @@ impl Whereabouts<'_> {
         let grid = &self.grids[base.region];
         let cell = outing.map_or(base.cell, |outing| position(grid, base.cell, &outing, second));
         Some(Place { region: base.region, tower: grid.first_tower + cell })
+    }
+
+    /// Where an actor is, who never leaves his region.
+    pub(crate) fn of_actor(
+        &self,
+        people: &People,
+        subscriber: u32,
+        stay: Stay,
+        case: u16,
+        unix_second: i64,
+    ) -> Place {
+        let mut region = people.home_region(subscriber);
+        let mut cell = u32::from(people.person(subscriber).home);
+        let grid = &self.grids[region];
+        match stay {
+            Stay::Ordinary | Stay::Fixed => {}
+            Stay::Roams => cell = self.roaming(grid, cell, subscriber, unix_second),
+            Stay::Border => cell = self.border_cell(grid, cell, subscriber, unix_second),
+            Stay::Far => {
+                let mut dice =
+                    self.streams.at(0).open(Purpose::Cast, 1 + u32::from(case), subscriber);
+                let weight = |(index, found): (usize, &Region)| {
+                    if index == region { 0.0 } else { found.weight }
+                };
+                if self.grids.len() > 1 {
+                    region = dice.weighted(self.regions.iter().enumerate().map(weight));
+                }
+                let grid = &self.grids[region];
+                cell = dice.below(u64::from(grid.columns * grid.rows)) as u32;
+            }
+        }
+        Place { region, tower: self.grids[region].first_tower + cell }
+    }
+
+    /// On a straight line from one stop near home to the next.
+    fn roaming(&self, grid: &Grid, home: u32, subscriber: u32, unix_second: i64) -> u32 {
+        let leg = unix_second.div_euclid(ROAMING_LEG_SECONDS);
+        let stop = |leg: i64| {
+            let mut dice = self.streams.at(leg).open(Purpose::Cast, 0, subscriber);
+            grid.near(home, self.movement.commute_km.min(ROAMING_KM), &mut dice)
+        };
+        let way = unix_second.rem_euclid(ROAMING_LEG_SECONDS) as f64 / ROAMING_LEG_SECONDS as f64;
+        grid.between(stop(leg), stop(leg + 1), way)
+    }
+
+    /// At home, or for some minutes at the tower in the opposite corner of the grid.
+    fn border_cell(&self, grid: &Grid, home: u32, subscriber: u32, unix_second: i64) -> u32 {
+        let at = self.streams.at(unix_second.div_euclid(BORDER_SECONDS));
+        if unit(at.first_bits(Purpose::Cast, 0, subscriber)) >= BORDER_SHARE {
+            return home;
+        }
+        let (column, row) = grid.column_and_row(home);
+        let opposite = |at: u32, count: u32| if 2 * at < count { count - 1 } else { 0 };
+        opposite(row, grid.rows) * grid.columns + opposite(column, grid.columns)
     }
 
     /// Whether a subscriber is not on the way between regions at this second of UTC.
@@ -217,13 +279,7 @@ fn position(grid: &Grid, base: u32, outing: &Outing, second: i64) -> u32 {
     } else {
         1.0 - share(outing.turn_back, outing.back)
     };
-    let ((from_column, from_row), (to_column, to_row)) =
-        (grid.column_and_row(base), grid.column_and_row(outing.cell));
-    let between = |from: u32, to: u32| {
-        let (from, to) = (f64::from(from), f64::from(to));
-        libm::round(from + (to - from) * way) as u32
-    };
-    between(from_row, to_row) * grid.columns + between(from_column, to_column)
+    grid.between(base, outing.cell, way)
 }
 
 /// Kilometres between two places given in degrees north and east, on a sphere.
@@ -248,6 +304,17 @@ impl Grid {
         };
         let (column, row) = (moved(column, self.columns), moved(row, self.rows));
         row * self.columns + column
+    }
+
+    /// The cell after this share of the straight line between two.
+    fn between(&self, from: u32, to: u32, way: f64) -> u32 {
+        let ((from_column, from_row), (to_column, to_row)) =
+            (self.column_and_row(from), self.column_and_row(to));
+        let between = |from: u32, to: u32| {
+            let (from, to) = (f64::from(from), f64::from(to));
+            libm::round(from + (to - from) * way) as u32
+        };
+        between(from_row, to_row) * self.columns + between(from_column, to_column)
     }
 
     fn column_and_row(&self, cell: u32) -> (u32, u32) {

@@ -60,6 +60,10 @@ pub(crate) enum Purpose {
     Act = 15,
     /// How readily somebody begins a conversation.
     Initiative = 16,
+    /// Who has a role or defrauds, and where he lives.
+    Cast = 17,
+    /// What he does on a day.
+    CastDay = 18,
 }
 
 /// The root of all streams of one seed.

@@ -14,7 +14,7 @@ use chrono::Weekday;
 use chrono_tz::Tz;
 use event_model::{DeadReason, EventTime, EventType};
 
-pub use self::world::Pairs;
+pub use self::world::{Fraud, FraudKind, Pairs, Role, RoleShare, Variant};
 use crate::distribution::Distribution;
 
 /// The scenarios that the program brings along.
@@ -81,6 +81,10 @@ pub struct Scenario {
     pub contacts: Option<Contacts>,
     /// Both sides of calls and messages; `None`: one side each.
     pub pairs: Option<Pairs>,
+    /// Subscribers who look like frauds, in addition.
+    pub roles: Vec<RoleShare>,
+    /// Those who are, in addition.
+    pub frauds: Vec<Fraud>,
     /// What top-ups follow; `None`: their weight.
     pub spending: Option<Spending>,
     /// Days that are like another day of the week.
@@ -350,6 +354,16 @@ impl Scenario {
     pub fn check_partitions(&self, topic: &str, partitions: u32) -> Result<(), String> {
         check::faults::silent_partitions_exist(&self.faults, topic, partitions)
             .map_err(|problem| format!("scenario {}: {problem}", self.name))
+    }
+
+    /// Subscribers who come in addition, because they have a role or defraud; clones bear the name of others. Roles and
+    /// frauds take turns, so there are places for as many of one as of the other.
+    pub fn extra_subscribers(&self) -> u64 {
+        let of = self.subscribers;
+        let roles: u64 = self.roles.iter().map(|role| u64::from(role.count(of))).sum();
+        let frauds = self.frauds.iter().filter(|fraud| fraud.kind != FraudKind::Clone);
+        let frauds: u64 = frauds.map(|fraud| u64::from(fraud.count(of))).sum();
+        2 * roles.max(frauds)
     }
 
     /// How a type is drawn.

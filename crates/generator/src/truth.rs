@@ -10,6 +10,7 @@
 //! Keeps I-6 (boundedness): minutes and days to which nothing can come any more are written and
 //! forgotten.
 
+mod cases;
 mod lines;
 mod subscribers;
 
@@ -20,6 +21,7 @@ use chrono::{DateTime, NaiveDate, Utc};
 use chrono_tz::Tz;
 use event_model::{DeadReason, Event, EventTime, MICROS_PER_SECOND};
 
+use self::cases::Cases;
 use self::lines::{
     AnomalyLine, DeadLine, End, FaultLine, Line, PartitionLine, RunLine, SumsLine, WindowLine,
 };
@@ -53,6 +55,7 @@ pub struct Truth<W: Write> {
     told_clocks: Vec<bool>,
     /// Events that each spike added.
     added: Vec<u64>,
+    cases: Cases,
 }
 
 /// Window start, index of type, index of region.
@@ -104,8 +107,10 @@ impl<W: Write> Truth<W> {
                 watermark_delay_seconds: WATERMARK_DELAY_SECONDS,
                 future_skew_seconds: FUTURE_SKEW_SECONDS,
                 time_zone: zone.name(),
+                world: scenario.world,
             }),
         )?;
+        let everybody = scenario.subscribers + scenario.extra_subscribers() as u32;
         let behind = scenario.faults.skewed_clocks.map_or(0, |skew| -i64::from(skew.seconds.0));
         let delay = i64::from(longest_delay_seconds(&scenario.faults));
         Ok(Truth {
@@ -116,9 +121,10 @@ impl<W: Write> Truth<W> {
             partitions: vec![Partition::default(); partitions as usize],
             windows: BTreeMap::new(),
             dead: BTreeMap::new(),
-            days: Days::new(zone, scenario.subscribers),
+            days: Days::new(zone, everybody),
             written_to: EventTime::MIN_ACCEPTED,
-            told_clocks: vec![false; scenario.subscribers as usize],
+            told_clocks: vec![false; everybody as usize],
+            cases: Cases::of(scenario),
             added: vec![0; scenario.anomalies.len()],
         })
     }
@@ -150,6 +156,9 @@ impl<W: Write> Truth<W> {
         {
             self.added[usize::from(index)] += 1;
         }
+        if !record.is_copy {
+            self.cases.observe(&record.occurrence, &event.subscriber_id);
+        }
         self.tell_faults(record, event)?;
         self.write_up_to(record.due.plus_micros(-self.horizon_micros))
     }
@@ -159,6 +168,7 @@ impl<W: Write> Truth<W> {
         self.write_up_to(EventTime::END_ACCEPTED.plus_micros(WINDOW_MICROS))?;
         self.tell_silences(schedule)?;
         self.tell_anomalies(schedule)?;
+        self.cases.tell(&mut self.writer)?;
         let mut end = End::default();
         for (number, partition) in self.partitions.iter().enumerate() {
             let Partition { on_time, late, dead, max_event_time } = *partition;

@@ -9,8 +9,9 @@ use std::ops::Range;
 
 use event_model::{EventType, MICROS_PER_SECOND};
 
-use super::{Around, Attempt, OUTSIDE, What};
+use super::{Around, Attempt, Layer, OUTSIDE, What};
 use crate::arrivals::how_many;
+use crate::cast::Part;
 use crate::curve::{QUARTER_SECONDS, Rates};
 use crate::people::People;
 use crate::random::{Dice, Purpose, Streams, mixed};
@@ -96,7 +97,7 @@ impl Trains {
         let per_train = records_per_train(&self.pairs, index);
         let mean_of_1 = highest * seconds as f64 / f64::from(people.count()) / per_train;
         let at = around.streams.at(slot.start);
-        for subscriber in 0..people.count() {
+        for subscriber in 0..people.total() {
             let person = people.person(subscriber);
             let eager = person.activity * self.initiative[subscriber as usize];
             let mean = mean_of_1 * f64::from(eager);
@@ -169,6 +170,11 @@ impl Trains {
             (from, to) = (to, from);
         }
         let scale = f64::from(around.people.person(subscriber).call_scale);
+        let layer = match around.people.part(subscriber) {
+            None => Layer::Ordinary,
+            Some(Part::Role(_)) => Layer::Role,
+            Some(Part::Fraud(_)) => Layer::Fraud,
+        };
         let mut start = first;
         for _ in 0..TRAIN_MAX {
             let (what, lasts, turn) = if event_type == EventType::Call {
@@ -178,7 +184,16 @@ impl Trains {
                 let turns = turn.then(|| (dice.chance(MESSAGE_TURNS), GAP_MESSAGE));
                 (What::Sms, 0, turns)
             };
-            put(Attempt { start, from, to, what });
+            put(Attempt {
+                start,
+                layer,
+                from,
+                to,
+                what,
+                actor: subscriber,
+                case: 0,
+                is_phantom: false,
+            });
             let Some((turns, Gap(median, sigma))) = turn else { return };
             if turns {
                 (from, to) = (to, from);
@@ -222,5 +237,5 @@ fn initiatives(sigma: f64, around: &Around<'_>) -> Vec<f32> {
         let mut dice = at.open(Purpose::Initiative, 0, subscriber);
         libm::exp(sigma * dice.normal() - sigma * sigma / 2.0) as f32
     };
-    (0..around.people.count()).map(of).collect()
+    (0..around.people.total()).map(of).collect()
 }

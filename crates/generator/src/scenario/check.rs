@@ -69,6 +69,8 @@ pub(super) fn checked(name: &str, file: ScenarioFile) -> Checked<Scenario> {
         contacts: contacts(&file)?,
         world: file.world,
         pairs: world::pairs(&file)?,
+        roles: world::roles(&file)?,
+        frauds: world::frauds(&file)?,
         spending,
         holidays: holidays(&file)?,
         peaks: file.peaks.iter().map(peak).collect::<Checked<_>>()?,
@@ -76,6 +78,7 @@ pub(super) fn checked(name: &str, file: ScenarioFile) -> Checked<Scenario> {
         anomalies: anomalies(&file.anomalies, &regions)?,
         regions,
     };
+    world::everybody_has_a_number(&scenario)?;
     for anomaly in &scenario.anomalies {
         let is_of_top_ups = anomaly.event_type == Some(EventType::BalanceRecharge);
         let follows = scenario.spending.is_none() || anomaly.magnitude <= 1.0 || !is_of_top_ups;

@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use toml::{Table, Value};
 
-use self::world::PairsFile;
+use self::world::{FraudFile, PairsFile, RoleFile};
 use super::built_in_text;
 
 /// The key that names the scenario below.
@@ -39,6 +39,10 @@ pub(super) struct ScenarioFile {
     pub(super) prefixes: BTreeMap<String, f64>,
     pub(super) contacts: Option<ContactsFile>,
     pub(super) pairs: Option<PairsFile>,
+    #[serde(default)]
+    pub(super) roles: Vec<RoleFile>,
+    #[serde(default)]
+    pub(super) frauds: Vec<FraudFile>,
     pub(super) spending: Option<SpendingFile>,
     #[serde(default)]
     pub(super) holidays: Vec<HolidayFile>,

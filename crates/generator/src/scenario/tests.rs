@@ -94,6 +94,11 @@ fn a_bad_value_is_named_with_what_was_expected() {
         (&pairs("call_again = 0.9"), &["pairs.call_again: 0.9", "0 to 0.8"]),
         (&pairs("initiative_sigma = 3"), &["pairs.initiative_sigma: 3", "2 at most"]),
         ("[pairs]\nunanswered = 0.1", &["missing field", "other_networks"]),
+        ("[[roles]]\nrole = \"taxi\"\nshare = 0.1", &["roles[0]", "no [movement]"]),
+        (
+            "[[frauds]]\nkind = \"clone\"\nvariant = \"plain\"\nshare = 0.1",
+            &["frauds[0]", "[movement]"],
+        ),
         ("[faults]\nsilly = 1", &["silly", "unknown field"]),
         (
             &format!("[[faults.silent_regions]]\nregion = \"Atlantis\"\n{span}"),
@@ -165,4 +170,40 @@ fn top_ups_that_follow_balances_can_t_spike() {
 fn only_built_in_scenarios_can_be_extended() {
     let problem = Scenario::parse("mine.toml", "extends = \"other.toml\"").unwrap_err();
     assert!(problem.contains("other.toml") && problem.contains("built-in"), "{problem}");
+}
+
+#[test]
+fn a_bad_role_or_fraud_is_named_with_what_was_expected() {
+    let fraud = |lines: &str| format!("[[frauds]]\nkind = \"clone\"\nvariant = \"plain\"\n{lines}");
+    for (lines, parts) in [
+        (
+            "[[roles]]\nrole = \"spy\"\nshare = 0".to_owned(),
+            &["roles[0].role: `spy`", "call_centre"],
+        ),
+        (
+            "[[roles]]\nrole = \"taxi\"\nshare = 0.5".to_owned(),
+            &["roles[0].share: 0.5", "0 to 0.1"],
+        ),
+        (fraud("share = -1"), &["frauds[0].share: -1", "0 to 0.1"]),
+        (fraud("share = 0\nfrom = \"2025-11-09\""), &["frauds[0]", "both, or neither"]),
+        (
+            fraud("share = 0\nfrom = \"2025-11-10\"\nto = \"2025-11-09\""),
+            &["frauds[0]", "ends after its start"],
+        ),
+        (
+            fraud("share = 0").replace("plain", "loud"),
+            &["frauds[0].variant: `loud`", "plain, quiet, human_like"],
+        ),
+        (fraud("share = 0").replace("clone", "theft"), &["frauds[0].kind: `theft`", "simbox"]),
+        (
+            "subscribers = 10_000_000\n[[roles]]\nrole = \"taxi\"\nshare = 0.1".to_owned(),
+            &["subscribers: 12000000", "10000000 at most"],
+        ),
+    ] {
+        let text = format!("extends = \"kazakhstan\"\n{lines}");
+        let problem = Scenario::parse("mine.toml", &text).expect_err(&lines);
+        for part in parts {
+            assert!(problem.contains(part), "{lines}: no {part:?} in {problem}");
+        }
+    }
 }

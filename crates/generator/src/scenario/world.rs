@@ -16,3 +16,143 @@ pub struct Pairs {
     /// Share of conversations that are with the day's favourite among the acquaintances.
     pub favourite: f64,
 }
+
+/// Share of people who have a role that looks like a fraud.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct RoleShare {
+    /// Which role.
+    pub role: Role,
+    /// How many there are, relative to the ordinary subscribers, in addition to these.
+    pub share: f64,
+}
+
+/// Who looks like a fraud and is none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// Calls many people from one place, like a SIM box.
+    CallCentre,
+    /// Sends reminders to many, like a flood.
+    Dialler,
+    /// Calls many, briefly, on the move.
+    Courier,
+    /// The same, and is called as often.
+    Taxi,
+    /// Is called by many.
+    Shop,
+    /// Writes to all parents at once.
+    School,
+    /// Tops up for others.
+    TopUpAgent,
+    /// Never calls, and sends a little data all day and night.
+    Machine,
+    /// Is heard by two towers far from each other, like a clone.
+    Border,
+}
+
+impl Role {
+    /// All, with the names that scenario files and the truth use.
+    pub const ALL: [(&'static str, Role); 9] = [
+        ("call_centre", Role::CallCentre),
+        ("dialler", Role::Dialler),
+        ("courier", Role::Courier),
+        ("taxi", Role::Taxi),
+        ("shop", Role::Shop),
+        ("school", Role::School),
+        ("top_up_agent", Role::TopUpAgent),
+        ("machine", Role::Machine),
+        ("border", Role::Border),
+    ];
+
+    /// Its name.
+    pub fn name(self) -> &'static str {
+        name_of(&Role::ALL, self)
+    }
+}
+
+/// Frauds of one kind.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Fraud {
+    /// What is done.
+    pub kind: FraudKind,
+    /// How openly.
+    pub variant: Variant,
+    /// How many there are, relative to the ordinary subscribers.
+    pub share: f64,
+    /// When they act; `None`: always.
+    pub span: Option<super::TimeSpan>,
+}
+
+/// What is done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FraudKind {
+    /// Calls from abroad are sold as calls of a local subscriber.
+    Simbox,
+    /// Messages to very many.
+    SmsFlood,
+    /// Calls too short to be answered, so that people call back.
+    Wangiri,
+    /// A second SIM under a subscriber's name.
+    Clone,
+    /// Top-ups in quick succession.
+    Recharge,
+}
+
+impl FraudKind {
+    /// All, with the names that scenario files and the truth use.
+    pub const ALL: [(&'static str, FraudKind); 5] = [
+        ("simbox", FraudKind::Simbox),
+        ("sms_flood", FraudKind::SmsFlood),
+        ("wangiri", FraudKind::Wangiri),
+        ("clone", FraudKind::Clone),
+        ("recharge", FraudKind::Recharge),
+    ];
+
+    /// Its name.
+    pub fn name(self) -> &'static str {
+        name_of(&FraudKind::ALL, self)
+    }
+}
+
+/// How openly a fraud is done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Variant {
+    /// As much as possible.
+    Plain,
+    /// Less, and spread out.
+    Quiet,
+    /// Little, beside an ordinary life.
+    HumanLike,
+}
+
+impl Variant {
+    /// All, with the names that scenario files and the truth use.
+    pub const ALL: [(&'static str, Variant); 3] =
+        [("plain", Variant::Plain), ("quiet", Variant::Quiet), ("human_like", Variant::HumanLike)];
+
+    /// Its name.
+    pub fn name(self) -> &'static str {
+        name_of(&Variant::ALL, self)
+    }
+}
+
+fn name_of<T: Copy + PartialEq>(all: &[(&'static str, T)], item: T) -> &'static str {
+    all.iter().find(|(_, known)| *known == item).map_or("", |(name, _)| name)
+}
+
+impl RoleShare {
+    /// How many there are beside so many ordinary subscribers.
+    pub fn count(&self, subscribers: u32) -> u32 {
+        count(self.share, subscribers)
+    }
+}
+
+impl Fraud {
+    /// How many there are beside so many ordinary subscribers.
+    pub fn count(&self, subscribers: u32) -> u32 {
+        count(self.share, subscribers)
+    }
+}
+
+fn count(share: f64, subscribers: u32) -> u32 {
+    (share * f64::from(subscribers)).round() as u32
+}

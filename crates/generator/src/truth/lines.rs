@@ -30,6 +30,10 @@ pub(super) enum Line<'a> {
     Fault(FaultLine<'a>),
     /// A detector should find this.
     Anomaly(AnomalyLine<'a>),
+    /// Somebody defrauded.
+    Fraud(FraudLine<'a>),
+    /// Somebody looked as if he did.
+    Lookalike(LookalikeLine<'a>),
     /// What became of a partition's records.
     Partition(PartitionLine),
     /// The last: without it the run was cut off.
@@ -47,6 +51,14 @@ pub(super) struct RunLine<'a> {
     pub(super) watermark_delay_seconds: i64,
     pub(super) future_skew_seconds: i64,
     pub(super) time_zone: &'a str,
+    /// Version of the world's figures, where it is one.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub(super) world: u32,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands it so")]
+fn is_zero(number: &u32) -> bool {
+    *number == 0
 }
 
 #[derive(Serialize)]
@@ -124,6 +136,25 @@ pub(super) struct AnomalyLine<'a> {
     pub(super) magnitude: f64,
     pub(super) added: u64,
     pub(super) removed: u64,
+}
+
+#[derive(Serialize)]
+pub(super) struct FraudLine<'a> {
+    pub(super) subscriber_id: String,
+    pub(super) fraud: &'a str,
+    pub(super) variant: &'a str,
+    pub(super) first: String,
+    pub(super) last: String,
+    pub(super) events: u64,
+}
+
+#[derive(Serialize)]
+pub(super) struct LookalikeLine<'a> {
+    pub(super) subscriber_id: String,
+    pub(super) role: &'a str,
+    pub(super) first: String,
+    pub(super) last: String,
+    pub(super) events: u64,
 }
 
 #[derive(Serialize)]

@@ -14,6 +14,13 @@ pub(crate) fn lifelike() -> Scenario {
     Scenario::built_in("lifelike")
 }
 
+/// The same with so many roles and frauds that a few thousand subscribers have some of each.
+pub(crate) fn crowded(mut scenario: Scenario) -> Scenario {
+    scenario.roles.iter_mut().for_each(|role| role.share = 0.001);
+    scenario.frauds.iter_mut().for_each(|fraud| fraud.share = 0.001);
+    scenario
+}
+
 /// A draft of a scenario shrunk to so many subscribers, its rate with it.
 pub(crate) fn draft(mut scenario: Scenario, subscribers: u32, from: &str, to: &str) -> Draft {
     let at = |text: &str| EventTime::from(DateTime::parse_from_rfc3339(text).unwrap().to_utc());

@@ -132,7 +132,7 @@ fn answered_calls_are_log_logistic_around_medians_of_users() {
         let (mut sum, mut weights) = (0.0, 0.0);
         for step in -40..=40 {
             let z = f64::from(step) / 10.0;
-            let median = 92.0 * (0.5 * z).exp();
+            let median = 100.0 * (0.5 * z).exp();
             sum += normal(z) / (1.0 + (x / median).powf(-1.4));
             weights += normal(z);
         }

@@ -7,7 +7,7 @@ use event_model::{Event, EventType};
 use generator::scenario::Scenario;
 use generator::{Draft, Generator, Shard};
 
-use crate::draft::{draft, lifelike};
+use crate::draft::{crowded, draft, lifelike};
 
 const SUBSCRIBERS: u32 = 2_000;
 
@@ -30,7 +30,7 @@ fn of(draft: &Draft) -> Vec<String> {
 
 #[test]
 fn ranges_that_meet_give_together_the_events_of_the_whole() {
-    let whole = hours(lifelike());
+    let whole = hours(crowded(lifelike()));
     let expected = of(&whole);
     assert!(expected.len() > 8_000, "{}", expected.len());
     // Far into a slot, at the beginning of one, and shortly before the end.
@@ -49,7 +49,7 @@ fn ranges_that_meet_give_together_the_events_of_the_whole() {
 
 #[test]
 fn shards_draw_together_what_one_draws_alone() {
-    let whole = hours(lifelike());
+    let whole = hours(crowded(lifelike()));
     let mut expected = of(&whole);
     let shards = (0..3).map(|index| Shard { index, of: 3 });
     let mut union: Vec<String> =
@@ -61,7 +61,7 @@ fn shards_draw_together_what_one_draws_alone() {
 
 #[test]
 fn every_event_has_an_id_of_its_own_and_times_ascend() {
-    let events: Vec<Event> = Generator::new(&hours(lifelike())).collect();
+    let events: Vec<Event> = Generator::new(&hours(crowded(lifelike()))).collect();
     assert!(events.is_sorted_by_key(|event| event.timestamp));
     let ids: BTreeSet<&String> = events.iter().map(|event| &event.event_id).collect();
     assert_eq!(ids.len(), events.len());
@@ -79,6 +79,30 @@ fn pairs_change_neither_sessions_nor_top_ups() {
     let without = others(Scenario { pairs: None, ..lifelike() });
     assert!(with.len() > 5_000, "{}", with.len());
     assert!(with == without, "{} and {}", with.len(), without.len());
+}
+
+/// Every event of a world that lacks later parts is one of the whole world's.
+fn assert_part_of(fewer: &[String], all: &[String]) {
+    let all: BTreeSet<&String> = all.iter().collect();
+    let missing = fewer.iter().filter(|event| !all.contains(event)).count();
+    assert_eq!(missing, 0, "of {}", fewer.len());
+    assert!(all.len() > fewer.len());
+}
+
+#[test]
+fn frauds_change_no_event_of_others_and_roles_none_of_ordinary_people() {
+    let whole = crowded(lifelike());
+    let honest = Scenario { frauds: Vec::new(), ..whole.clone() };
+    let ordinary = Scenario { roles: Vec::new(), ..honest.clone() };
+    let (whole, honest, ordinary) = (of(&hours(whole)), of(&hours(honest)), of(&hours(ordinary)));
+    assert_part_of(&honest, &whole);
+    assert_part_of(&ordinary, &honest);
+    let only_frauds = of(&hours(Scenario { roles: Vec::new(), ..crowded(lifelike()) }));
+    assert_part_of(&ordinary, &only_frauds);
+    // Without roles some calls of frauds find a line free that a role's call had taken.
+    let whole: BTreeSet<&String> = whole.iter().collect();
+    let changed = only_frauds.iter().filter(|event| !whole.contains(event)).count();
+    assert!(changed * 500 < only_frauds.len(), "{changed} of {}", only_frauds.len());
 }
 
 #[test]

@@ -137,7 +137,7 @@ fn region(key: &str, name: &str, regions: &[Region]) -> Checked<usize> {
     known.ok_or_else(|| wrong(key, name, "the name of one of the [[regions]]"))
 }
 
-fn span(key: &str, from: &str, to: &str) -> Checked<TimeSpan> {
+pub(super) fn span(key: &str, from: &str, to: &str) -> Checked<TimeSpan> {
     let time = |end: &str, text: &str| -> Checked<EventTime> {
         parse_time(text).map_err(|problem| format!("{key}.{end}: `{text}`: {problem}"))
     };

@@ -2,12 +2,18 @@
 //!
 //! In: the tables of a file that name them. Out: the parts, or one sentence of complaint.
 
+use super::super::Scenario;
 use super::super::file::ScenarioFile;
-use super::super::world::Pairs;
-use super::{Checked, expect, share, weight};
+use super::super::world::{Fraud, FraudKind, Pairs, Role, RoleShare, Variant};
+use super::faults::span;
+use super::{Checked, SUBSCRIBERS_MAX, expect, share, weight, wrong};
 
 /// Conversations end: their length is a geometric number with this probability of going on at most.
 const AGAIN_MAX: f64 = 0.8;
+/// Most people with one role, or of one fraud, relative to the others.
+const ACTORS_MAX: f64 = 0.1;
+/// Most frauds: the truth keeps each apart.
+const FRAUDS_MAX: usize = 200;
 
 /// Who talks with whom.
 pub(super) fn pairs(file: &ScenarioFile) -> Checked<Option<Pairs>> {
@@ -27,4 +33,73 @@ pub(super) fn pairs(file: &ScenarioFile) -> Checked<Option<Pairs>> {
         message_again: again("message_again", pairs.message_again)?,
         favourite: share("pairs.favourite", pairs.favourite)?,
     }))
+}
+
+/// Who looks like a fraud.
+pub(super) fn roles(file: &ScenarioFile) -> Checked<Vec<RoleShare>> {
+    let mut roles = Vec::new();
+    for (index, role) in file.roles.iter().enumerate() {
+        let key = format!("roles[{index}]");
+        needs_places(&key, file)?;
+        let share = share_of_people(&key, role.share)?;
+        roles.push(RoleShare {
+            role: named(&format!("{key}.role"), &Role::ALL, &role.role)?,
+            share,
+        });
+    }
+    Ok(roles)
+}
+
+/// Who is one.
+pub(super) fn frauds(file: &ScenarioFile) -> Checked<Vec<Fraud>> {
+    let most = format!("{FRAUDS_MAX} at most");
+    expect("frauds", file.frauds.len(), file.frauds.len() <= FRAUDS_MAX, &most)?;
+    let mut frauds = Vec::new();
+    for (index, fraud) in file.frauds.iter().enumerate() {
+        let key = format!("frauds[{index}]");
+        needs_places(&key, file)?;
+        let span = match (&fraud.from, &fraud.to) {
+            (None, None) => None,
+            (Some(from), Some(to)) => Some(span(&key, from, to)?),
+            _ => return Err(wrong(&key, "from or to alone", "both, or neither for always")),
+        };
+        frauds.push(Fraud {
+            kind: named(&format!("{key}.kind"), &FraudKind::ALL, &fraud.kind)?,
+            variant: named(&format!("{key}.variant"), &Variant::ALL, &fraud.variant)?,
+            share: share_of_people(&key, fraud.share)?,
+            span,
+        });
+    }
+    Ok(frauds)
+}
+
+/// All subscribers have numbers of their own.
+pub(super) fn everybody_has_a_number(scenario: &Scenario) -> Checked<()> {
+    let all = u64::from(scenario.subscribers) + scenario.extra_subscribers();
+    let expected = format!("{SUBSCRIBERS_MAX} at most with [[roles]] and [[frauds]]");
+    expect("subscribers", all, all <= u64::from(SUBSCRIBERS_MAX), &expected)
+}
+
+fn needs_places(key: &str, file: &ScenarioFile) -> Checked<()> {
+    let has_places = file.movement.is_some();
+    expect(
+        key,
+        "no [movement]",
+        has_places,
+        "[movement] and grids: actors stay, roam or are far away",
+    )
+}
+
+fn share_of_people(key: &str, value: f64) -> Checked<f64> {
+    let fits = (0.0..=ACTORS_MAX).contains(&value);
+    expect(&format!("{key}.share"), value, fits, "a share from 0 to 0.1")?;
+    Ok(value)
+}
+
+fn named<T: Copy>(key: &str, all: &[(&str, T)], name: &str) -> Checked<T> {
+    let known = all.iter().find(|(known, _)| *known == name).map(|(_, item)| *item);
+    known.ok_or_else(|| {
+        let names: Vec<&str> = all.iter().map(|(name, _)| *name).collect();
+        wrong(key, format!("`{name}`"), &format!("one of {}", names.join(", ")))
+    })
 }

@@ -12,3 +12,20 @@ pub(in crate::scenario) struct PairsFile {
     pub(in crate::scenario) message_again: f64,
     pub(in crate::scenario) favourite: f64,
 }
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(in crate::scenario) struct RoleFile {
+    pub(in crate::scenario) role: String,
+    pub(in crate::scenario) share: f64,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(in crate::scenario) struct FraudFile {
+    pub(in crate::scenario) kind: String,
+    pub(in crate::scenario) variant: String,
+    pub(in crate::scenario) share: f64,
+    pub(in crate::scenario) from: Option<String>,
+    pub(in crate::scenario) to: Option<String>,
+}

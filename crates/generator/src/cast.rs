@@ -1,0 +1,139 @@
+//! Subscribers with a role, and those who defraud: in addition to the ordinary ones, so that leaving them out changes
+//! nobody else's events.
+//!
+//! In: the scenario's shares. Out: the [`Actor`]s, and for each local day what they do on top of an ordinary life: see
+//! `habits` for the figures and `day` for how a day is drawn from them. A cloned SIM has no subscriber of its
+//! own: what it does bears the name of an ordinary one, who knows nothing of it.
+
+mod day;
+mod habits;
+
+use event_model::MICROS_PER_SECOND;
+
+pub(crate) use self::habits::{Habit, Stay};
+use crate::acts::{Around, Attempt};
+use crate::curve::Rates;
+use crate::permutation::Permutation;
+use crate::random::{Purpose, Streams};
+use crate::scenario::{FraudKind, Scenario};
+
+/// Variant of [`Purpose::Cast`] for the order in which victims are taken, on top of the fraud's number.
+const VICTIMS_VARIANT: u32 = 1_000;
+
+/// Somebody who acts on top of an ordinary life.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Actor {
+    /// Under whose name.
+    pub(crate) subscriber: u32,
+    /// What he does.
+    pub(crate) part: Part,
+}
+
+/// What somebody is in the world, by the index of his entry in the scenario.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Part {
+    /// He looks like a fraud and is none.
+    Role(u16),
+    /// He is one.
+    Fraud(u16),
+}
+
+impl Part {
+    /// 0 for roles, and from 1 on the fraud.
+    pub(crate) fn case(self) -> u16 {
+        match self {
+            Part::Role(_) => 0,
+            Part::Fraud(index) => index + 1,
+        }
+    }
+
+    pub(crate) fn habit(self, scenario: &Scenario) -> &'static Habit {
+        match self {
+            Part::Role(index) => habits::of_role(scenario.roles[usize::from(index)].role),
+            Part::Fraud(index) => {
+                let fraud = &scenario.frauds[usize::from(index)];
+                habits::of_fraud(fraud.kind, fraud.variant)
+            }
+        }
+    }
+}
+
+/// What each subscriber after the ordinary ones is. Roles and frauds take turns, so that neither moves the other; where
+/// there are fewer of one, nobody is in its places.
+pub(crate) fn parts(scenario: &Scenario) -> Vec<Option<Part>> {
+    let mut parts = vec![None; scenario.extra_subscribers() as usize];
+    let mut place = 0;
+    for (index, role) in (0..).zip(&scenario.roles) {
+        for _ in 0..role.count(scenario.subscribers) {
+            parts[place] = Some(Part::Role(index));
+            place += 2;
+        }
+    }
+    place = 1;
+    for (index, fraud) in (0..).zip(&scenario.frauds) {
+        if fraud.kind == FraudKind::Clone {
+            continue;
+        }
+        for _ in 0..fraud.count(scenario.subscribers) {
+            parts[place] = Some(Part::Fraud(index));
+            place += 2;
+        }
+    }
+    parts
+}
+
+/// Everybody who acts.
+pub(crate) fn actors(scenario: &Scenario, streams: Streams, parts: &[Option<Part>]) -> Vec<Actor> {
+    let ordinary = scenario.subscribers;
+    let own = (ordinary..).zip(parts);
+    let mut actors: Vec<Actor> =
+        own.filter_map(|(subscriber, part)| part.map(|part| Actor { subscriber, part })).collect();
+    for (index, fraud) in (0..).zip(&scenario.frauds) {
+        if fraud.kind == FraudKind::Clone {
+            let root = streams.root(Purpose::Cast, VICTIMS_VARIANT + u32::from(index));
+            let order = Permutation::new(root, u64::from(ordinary));
+            let victim = |number| order.index_at(u64::from(number)) as u32;
+            let part = Part::Fraud(index);
+            let clone = |number| Actor { subscriber: victim(number), part };
+            actors.extend((0..fraud.count(ordinary)).map(clone));
+        }
+    }
+    actors
+}
+
+/// What all actors do on the days that a slot touches.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct CastDays {
+    days: Vec<(i64, Vec<Attempt>)>,
+}
+
+impl CastDays {
+    /// Hands out the attempts that begin in a slot.
+    pub(crate) fn draw(
+        &mut self,
+        slot: &std::ops::Range<i64>,
+        quarters: &[Rates],
+        around: &Around<'_>,
+        mut put: impl FnMut(Attempt),
+    ) {
+        if around.people.actors().is_empty() {
+            return;
+        }
+        let first = &quarters[0];
+        let (first_day, _) = first.local_day_and_second(slot.start);
+        let (last_day, _) = first.local_day_and_second(slot.end - 1);
+        // What began before midnight may follow into the next day.
+        self.days.retain(|(day, _)| (first_day - 1..=last_day).contains(day));
+        for day in first_day - 1..=last_day {
+            if !self.days.iter().any(|(known, _)| *known == day) {
+                self.days.push((day, day::of_all(day, first.offset_seconds, around)));
+            }
+        }
+        for (_, attempts) in &self.days {
+            let micros = slot.start * MICROS_PER_SECOND..slot.end * MICROS_PER_SECOND;
+            let from = attempts.partition_point(|attempt| attempt.start < micros.start);
+            let now = attempts[from..].iter().take_while(|attempt| attempt.start < micros.end);
+            now.for_each(|attempt| put(*attempt));
+        }
+    }
+}
