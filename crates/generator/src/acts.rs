@@ -128,6 +128,8 @@ pub(crate) struct Attempt {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Layer {
     Ordinary,
+    /// More than usual.
+    Weather,
     Role,
     Fraud,
 }

@@ -17,6 +17,8 @@
 //! falls in with one that started earlier, and a shard draws its own subscribers only. Rates may change
 //! within a slot, at quarters of an hour: then the highest is drawn and the others are thinned out.
 
+use std::ops::Range;
+
 use event_model::{EventTime, MICROS_PER_SECOND};
 
 use crate::acts::{Act, Acts, Around, Moment};
@@ -24,7 +26,8 @@ use crate::balance::{Balances, TopUp};
 use crate::curve::{QUARTER_SECONDS, RateCurve, Rates, day_profile};
 use crate::people::People;
 use crate::random::{Dice, Purpose, Streams, unit};
-use crate::scenario::{Scenario, TimeSpan, type_index};
+use crate::scenario::{Scenario, TimeSpan, Weather, type_index};
+use crate::weather::{Campaign, Skies};
 
 /// Lengths that a slot can have, in seconds: each divides the next, and the day.
 const SLOT_SECONDS: [i64; 5] = [3_600, 900, 60, 10, 1];
@@ -36,6 +39,9 @@ const SLOT_PEAK_EVENTS_MAX: f64 = 4_000_000.0;
 /// A Poisson number is drawn as a sum of such with this mean at most, so that e^−mean stays exact.
 const MEAN_MAX: f64 = 16.0;
 
+/// After the 200 spikes that there can be.
+const WEATHER_CODE: u32 = 202;
+
 /// Why something happens: the same moment may come to the same subscriber from two sources.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Source {
@@ -45,6 +51,10 @@ pub enum Source {
     Balance,
     /// A spike, by its index among the anomalies.
     Spike(u8),
+    /// There is more than usual.
+    Weather,
+    /// There is a campaign.
+    Campaign,
     /// Somebody called or wrote, and this is the record of one of the two sides.
     Act(Act),
 }
@@ -56,6 +66,8 @@ impl Source {
             Source::Usual => 0,
             Source::Balance => 1,
             Source::Spike(index) => 2 + u32::from(index),
+            Source::Weather => WEATHER_CODE,
+            Source::Campaign => WEATHER_CODE + 1,
             Source::Act(act) => act.code(),
         }
     }
@@ -64,6 +76,8 @@ impl Source {
         match code {
             0 => Source::Usual,
             1 => Source::Balance,
+            WEATHER_CODE => Source::Weather,
+            code if code == WEATHER_CODE + 1 => Source::Campaign,
             // There are 200 anomalies at most.
             spike => Source::Spike((spike - 2) as u8),
         }
@@ -99,8 +113,10 @@ impl Shard {
         subscriber % self.of == self.index
     }
 
-    fn members(self, count: u32) -> impl Iterator<Item = u32> {
-        (self.index..count).step_by(self.of as usize)
+    /// Those of a range who belong to it.
+    fn members(self, range: Range<u32>) -> impl Iterator<Item = u32> {
+        let first = range.start + (self.index + self.of - range.start % self.of) % self.of;
+        (first..range.end).step_by(self.of as usize)
     }
 }
 
@@ -199,16 +215,20 @@ impl Arrivals {
         self.next_key = 0;
         let slot = self.slot_start..self.slot_start + self.slot_seconds;
         let quarters = self.curve.quarters(scenario, &slot);
-        self.add_usual(Source::Usual, 1.0, &quarters, people, None);
+        self.add(&More::of(Source::Usual, 1.0), &quarters, people);
         for (index, anomaly) in scenario.anomalies.iter().enumerate() {
             let second = |time: EventTime| time.micros().div_euclid(MICROS_PER_SECOND);
             let is_now =
                 second(anomaly.span.start) < slot.end && second(anomaly.span.end) >= slot.start;
             if is_now && anomaly.magnitude > 1.0 {
                 let more = anomaly.magnitude - 1.0;
+                let span = Some(anomaly.span.clone());
                 let source = Source::Spike(index as u8);
-                self.add_usual(source, more, &quarters, people, Some(&anomaly.span));
+                self.add(&More { span, ..More::of(source, more) }, &quarters, people);
             }
+        }
+        if let Some(weather) = &scenario.weather {
+            self.add_weather(weather, scenario, &quarters, people);
         }
         if let Some(spending) = &scenario.spending {
             let balances = Balances { spending, people, streams: self.streams };
@@ -227,24 +247,57 @@ impl Arrivals {
         }
     }
 
-    /// Adds so many times what is usual, within a span if there is one.
-    fn add_usual(
+    /// Adds what there is more than usual: candidates up to the highest factor, which the generator thins out, and
+    /// campaigns.
+    fn add_weather(
         &mut self,
-        source: Source,
-        factor: f64,
+        weather: &Weather,
+        scenario: &Scenario,
         quarters: &[Rates],
         people: &People,
-        span: Option<&TimeSpan>,
     ) {
-        let highest = quarters.iter().map(Rates::total_per_second).fold(0.0, f64::max);
+        let skies = Skies { weather, streams: self.streams };
+        if skies.highest() > 1.0 {
+            self.add(&More::of(Source::Weather, skies.highest() - 1.0), quarters, people);
+        }
+        let slot = self.slot_start..self.slot_start + self.slot_seconds;
+        let first = &quarters[0];
+        let (first_day, _) = first.local_day_and_second(slot.start);
+        let (last_day, _) = first.local_day_and_second(slot.end - 1);
+        for day in first_day..=last_day {
+            for region in 0..scenario.regions.len() {
+                let campaign = skies.campaign(region, day, first.offset_seconds);
+                let touches =
+                    |found: &Campaign| found.span.start < slot.end && found.span.end > slot.start;
+                if let Some(campaign) = campaign.filter(touches) {
+                    let micros = |second: i64| EventTime::from_micros(second * MICROS_PER_SECOND);
+                    let more = More {
+                        span: Some(micros(campaign.span.start)..micros(campaign.span.end)),
+                        type_index: Some(campaign.type_index),
+                        members: Some(people.of_region(region)),
+                        ..More::of(Source::Campaign, campaign.factor - 1.0)
+                    };
+                    self.add(&more, quarters, people);
+                }
+            }
+        }
+    }
+
+    /// Adds so many times what is usual.
+    fn add(&mut self, more: &More, quarters: &[Rates], people: &People) {
+        let More { source, factor, span, type_index, .. } = more;
+        let rate = |rates: &Rates| {
+            type_index.map_or_else(|| rates.total_per_second(), |index| rates.per_second[index])
+        };
+        let highest = quarters.iter().map(rate).fold(0.0, f64::max);
         let mean_of_activity_1 =
             factor * highest * self.slot_seconds as f64 / f64::from(people.count());
-        let shares: Vec<f64> =
-            quarters.iter().map(|rates| rates.total_per_second() / highest).collect();
+        let shares: Vec<f64> = quarters.iter().map(|rates| rate(rates) / highest).collect();
         let is_even = shares.iter().all(|share| *share == 1.0);
         let slot_micros = (self.slot_seconds * MICROS_PER_SECOND).cast_unsigned();
         let (code, at) = (source.code(), self.streams.at(self.slot_start));
-        for subscriber in self.shard.members(people.total()) {
+        let members = more.members.clone().unwrap_or(0..people.total());
+        for subscriber in self.shard.members(members) {
             let mean = mean_of_activity_1 * f64::from(people.person(subscriber).activity);
             let Some((count, mut dice)) = how_many(&at, Purpose::Arrivals, code, subscriber, mean)
             else {
@@ -253,13 +306,29 @@ impl Arrivals {
             for _ in 0..count {
                 let micros = dice.below(slot_micros);
                 let time = self.slot_start * MICROS_PER_SECOND + micros.cast_signed();
-                let is_meant = span.is_none_or(|span| span.contains(&EventTime::from_micros(time)));
+                let is_meant =
+                    span.as_ref().is_none_or(|span| span.contains(&EventTime::from_micros(time)));
                 let quarter = micros / (QUARTER_SECONDS * MICROS_PER_SECOND).cast_unsigned();
                 if (is_even || dice.chance(shares[quarter as usize])) && is_meant {
-                    self.keys.push(key(micros, source, subscriber));
+                    self.keys.push(key(micros, *source, subscriber));
                 }
             }
         }
+    }
+}
+
+/// So many times what is usual: of all types or of one, within a span if there is one, of all or of some.
+struct More {
+    source: Source,
+    factor: f64,
+    span: Option<TimeSpan>,
+    type_index: Option<usize>,
+    members: Option<Range<u32>>,
+}
+
+impl More {
+    fn of(source: Source, factor: f64) -> Self {
+        More { source, factor, span: None, type_index: None, members: None }
     }
 }
 
@@ -352,7 +421,7 @@ impl TopUpsOfDays {
 fn top_ups_of(day: i64, scenario: &Scenario, balances: &Balances<'_>, shard: Shard) -> Vec<TopUp> {
     let profile = day_profile(scenario, day, type_index(event_model::EventType::BalanceRecharge));
     let mut top_ups = Vec::new();
-    for subscriber in shard.members(balances.people.total()) {
+    for subscriber in shard.members(0..balances.people.total()) {
         balances.of_day(subscriber, day, &profile, &mut top_ups);
     }
     top_ups.sort_by(|a, b| a.second.total_cmp(&b.second));

@@ -149,9 +149,13 @@ fn peaks_factor(scenario: &Scenario, date: (u32, u32), hour: u32, type_index: us
 
 /// Factors of all 24 hours of a local day, for what happens once on some hour of it.
 pub(crate) fn day_profile(scenario: &Scenario, local_day: i64, type_index: usize) -> [f64; 24] {
-    let number = i32::try_from(local_day).unwrap_or(0) + DAYS_TO_1970;
-    let date = NaiveDate::from_num_days_from_ce_opt(number).unwrap_or_default();
-    scenario.types[type_index].week[day_like(scenario, date)]
+    scenario.types[type_index].week[day_like(scenario, date_of(local_day))]
+}
+
+/// The date of a day since 1970.
+pub(crate) fn date_of(day: i64) -> NaiveDate {
+    let number = i32::try_from(day).unwrap_or(0) + DAYS_TO_1970;
+    NaiveDate::from_num_days_from_ce_opt(number).unwrap_or_default()
 }
 
 #[cfg(test)]

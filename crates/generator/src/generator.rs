@@ -7,6 +7,7 @@
 //! sent.
 
 use std::fmt::Write;
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use chrono::DateTime;
@@ -16,18 +17,20 @@ use fake::uuid::UUIDv4;
 use pseudonym::SubscriberKey;
 use uuid::Uuid;
 
-use crate::acts::{Act, ActKind, are_possible};
+use crate::acts::{Act, ActKind, OUTSIDE, are_possible};
 use crate::arrivals::{Arrivals, Occurrence, Shard, Source};
 use crate::balance::Balances;
 use crate::cast::Stay;
 use crate::curve::{QUARTER_SECONDS, RateCurve, Rates, day_profile};
 use crate::people::People;
 use crate::places::{Place, Whereabouts};
-use crate::random::{Dice, Purpose, Streams};
-use crate::scenario::{Scenario, TYPES, Towers, type_index};
+use crate::random::{Dice, Purpose, Streams, unit};
+use crate::scenario::{Scenario, TYPES, TimeSpan, Towers, type_index};
+use crate::weather::Skies;
 
 /// Hundredths in a megabyte: volumes have two decimals.
 const HUNDREDTHS: u32 = 100;
+const SECONDS_PER_DAY: i64 = 86_400;
 
 /// What decides which events there are.
 #[derive(Clone, Debug)]
@@ -63,6 +66,8 @@ pub struct Generator {
     dropped: Vec<u64>,
     /// Events that each silent region kept back so far.
     withheld: Vec<u64>,
+    /// The factors of the weather by region and type, and the quarter of an hour for which they hold.
+    skies: (i64, Vec<[f64; TYPES.len()]>),
 }
 
 /// Everything that an event follows from.
@@ -102,6 +107,7 @@ impl Generator {
             ),
             dropped: vec![0; scenario.anomalies.len()],
             withheld: vec![0; scenario.faults.silent_regions.len()],
+            skies: (i64::MIN, Vec::new()),
             world: World {
                 has_pairs: scenario.pairs.is_some() && are_possible(&scenario, draft.curve),
                 scenario,
@@ -165,7 +171,41 @@ impl Generator {
         &self.withheld
     }
 
+    /// Whether the weather leaves an event, or adds it.
+    fn weather_allows(
+        &mut self,
+        occurrence: Occurrence,
+        event_type: EventType,
+        region: usize,
+    ) -> bool {
+        let World { scenario, streams, rates, people, .. } = &self.world;
+        let Some(weather) = &scenario.weather else { return true };
+        let Occurrence { time, source, subscriber } = occurrence;
+        // Who takes part in a campaign while he is in another region is none of that region's.
+        if source == Source::Campaign {
+            return people.home_region(subscriber) == region;
+        }
+        let is_added = source == Source::Weather;
+        if !is_added && source != Source::Usual {
+            return true;
+        }
+        let skies = Skies { weather, streams: *streams };
+        if self.skies.0 != rates.quarter_start {
+            let of_region =
+                |region| std::array::from_fn(|index| skies.factor(region, index, rates));
+            self.skies =
+                (rates.quarter_start, (0..scenario.regions.len()).map(of_region).collect());
+        }
+        let factor = self.skies.1[region][type_index(event_type)];
+        let at = streams.at(time.micros());
+        let drawn = unit(at.first_bits(Purpose::WeatherDrop, u32::from(is_added), subscriber));
+        if is_added { drawn * (skies.highest() - 1.0) < factor - 1.0 } else { drawn < factor }
+    }
+
     fn is_sent(&mut self, occurrence: Occurrence, event_type: EventType, region: usize) -> bool {
+        if !self.weather_allows(occurrence, event_type, region) {
+            return false;
+        }
         let World { scenario, streams, .. } = &self.world;
         if scenario.anomalies.is_empty() && scenario.faults.silent_regions.is_empty() {
             return true;
@@ -225,6 +265,20 @@ pub(crate) fn empty_event() -> Event {
 }
 
 impl World {
+    /// The local days that a range of time touches, since 1970.
+    pub(crate) fn local_days(&self, range: &TimeSpan) -> RangeInclusive<i64> {
+        let day = |micros: i64| {
+            let second = micros.div_euclid(MICROS_PER_SECOND);
+            self.curve.rates(&self.scenario, second).local_day_and_second(second).0
+        };
+        day(range.start.micros())..=day(range.end.micros() - 1)
+    }
+
+    /// What the local clock is ahead of UTC about noon of a local day, in seconds.
+    pub(crate) fn offset_at_noon(&self, day: i64) -> i64 {
+        self.curve.rates(&self.scenario, day * SECONDS_PER_DAY + SECONDS_PER_DAY / 2).offset_seconds
+    }
+
     /// What happens and where, and the dice that go on to the rest; `None`: there is no event after all,
     /// because the subscriber is out of coverage.
     fn begin(&mut self, occurrence: Occurrence) -> Option<(EventType, Place, Dice)> {
@@ -240,12 +294,13 @@ impl World {
         let event_type = match source {
             Source::Act(act) => act.kind.event_type(),
             Source::Balance => EventType::BalanceRecharge,
-            Source::Usual | Source::Spike(_) => {
+            Source::Campaign => TYPES[self.campaign_type(subscriber, unix_second)?],
+            Source::Usual | Source::Spike(_) | Source::Weather => {
                 TYPES[dice.weighted(self.rates.per_second.iter().copied())]
             }
         };
         let is_talk = matches!(event_type, EventType::Call | EventType::Sms);
-        if self.has_pairs && is_talk && source == Source::Usual {
+        if self.has_pairs && is_talk && matches!(source, Source::Usual | Source::Weather) {
             return None;
         }
         let place = match (self.place(occurrence, unix_second, &mut dice), source) {
@@ -288,7 +343,18 @@ impl World {
             model.volume.as_ref().map(|volume| volume.draw(HUNDREDTHS, 1.0, &mut dice));
         event.amount = is_recharge.then(|| self.amount(occurrence, unix_second, &mut dice));
         self.add_other_side(subscriber, event, &mut dice);
+        if source == Source::Campaign && event.event_subtype.is_some() {
+            event.event_subtype = Some(Direction::Incoming);
+        }
         Some(place.region)
+    }
+
+    /// The index of the type of which there is a campaign where somebody lives.
+    fn campaign_type(&self, subscriber: u32, unix_second: i64) -> Option<usize> {
+        let skies = Skies { weather: self.scenario.weather.as_ref()?, streams: self.streams };
+        let (day, _) = self.rates.local_day_and_second(unix_second);
+        let region = self.people.home_region(subscriber);
+        skies.campaign(region, day, self.rates.offset_seconds).map(|found| found.type_index)
     }
 
     fn place(&self, occurrence: Occurrence, unix_second: i64, dice: &mut Dice) -> Option<Place> {
@@ -342,9 +408,14 @@ impl World {
             return;
         }
         event.event_subtype = Some(dice.one_of(&[Direction::Incoming, Direction::Outgoing]));
-        let other = self.people.other_side(subscriber, dice);
+        // Whoever is called by a subscriber has a record of it; so these are with other networks.
+        let other = if self.has_pairs {
+            OUTSIDE | dice.bits() as u32 & (OUTSIDE - 1)
+        } else {
+            self.people.other_side(subscriber, dice)
+        };
         let mut id = event.counterparty_id.take().unwrap_or_default();
-        self.people.person(other).write_id(&mut id);
+        self.people.write_id(other, &mut id);
         event.counterparty_id = Some(id);
     }
 

@@ -36,6 +36,7 @@ pub mod scenario;
 #[cfg(test)]
 mod testing;
 pub mod truth;
+mod weather;
 
 pub use crate::arrivals::Shard;
 pub use crate::generator::{Draft, Generator};

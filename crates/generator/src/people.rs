@@ -158,6 +158,12 @@ impl People {
         self.region_ends.partition_point(|end| *end <= subscriber)
     }
 
+    /// The ordinary people of a region, where people have homes.
+    pub(crate) fn of_region(&self, region: usize) -> std::ops::Range<u32> {
+        let start = if region == 0 { 0 } else { self.region_ends[region - 1] };
+        start..self.region_ends[region]
+    }
+
     /// Share of calls and SMS that are with acquaintances, where people have any.
     pub(crate) fn acquaintances_share(&self) -> Option<f64> {
         self.circles.as_ref().map(|circles| circles.contacts.share)

@@ -64,6 +64,10 @@ pub(crate) enum Purpose {
     Cast = 17,
     /// What he does on a day.
     CastDay = 18,
+    /// How much more or less happens, in a region and at a time.
+    Weather = 19,
+    /// Events that the weather takes away or adds.
+    WeatherDrop = 20,
 }
 
 /// The root of all streams of one seed.

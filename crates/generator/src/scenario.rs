@@ -14,7 +14,7 @@ use chrono::Weekday;
 use chrono_tz::Tz;
 use event_model::{DeadReason, EventTime, EventType};
 
-pub use self::world::{Fraud, FraudKind, Pairs, Role, RoleShare, Variant};
+pub use self::world::{Fraud, FraudKind, Pairs, Role, RoleShare, Variant, Weather};
 use crate::distribution::Distribution;
 
 /// The scenarios that the program brings along.
@@ -85,6 +85,8 @@ pub struct Scenario {
     pub roles: Vec<RoleShare>,
     /// Those who are, in addition.
     pub frauds: Vec<Fraud>,
+    /// How traffic wanders; `None`: it scatters like dice.
+    pub weather: Option<Weather>,
     /// What top-ups follow; `None`: their weight.
     pub spending: Option<Spending>,
     /// Days that are like another day of the week.

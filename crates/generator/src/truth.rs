@@ -10,6 +10,7 @@
 //! Keeps I-6 (boundedness): minutes and days to which nothing can come any more are written and
 //! forgotten.
 
+mod campaigns;
 mod cases;
 mod lines;
 mod subscribers;
@@ -56,6 +57,9 @@ pub struct Truth<W: Write> {
     /// Events that each spike added.
     added: Vec<u64>,
     cases: Cases,
+    /// Events that each campaign added, by region and local date of its zone.
+    campaigns: BTreeMap<(NaiveDate, usize), u64>,
+    scenario_zone: Tz,
 }
 
 /// Window start, index of type, index of region.
@@ -125,6 +129,8 @@ impl<W: Write> Truth<W> {
             written_to: EventTime::MIN_ACCEPTED,
             told_clocks: vec![false; everybody as usize],
             cases: Cases::of(scenario),
+            campaigns: BTreeMap::new(),
+            scenario_zone: scenario.zone,
             added: vec![0; scenario.anomalies.len()],
         })
     }
@@ -156,6 +162,10 @@ impl<W: Write> Truth<W> {
         {
             self.added[usize::from(index)] += 1;
         }
+        if record.occurrence.source == Source::Campaign && !record.is_copy {
+            let date = local_date(record.occurrence.time, self.scenario_zone);
+            *self.campaigns.entry((date, region)).or_default() += 1;
+        }
         if !record.is_copy {
             self.cases.observe(&record.occurrence, &event.subscriber_id);
         }
@@ -168,6 +178,8 @@ impl<W: Write> Truth<W> {
         self.write_up_to(EventTime::END_ACCEPTED.plus_micros(WINDOW_MICROS))?;
         self.tell_silences(schedule)?;
         self.tell_anomalies(schedule)?;
+        let world = schedule.generator().world();
+        campaigns::tell(world, &self.range, &self.campaigns, &mut self.writer)?;
         self.cases.tell(&mut self.writer)?;
         let mut end = End::default();
         for (number, partition) in self.partitions.iter().enumerate() {

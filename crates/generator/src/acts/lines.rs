@@ -25,7 +25,7 @@ use super::{Act, ActKind, Attempt, Layer, Moment, OUTSIDE, Reach, What};
 /// Until a message is there: all that both records of it differ by.
 const DELIVERY_MICROS: i64 = 1_700_000;
 /// Layers after the first.
-const LATER_LAYERS: usize = 2;
+const LATER_LAYERS: usize = 3;
 
 /// Until when each line is taken.
 #[derive(Clone, Debug, Default)]

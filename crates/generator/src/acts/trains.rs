@@ -14,11 +14,14 @@ use crate::arrivals::how_many;
 use crate::cast::Part;
 use crate::curve::{QUARTER_SECONDS, Rates};
 use crate::people::People;
-use crate::random::{Dice, Purpose, Streams, mixed};
+use crate::random::{Dice, Purpose, Streams, mixed, unit};
 use crate::scenario::{Pairs, type_index};
+use crate::weather::Skies;
 
 /// No conversation lasts longer from its first beginning to its last.
 pub(super) const TRAIN_SPAN_SECONDS: i64 = 7_200;
+/// Told apart from the usual by its streams: what the weather adds.
+const MORE_VARIANT: u32 = 8;
 /// Most calls, or messages, of a conversation.
 const TRAIN_MAX: u32 = 40;
 /// Of calls that nobody answered: the caller tries again soon …
@@ -74,50 +77,62 @@ impl Trains {
             self.initiative = initiatives(self.pairs.initiative_sigma, around);
         }
         for event_type in [EventType::Call, EventType::Sms] {
-            self.draw_type(event_type, slot, quarters, around, &mut put);
+            let factors = factors(type_index(event_type), quarters, around);
+            let level = Level::usual(event_type, quarters);
+            self.draw_type(&level, slot, quarters, &factors, around, &mut put);
+            if !factors.is_empty() {
+                let level = Level::more(event_type, quarters, &factors);
+                self.draw_type(&level, slot, quarters, &factors, around, &mut put);
+            }
         }
     }
 
     fn draw_type(
         &self,
-        event_type: EventType,
+        level: &Level,
         slot: &Range<i64>,
         quarters: &[Rates],
+        factors: &[Vec<f64>],
         around: &Around<'_>,
         put: &mut impl FnMut(Attempt),
     ) {
-        let index = type_index(event_type);
-        let rate = |rates: &Rates| rates.per_second[index];
-        let highest = quarters.iter().map(rate).fold(0.0, f64::max);
-        if highest == 0.0 {
-            return;
-        }
+        let index = type_index(level.event_type);
         let people = around.people;
         let seconds = slot.end - slot.start;
         let per_train = records_per_train(&self.pairs, index);
-        let mean_of_1 = highest * seconds as f64 / f64::from(people.count()) / per_train;
+        let mean_of_1 = seconds as f64 / f64::from(people.count()) / per_train;
         let at = around.streams.at(slot.start);
-        for subscriber in 0..people.total() {
-            let person = people.person(subscriber);
-            let eager = person.activity * self.initiative[subscriber as usize];
-            let mean = mean_of_1 * f64::from(eager);
-            let variant = index as u32;
+        let subscribers = if level.is_more { people.count() } else { people.total() };
+        for subscriber in 0..subscribers {
+            let row = level.row(subscriber, people);
+            let eager = people.person(subscriber).activity * self.initiative[subscriber as usize];
+            let mean = level.highest[row] * mean_of_1 * f64::from(eager);
+            let variant = index as u32 + if level.is_more { MORE_VARIANT } else { 0 };
             let Some((count, mut dice)) = how_many(&at, Purpose::Trains, variant, subscriber, mean)
             else {
                 continue;
             };
             for _ in 0..count {
                 let micros = dice.below((seconds * MICROS_PER_SECOND).cast_unsigned());
-                let quarter = micros / (QUARTER_SECONDS * MICROS_PER_SECOND).cast_unsigned();
-                let share = rate(&quarters[quarter as usize]) / highest;
+                let quarter =
+                    (micros / (QUARTER_SECONDS * MICROS_PER_SECOND).cast_unsigned()) as usize;
+                let share = level.rows[row][quarter] / level.highest[row];
                 // Each conversation reads a stream of its own, so that none depends on those before it.
-                let mut own = dice.branch();
+                let own = dice.branch();
                 if dice.chance(share) {
-                    let start = slot.start * MICROS_PER_SECOND + micros.cast_signed();
-                    let (day, _) = quarters[quarter as usize]
-                        .local_day_and_second(start.div_euclid(MICROS_PER_SECOND));
-                    let other = self.other_end(subscriber, day, around, &mut own);
-                    self.converse(event_type, subscriber, other, start, around, &mut own, put);
+                    let first = slot.start * MICROS_PER_SECOND + micros.cast_signed();
+                    let mut train = Train {
+                        event_type: level.event_type,
+                        layer: layer(subscriber, level.is_more, people),
+                        subscriber,
+                        first,
+                        is_phantom: false,
+                        dice: own,
+                    };
+                    let factor =
+                        factors.get(people.home_region(subscriber)).map(|row| row[quarter]);
+                    train.is_phantom = train.is_taken_away(factor, around);
+                    self.converse(train, &quarters[quarter], around, put);
                 }
             }
         }
@@ -153,28 +168,23 @@ impl Trains {
         OUTSIDE | bits as u32 & (OUTSIDE - 1)
     }
 
-    #[expect(clippy::too_many_arguments, reason = "all of them say which conversation it is")]
     fn converse(
         &self,
-        event_type: EventType,
-        subscriber: u32,
-        other: u32,
-        first: i64,
+        train: Train,
+        rates: &Rates,
         around: &Around<'_>,
-        dice: &mut Dice,
         put: &mut impl FnMut(Attempt),
     ) {
+        let Train { event_type, layer, subscriber, first, is_phantom, mut dice } = train;
+        let dice = &mut dice;
+        let (day, _) = rates.local_day_and_second(first.div_euclid(MICROS_PER_SECOND));
+        let other = self.other_end(subscriber, day, around, dice);
         let (mut from, mut to) = (subscriber, other);
         // Those outside begin as often as those inside.
         if other >= OUTSIDE && dice.chance(0.5) {
             (from, to) = (to, from);
         }
         let scale = f64::from(around.people.person(subscriber).call_scale);
-        let layer = match around.people.part(subscriber) {
-            None => Layer::Ordinary,
-            Some(Part::Role(_)) => Layer::Role,
-            Some(Part::Fraud(_)) => Layer::Fraud,
-        };
         let mut start = first;
         for _ in 0..TRAIN_MAX {
             let (what, lasts, turn) = if event_type == EventType::Call {
@@ -184,16 +194,8 @@ impl Trains {
                 let turns = turn.then(|| (dice.chance(MESSAGE_TURNS), GAP_MESSAGE));
                 (What::Sms, 0, turns)
             };
-            put(Attempt {
-                start,
-                layer,
-                from,
-                to,
-                what,
-                actor: subscriber,
-                case: 0,
-                is_phantom: false,
-            });
+            let actor = subscriber;
+            put(Attempt { start, layer, from, to, what, actor, case: 0, is_phantom });
             let Some((turns, Gap(median, sigma))) = turn else { return };
             if turns {
                 (from, to) = (to, from);
@@ -228,6 +230,81 @@ impl Trains {
         let next = dice.chance(self.pairs.call_again).then(|| (dice.chance(CALL_TURNS), GAP_CALL));
         (What::Call { seconds, is_answered: true }, seconds, next)
     }
+}
+
+/// A conversation that begins.
+struct Train {
+    event_type: EventType,
+    layer: Layer,
+    subscriber: u32,
+    first: i64,
+    is_phantom: bool,
+    dice: Dice,
+}
+
+impl Train {
+    /// Whether the weather takes it away.
+    fn is_taken_away(&self, factor: Option<f64>, around: &Around<'_>) -> bool {
+        let at = around.streams.at(self.first);
+        let variant = 2 + type_index(self.event_type) as u32;
+        self.layer == Layer::Ordinary
+            && factor.is_some_and(|factor| {
+                unit(at.first_bits(Purpose::WeatherDrop, variant, self.subscriber)) >= factor
+            })
+    }
+}
+
+/// How much happens in each quarter of an hour of a slot: everywhere the same, or what comes on top by region.
+struct Level {
+    event_type: EventType,
+    is_more: bool,
+    rows: Vec<Vec<f64>>,
+    highest: Vec<f64>,
+}
+
+impl Level {
+    fn usual(event_type: EventType, quarters: &[Rates]) -> Self {
+        let rate = |rates: &Rates| rates.per_second[type_index(event_type)];
+        Level::of(event_type, false, vec![quarters.iter().map(rate).collect()])
+    }
+
+    fn more(event_type: EventType, quarters: &[Rates], factors: &[Vec<f64>]) -> Self {
+        let row = |factors: &Vec<f64>| {
+            let pairs = quarters.iter().zip(factors);
+            let more = |(rates, factor): (&Rates, &f64)| {
+                rates.per_second[type_index(event_type)] * (factor - 1.0).max(0.0)
+            };
+            pairs.map(more).collect()
+        };
+        Level::of(event_type, true, factors.iter().map(row).collect())
+    }
+
+    fn of(event_type: EventType, is_more: bool, rows: Vec<Vec<f64>>) -> Self {
+        let highest = |row: &Vec<f64>| row.iter().copied().fold(0.0, f64::max);
+        Level { event_type, is_more, highest: rows.iter().map(highest).collect(), rows }
+    }
+
+    fn row(&self, subscriber: u32, people: &People) -> usize {
+        if self.is_more { people.home_region(subscriber) } else { 0 }
+    }
+}
+
+fn layer(subscriber: u32, is_more: bool, people: &People) -> Layer {
+    match people.part(subscriber) {
+        None if is_more => Layer::Weather,
+        None => Layer::Ordinary,
+        Some(Part::Role(_)) => Layer::Role,
+        Some(Part::Fraud(_)) => Layer::Fraud,
+    }
+}
+
+/// The weather by region and quarter of an hour; empty where there is none.
+fn factors(type_index: usize, quarters: &[Rates], around: &Around<'_>) -> Vec<Vec<f64>> {
+    let Some(weather) = &around.scenario.weather else { return Vec::new() };
+    let skies = Skies { weather, streams: around.streams };
+    let of_region =
+        |region| quarters.iter().map(|rates| skies.factor(region, type_index, rates)).collect();
+    (0..around.scenario.regions.len()).map(of_region).collect()
 }
 
 /// Log-normal around a mean of 1.

@@ -71,6 +71,7 @@ pub(super) fn checked(name: &str, file: ScenarioFile) -> Checked<Scenario> {
         pairs: world::pairs(&file)?,
         roles: world::roles(&file)?,
         frauds: world::frauds(&file)?,
+        weather: world::weather(&file)?,
         spending,
         holidays: holidays(&file)?,
         peaks: file.peaks.iter().map(peak).collect::<Checked<_>>()?,

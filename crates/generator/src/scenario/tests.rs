@@ -99,6 +99,7 @@ fn a_bad_value_is_named_with_what_was_expected() {
             "[[frauds]]\nkind = \"clone\"\nvariant = \"plain\"\nshare = 0.1",
             &["frauds[0]", "[movement]"],
         ),
+        ("[weather]\ncv = 0.1\nhours = 2", &["weather: no [movement]", "each region a grid"]),
         ("[faults]\nsilly = 1", &["silly", "unknown field"]),
         (
             &format!("[[faults.silent_regions]]\nregion = \"Atlantis\"\n{span}"),
@@ -195,6 +196,12 @@ fn a_bad_role_or_fraud_is_named_with_what_was_expected() {
             &["frauds[0].variant: `loud`", "plain, quiet, human_like"],
         ),
         (fraud("share = 0").replace("clone", "theft"), &["frauds[0].kind: `theft`", "simbox"]),
+        ("[weather]\ncv = 0.9\nhours = 2".to_owned(), &["weather.cv: 0.9", "0 to 0.5"]),
+        ("[weather]\ncv = 0.1\nhours = 9".to_owned(), &["weather.hours: 9", "from 1 to 3"]),
+        (
+            "[weather]\ncv = 0\nhours = 2\ncampaign_factors = [3, 2]".to_owned(),
+            &["weather.campaign_factors: [3, 2]", "within 1 to 10"],
+        ),
         (
             "subscribers = 10_000_000\n[[roles]]\nrole = \"taxi\"\nshare = 0.1".to_owned(),
             &["subscribers: 12000000", "10000000 at most"],

@@ -156,3 +156,18 @@ impl Fraud {
 fn count(share: f64, subscribers: u32) -> u32 {
     (share * f64::from(subscribers)).round() as u32
 }
+
+/// How traffic wanders; left out, it scatters like dice around its hours.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Weather {
+    /// Coefficient of variation of the factor of each region and type.
+    pub cv: f64,
+    /// After so many hours a factor is correlated with itself by 1/e.
+    pub hours: f64,
+    /// Coefficient of variation of another factor, for the whole day.
+    pub daily_cv: f64,
+    /// Campaigns in each region.
+    pub campaigns_per_week: f64,
+    /// How many times the usual number a campaign brings, least and most.
+    pub campaign_factors: (f64, f64),
+}

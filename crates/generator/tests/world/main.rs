@@ -6,3 +6,4 @@ mod cast;
 mod draft;
 mod pairs;
 mod parts;
+mod weather;

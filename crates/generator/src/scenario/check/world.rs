@@ -4,7 +4,7 @@
 
 use super::super::Scenario;
 use super::super::file::ScenarioFile;
-use super::super::world::{Fraud, FraudKind, Pairs, Role, RoleShare, Variant};
+use super::super::world::{Fraud, FraudKind, Pairs, Role, RoleShare, Variant, Weather};
 use super::faults::span;
 use super::{Checked, SUBSCRIBERS_MAX, expect, share, weight, wrong};
 
@@ -12,6 +12,8 @@ use super::{Checked, SUBSCRIBERS_MAX, expect, share, weight, wrong};
 const AGAIN_MAX: f64 = 0.8;
 /// Most people with one role, or of one fraud, relative to the others.
 const ACTORS_MAX: f64 = 0.1;
+/// Greatest coefficient of variation: what is beyond it is no weather.
+const CV_MAX: f64 = 0.5;
 /// Most frauds: the truth keeps each apart.
 const FRAUDS_MAX: usize = 200;
 
@@ -73,6 +75,32 @@ pub(super) fn frauds(file: &ScenarioFile) -> Checked<Vec<Fraud>> {
     Ok(frauds)
 }
 
+/// How traffic wanders.
+pub(super) fn weather(file: &ScenarioFile) -> Checked<Option<Weather>> {
+    let Some(weather) = &file.weather else { return Ok(None) };
+    needs_places("weather", file)?;
+    let cv = |key: &str, value: f64| -> Checked<f64> {
+        let fits = (0.0..=CV_MAX).contains(&value);
+        expect(&format!("weather.{key}"), value, fits, "a coefficient of variation from 0 to 0.5")?;
+        Ok(value)
+    };
+    let hours = weather.hours;
+    expect("weather.hours", hours, (1.0..=3.0).contains(&hours), "from 1 to 3")?;
+    let often = weather.campaigns_per_week;
+    expect("weather.campaigns_per_week", often, (0.0..=7.0).contains(&often), "from 0 to 7")?;
+    let [least, most] = weather.campaign_factors.unwrap_or([1.0, 1.0]);
+    let fits = 1.0 <= least && least <= most && most <= 10.0;
+    let shown = format!("[{least}, {most}]");
+    expect("weather.campaign_factors", shown, fits, "[LEAST, MOST] within 1 to 10")?;
+    Ok(Some(Weather {
+        cv: cv("cv", weather.cv)?,
+        hours,
+        daily_cv: cv("daily_cv", weather.daily_cv)?,
+        campaigns_per_week: often,
+        campaign_factors: (least, most),
+    }))
+}
+
 /// All subscribers have numbers of their own.
 pub(super) fn everybody_has_a_number(scenario: &Scenario) -> Checked<()> {
     let all = u64::from(scenario.subscribers) + scenario.extra_subscribers();
@@ -86,7 +114,7 @@ fn needs_places(key: &str, file: &ScenarioFile) -> Checked<()> {
         key,
         "no [movement]",
         has_places,
-        "[movement] and grids: actors stay, roam or are far away",
+        "[movement] and each region a grid: it is about people who live somewhere",
     )
 }
 

@@ -29,3 +29,15 @@ pub(in crate::scenario) struct FraudFile {
     pub(in crate::scenario) from: Option<String>,
     pub(in crate::scenario) to: Option<String>,
 }
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(in crate::scenario) struct WeatherFile {
+    pub(in crate::scenario) cv: f64,
+    pub(in crate::scenario) hours: f64,
+    #[serde(default)]
+    pub(in crate::scenario) daily_cv: f64,
+    #[serde(default)]
+    pub(in crate::scenario) campaigns_per_week: f64,
+    pub(in crate::scenario) campaign_factors: Option<[f64; 2]>,
+}
