@@ -34,6 +34,8 @@ pub enum DeadReason {
     LoneSurrogate,
     /// `event_type`, `region` or `timestamp` is absent or null.
     Missing,
+    /// It stands for a row of an operator's records that `intake` could not make an event of.
+    NotMapped,
     /// `event_type` or `region` is empty.
     Empty,
     /// `event_type` has more than 50 characters, or `region` more than 100.
@@ -60,7 +62,7 @@ pub enum DeadReason {
 
 impl DeadReason {
     /// Every reason, in the order of their declaration.
-    pub const ALL: [DeadReason; 19] = [
+    pub const ALL: [DeadReason; 20] = [
         DeadReason::NullPayload,
         DeadReason::NotUtf8,
         DeadReason::NotJson,
@@ -69,6 +71,7 @@ impl DeadReason {
         DeadReason::WrongType,
         DeadReason::LoneSurrogate,
         DeadReason::Missing,
+        DeadReason::NotMapped,
         DeadReason::Empty,
         DeadReason::TooLong,
         DeadReason::ContainsNul,
@@ -93,6 +96,7 @@ impl DeadReason {
             DeadReason::WrongType => "wrong_type",
             DeadReason::LoneSurrogate => "lone_surrogate",
             DeadReason::Missing => "missing",
+            DeadReason::NotMapped => "not_mapped",
             DeadReason::Empty => "empty",
             DeadReason::TooLong => "too_long",
             DeadReason::ContainsNul => "contains_nul",
@@ -135,6 +139,13 @@ impl Dead {
     pub fn timestamp_in_future(event_time: EventTime, latest_accepted: EventTime) -> Self {
         let detail = format!("timestamp is {event_time}, expected at most {latest_accepted}");
         Dead { reason: DeadReason::TimestampInFuture, detail }
+    }
+
+    /// A row that could not be mapped, for the reason that `code`, a JSON string, names.
+    pub(crate) fn not_mapped(code: &str) -> Self {
+        let expected =
+            "an event in its place: intake could not map this row, and the payload says why";
+        Dead::unexpected(DeadReason::NotMapped, "not_mapped", code, expected)
     }
 
     /// A payload that `error` says is not UTF-8.

@@ -11,7 +11,7 @@
 //! 3. `not_an_object`;
 //! 4. the first in the text of `duplicate_field`, `wrong_type` and `lone_surrogate`; at one member
 //!    a duplicate comes before its type;
-//! 5. of `event_type`, then of `region`: `missing`, `empty`, `too_long`, `contains_nul`,
+//! 5. of `event_type`, then of `region`: `missing` (`not_mapped`, see below), `empty`, `too_long`, `contains_nul`,
 //!    `reserved_name`;
 //! 6. of `timestamp`: `missing`, `timestamp_unit`, `timestamp_unparsable`, `timestamp_out_of_range`;
 //! 7. of `duration_seconds`, `data_mb`, `amount`, then `cell_tower_id`: `negative_number`,
@@ -28,6 +28,8 @@
 //! - Unknown fields are never judged: they may repeat, hold lone surrogates and nest at any depth.
 //! - A byte order mark is not JSON; neither are `NaN` and `Infinity`. `1e400` is a number, and too
 //!   large.
+//! - `not_mapped` replaces the `missing` of `event_type` where the object has a member `not_mapped` that is a
+//!   string: `intake` writes so what it can't make an event of. With an event type that member is unknown.
 //! - `timestamp_unit` replaces `wrong_type`, `timestamp_unparsable` and `timestamp_out_of_range`, at
 //!   their place in this order, where another unit of time would make a time of [2000, 2100): a
 //!   number or a string of digits that counts seconds, milliseconds, microseconds or nanoseconds
@@ -96,7 +98,11 @@ fn explained(mut dead: Dead, text: &str) -> Dead {
 fn decode_any(text: &str) -> Result<EventView<'_>, Dead> {
     let mut members = Members::read(text)?;
 
-    let event_type = EVENT_TYPE.judge(&mut members)?;
+    let not_mapped = members.not_mapped();
+    let event_type = EVENT_TYPE.judge(&mut members).map_err(|dead| match not_mapped {
+        Some(code) if dead.reason == DeadReason::Missing => Dead::not_mapped(code),
+        _ => dead,
+    })?;
     let region = REGION.judge(&mut members)?;
     let event_time = timestamp(&mut members)?;
     let duration_seconds = DURATION_SECONDS.judge(&members)?;

@@ -21,9 +21,15 @@ use crate::{Dead, DeadReason};
 pub(crate) struct Members<'a> {
     texts: [Option<Cow<'a, str>>; 8],
     numbers: [Option<&'a str>; 4],
+    /// The text that says why a row could not be mapped, as it stands there: see [`NOT_MAPPED`].
+    not_mapped: Option<&'a str>,
     /// One bit for each field that stood in the object, be it as a null.
     seen: u16,
 }
+
+/// The member that `intake` writes in place of an event type when it can't make an event of a row. It is no
+/// field of an event: where there is an event type, it is ignored like any other unknown member.
+const NOT_MAPPED: &str = "not_mapped";
 
 /// A known field that holds a string.
 #[derive(Clone, Copy, Debug)]
@@ -80,6 +86,11 @@ impl<'a> Members<'a> {
     /// Takes the unescaped string out.
     pub(crate) fn take_text(&mut self, field: TextField) -> Option<Cow<'a, str>> {
         self.texts[field as usize].take()
+    }
+
+    /// The JSON string that says why a row could not be mapped, if there is one.
+    pub(crate) fn not_mapped(&self) -> Option<&'a str> {
+        self.not_mapped
     }
 
     /// The text of a JSON number.
@@ -202,6 +213,13 @@ impl Field {
     }
 }
 
+/// Whether a key, with its quotes, is the one that marks a row that could not be mapped.
+fn names_a_row_not_mapped(key: &str) -> bool {
+    let is_escaped = key.as_bytes().contains(&b'\\');
+    without_quotes(key) == NOT_MAPPED
+        || (is_escaped && unescaped(key).as_deref() == Some(NOT_MAPPED))
+}
+
 /// The string that a JSON string stands for; `None` if it holds a lone surrogate, the one thing
 /// that valid JSON can say and UTF-8 can't.
 fn unescaped(json_string: &str) -> Option<Cow<'_, str>> {
@@ -231,7 +249,13 @@ impl<'a> Visitor<'a> for MembersVisitor<'_, 'a> {
     fn visit_map<A: MapAccess<'a>>(self, mut object: A) -> Result<Self::Value, A::Error> {
         while let Some(key) = object.next_key::<&RawValue>()? {
             let Some(field) = Field::of_key(key.get()) else {
-                object.next_value::<IgnoredAny>()?;
+                if names_a_row_not_mapped(key.get()) {
+                    let value: &RawValue = object.next_value()?;
+                    let text = Some(value.get()).filter(|text| text.starts_with('"'));
+                    self.members.not_mapped = text.or(self.members.not_mapped);
+                } else {
+                    object.next_value::<IgnoredAny>()?;
+                }
                 continue;
             };
             let value: &RawValue = object.next_value()?;

@@ -42,6 +42,7 @@ pub(crate) fn write(
             event.encode(payload);
             payload.remove(start);
         }
+        DeadReason::NotMapped => payload.extend_from_slice(br#"{"not_mapped":"time_unparsable"}"#),
         reason => {
             let (field, value) = wrong_field(reason);
             with_field(event, field, value, payload);

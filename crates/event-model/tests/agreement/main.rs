@@ -52,6 +52,7 @@ fn the_generator_reaches_every_reason_and_acceptance() {
         DeadReason::WrongType,
         DeadReason::LoneSurrogate,
         DeadReason::Missing,
+        DeadReason::NotMapped,
         DeadReason::Empty,
         DeadReason::TooLong,
         DeadReason::ContainsNul,

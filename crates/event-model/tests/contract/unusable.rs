@@ -272,6 +272,27 @@ fn the_reason_is_the_first_of_the_documented_order() {
 }
 
 #[test]
+fn a_row_that_could_not_be_mapped_has_a_reason_of_its_own_and_no_event_has() {
+    let row = r#"{"not_mapped":"time_missing","detail":"the row names no time","row":"1,2"}"#;
+    for (payload, expected) in [
+        (row.to_owned(), NotMapped),
+        (r#"{"\u006eot_mapped":"x","event_type":null}"#.to_owned(), NotMapped),
+        // Only a string says why, and only in place of an event type.
+        (r#"{"not_mapped":null}"#.to_owned(), Missing),
+        (r#"{"not_mapped":1}"#.to_owned(), Missing),
+        (r#"{"not_mapped":"x","event_type":""}"#.to_owned(), Empty),
+        (r#"{"not_mapped":"x","event_type":"call"}"#.to_owned(), Missing),
+        (r#"{"not_mapped":"x","amount":"1"}"#.to_owned(), WrongType),
+    ] {
+        check_dead(payload.as_bytes(), expected);
+    }
+    // An event may have such a member, as it may have any other.
+    check_accepted(&and_then(r#""not_mapped":"x","not_mapped":"y""#), &usual_view());
+    let detail = decode(row.as_bytes()).unwrap_err().detail;
+    assert!(detail.starts_with(r#"not_mapped is "time_missing", expected an event"#), "{detail}");
+}
+
+#[test]
 fn a_detail_names_the_field_the_value_and_what_was_expected() {
     let table = [
         (with("duration_seconds", "-5"), "duration_seconds is -5, expected a whole number from 0"),

@@ -102,13 +102,16 @@ fn members() -> impl Strategy<Value = Vec<Member>> {
         known("cell_tower_id", number(2_147_483_647), 0.2),
     );
     let duplicate = prop::option::weighted(0.06, (any::<Index>(), prop::bool::ANY));
-    (needed, texts, numbers, vec(unknown(), 0..3), duplicate)
-        .prop_map(|(needed, texts, numbers, unknown, duplicate)| {
+    let mark = prop_oneof![8 => Just("\"time_missing\"".to_owned()), 2 => json_value()];
+    let mark_key = escapes().prop_map(|escapes| json_string("not_mapped", escapes));
+    let mark = prop::option::weighted(0.25, (mark_key, mark));
+    (needed, texts, numbers, (mark, vec(unknown(), 0..3)), duplicate)
+        .prop_map(|(needed, texts, numbers, (mark, unknown), duplicate)| {
             let needed = [needed.0, needed.1, needed.2];
             let texts = [texts.0, texts.1, texts.2, texts.3, texts.4];
             let numbers = [numbers.0, numbers.1, numbers.2, numbers.3];
             let known = needed.into_iter().chain(texts).chain(numbers);
-            let mut members: Vec<Member> = known.flatten().chain(unknown).collect();
+            let mut members: Vec<Member> = known.flatten().chain(mark).chain(unknown).collect();
             if let Some((which, as_null)) = duplicate
                 && !members.is_empty()
             {

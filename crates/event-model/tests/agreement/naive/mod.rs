@@ -47,7 +47,12 @@ pub(crate) fn decode(payload: &[u8]) -> Result<NaiveView, DeadReason> {
     let Json::Object(members) = json else { return Err(DeadReason::NotAnObject) };
     check_structure(&members)?;
 
-    let event_type = name(&members, "event_type", 50, "most_active")?;
+    let event_type = name(&members, "event_type", 50, "most_active").map_err(|reason| {
+        let is_marked = members.iter().any(|(key, value)| {
+            key.to_string().as_deref() == Some("not_mapped") && matches!(value, Json::Text(_))
+        });
+        if is_marked && reason == DeadReason::Missing { DeadReason::NotMapped } else { reason }
+    })?;
     let region = name(&members, "region", 100, "ALL")?;
     let event_time_micros = timestamp(&members)?;
     let duration_seconds = number(&members, "duration_seconds", "31622400", true)?;
