@@ -1,8 +1,10 @@
 """At 02:00 UTC of every day: computes the statistics of the day before, judged and checked.
 
 In: a run of the DAG, and the worker's environment: DATABASE_URL for batcher, BUSINESS_TIMEZONE (UTC
-unless set), BATCHER (the program's path, unless it is on PATH). Out: the day's rows of daily_stats, all
-written by batcher; nothing here talks to the database.
+unless set), BATCHER (the program's path, unless it is on PATH), BATCH_HOUR (the hour, UTC; 2 unless set),
+INCLUDE_LATE (`true`: late events are part of the day). The last two are for operators whose records come in
+files, hours after the events. Out: the day's rows of daily_stats, all written by batcher; nothing here talks
+to the database.
 
 | run                                   | the day that it computes                              |
 |---------------------------------------|-------------------------------------------------------|
@@ -71,7 +73,23 @@ def business_timezone(name: str) -> datetime.tzinfo:
     return zone
 
 
+def batch_hour(text: str) -> int:
+    """The hour of the day, UTC, at which the day before is computed."""
+    if not re.fullmatch(r"[0-9]{1,2}", text) or int(text) > 23:
+        raise ValueError(f"BATCH_HOUR: {text!r} is not an hour from 0 to 23")
+    return int(text)
+
+
+def late_flag(text: str) -> str:
+    """What batcher is told about late events: nothing, or to count them."""
+    if text not in ("", "true", "false"):
+        raise ValueError(f"INCLUDE_LATE: {text!r} is neither true nor false")
+    return "--include-late " if text == "true" else ""
+
+
 ZONE = business_timezone(os.environ.get("BUSINESS_TIMEZONE") or "UTC")
+HOUR = batch_hour(os.environ.get("BATCH_HOUR") or "2")
+LATE_FLAG = late_flag(os.environ.get("INCLUDE_LATE") or "")
 
 
 def day_of(dag_run, zone: datetime.tzinfo = ZONE) -> str:
@@ -151,7 +169,7 @@ with DAG(
     description="Daily statistics of the telecom events, computed by batcher",
     doc_md=__doc__,
     # Stated in full: since 3.0 a bare cron string means a timetable without a data interval.
-    schedule=CronDataIntervalTimetable("0 2 * * *", timezone="UTC"),
+    schedule=CronDataIntervalTimetable(f"0 {HOUR} * * *", timezone="UTC"),
     # The first day that an event can have: no earlier logical date would ever be run.
     start_date=datetime.datetime(2000, 1, 1, tzinfo=datetime.timezone.utc),
     catchup=False,
@@ -175,7 +193,7 @@ with DAG(
     tags=["telecom"],
 ) as dag:
     check_data = task("check_data", 'exec "${BATCHER:-batcher}" check "$DAY"', skip_on=99)
-    run_batch = task("run_batch", 'exec "${BATCHER:-batcher}" "$DAY"')
+    run_batch = task("run_batch", f'exec "${{BATCHER:-batcher}}" {LATE_FLAG}"$DAY"')
     validate_results = task("validate_results", 'exec "${BATCHER:-batcher}" validate "$DAY"')
     notify = task(
         "notify",

@@ -120,6 +120,9 @@ def structure(checks: Checks) -> None:
         ((stored,),) = airflow.query("SELECT data -> 'dag' -> 'timetable' FROM serialized_dag")
         equal(stored["__type"], "airflow.timetables.interval.CronDataIntervalTimetable")
         equal(stored["__var"], {"expression": "0 2 * * *", "timezone": "UTC"})
+    with checks.check("BATCH_HOUR is an hour, INCLUDE_LATE true or false, and nothing else reaches a command"):
+        equal(found["hours"], [2, 0, 23, None, None, None, None])
+        equal(found["late_flags"], ["", "", "--include-late ", None, None])
     with checks.check("catchup is off, and one run is active at a time"):
         equal((found["catchup"], found["max_active_runs"]), (False, 1))
     with checks.check(

@@ -15,6 +15,10 @@ import types
 # The contract's zone among them; in a zone west of UTC-2 the day that has ended is another one.
 ZONES = ("UTC", "Asia/Almaty", "America/New_York", "Pacific/Kiritimati")
 
+# What BATCH_HOUR and INCLUDE_LATE may be, and what not.
+HOURS = ("2", "0", "23", "24", "-1", "2; id", "")
+LATE_FLAGS = ("", "false", "true", "yes", "--stale")
+
 # (zone, run type, conf, logical date, data interval start, day; None: the run fails)
 DAYS = (
     # A schedule's run: interval [D 02:00, D+1 02:00) UTC.
@@ -99,7 +103,17 @@ def describe(module) -> dict:
         "timetable": type(dag.timetable).__name__,
         "days": len(DAYS),
         "wrong_days": wrong_days(module),
+        "hours": [answer_of(module.batch_hour, text) for text in HOURS],
+        "late_flags": [answer_of(module.late_flag, text) for text in LATE_FLAGS],
     }
+
+
+def answer_of(read, text: str):
+    """What a setting is read as; None: it is refused."""
+    try:
+        return read(text)
+    except ValueError:
+        return None
 
 
 if __name__ == "__main__":
