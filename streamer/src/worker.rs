@@ -144,6 +144,7 @@ impl Worker {
             self.serve_timers();
             self.carry_out_effects()?;
             self.serve_events()?;
+            self.joining.note_membership(!self.assignment.is_empty(), Instant::now());
             self.joining.check(Instant::now())?;
             self.poll()?;
             self.report();

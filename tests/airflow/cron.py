@@ -60,7 +60,9 @@ def main() -> None:
         pipeline.read_until(midnight(yesterday))
         check("an incomplete day: 75 after two pauses of 5 minutes, nothing computed", (75, 2), 0)
         pipeline.read_until(midnight(yesterday + 2 * ONE_DAY))
-        check("no data: 4 at once", (4, 0), 0)
+        check("a new system, where nothing was ever counted: 99 at once", (99, 0), 0)
+        pipeline.add_windows(yesterday - ONE_DAY)
+        check("no data of that day: 4 at once", (4, 0), 0)
         pipeline.add_windows(yesterday)
         check("with data: 0, the day is computed and valid", (0, 0), EVENTS_OF_A_DAY)
 

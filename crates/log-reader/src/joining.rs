@@ -12,8 +12,8 @@ pub struct Joining {
     group_id: String,
     /// With `--drain`: how long a refusal is put up with.
     patience: Option<Duration>,
-    /// Why we are refused, and since when.
-    refused: Option<(RDKafkaErrorCode, Instant)>,
+    /// Why we are refused, and since when; a member that has partitions is refused nothing yet.
+    refused: Option<(RDKafkaErrorCode, Option<Instant>)>,
     /// Since when the right to read the topic has been missing.
     read_refused: Option<Instant>,
 }
@@ -29,7 +29,7 @@ impl Joining {
 
     /// For how long it has refused us; `None`: it does not, as far as we know.
     pub fn refused_for(&self, now: Instant) -> Option<Duration> {
-        self.refused.map(|(_, since)| now.duration_since(since))
+        self.refused.and_then(|(_, since)| Some(now.duration_since(since?)))
     }
 
     /// Takes an error of the client in. `true`: the group refuses us; it has been said.
@@ -42,9 +42,18 @@ impl Joining {
                 "the consumer group {} can't be joined: {code}: {remedy}. It is tried again by itself",
                 self.group_id
             );
-            self.refused = Some((code, now));
+            self.refused = Some((code, Some(now)));
         }
         true
+    }
+
+    /// Says whether the group has given us partitions. One heartbeat may be refused in passing, as while
+    /// rights are loaded anew: a member keeps its partitions then and is told no more of it, so the time
+    /// counts from when it has none.
+    pub fn note_membership(&mut self, is_member: bool, now: Instant) {
+        if let Some((_, since)) = &mut self.refused {
+            *since = if is_member { None } else { since.or(Some(now)) };
+        }
     }
 
     /// The same for an error of reading. `true`: the topic is not given to us; it has been said.
@@ -81,7 +90,7 @@ impl Joining {
             anyhow::bail!("no records were given to us within {patience:?}: {READ_REMEDY}");
         }
         match self.refused {
-            Some((code, since)) if is_over(since) => anyhow::bail!(
+            Some((code, Some(since))) if is_over(since) => anyhow::bail!(
                 "the consumer group {} could not be joined within {patience:?}: {code}: {}",
                 self.group_id,
                 remedy(code).unwrap_or_default()
@@ -146,6 +155,13 @@ mod tests {
         assert!(drain.takes(REFUSED, at(40)));
         assert!(drain.check(at(69)).is_ok());
         assert!(drain.check(at(70)).is_err());
+        // Refused in passing while it has partitions, and counted from when it has none.
+        drain.note_membership(true, at(70));
+        assert!(drain.refused_for(at(500)).is_none() && drain.check(at(500)).is_ok());
+        drain.note_membership(false, at(500));
+        drain.note_membership(false, at(510));
+        assert!(drain.check(at(529)).is_ok());
+        assert!(drain.check(at(530)).is_err());
     }
 
     #[test]

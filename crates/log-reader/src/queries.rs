@@ -1,16 +1,17 @@
 //! Questions to the brokers: where logs end, which partitions there are.
 
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use chrono::Utc;
 use event_model::EventTime;
 use program::{SentOnTo, heard};
-use rdkafka::ClientConfig;
 use rdkafka::client::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
 use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
 use rdkafka::metadata::Metadata;
+use rdkafka::{ClientConfig, Offset, TopicPartitionList};
 use windowing::{LogEnds, Position};
 
 /// One question to a broker waits at most this long.
@@ -68,48 +69,58 @@ impl Queries {
         Ok(Queries { shown: query_client(config)?, written: query_client(&of_all)? })
     }
 
-    /// The ends of one partition's log; each of two questions waits for as long as `patience` says then.
-    pub fn log_ends_within(
-        &self,
-        topic: &str,
-        partition: i32,
-        patience: impl Fn() -> Duration,
-    ) -> KafkaResult<LogEnds> {
+    /// The ends of one partition's log. Blocks for at most 4 s; for a partition that has just been added,
+    /// three times as long.
+    pub fn log_ends(&self, topic: &str, partition: i32) -> KafkaResult<LogEnds> {
         let asked_at = clock();
-        let (low, stable) = watermarks(&self.shown, topic, partition, &patience)?;
-        let (_, high) = watermarks(&self.written, topic, partition, &patience)?;
-        // The log may have been cut between the questions: then there was more to read.
-        let high = Position::at(high.max(stable));
-        Ok(LogEnds { low: Position::at(low), stable: Position::at(stable), high, asked_at })
+        let (low, stable) = watermarks(&self.shown, topic, partition)?;
+        let (_, high) = watermarks(&self.written, topic, partition)?;
+        Ok(told(low, stable, high, asked_at))
     }
 
-    /// The same for each of these partitions, before `deadline` but for the shortest patience.
+    /// The ends of all of these partitions' logs, or the error of any of them. However many they are, three
+    /// questions are asked, and each broker that leads one of them answers once; each question waits for as
+    /// long as `patience` says then.
+    pub fn all_log_ends_within(
+        &self,
+        topic: &str,
+        partitions: &[i32],
+        patience: impl Fn() -> Duration,
+    ) -> KafkaResult<Vec<(i32, LogEnds)>> {
+        let asked_at = clock();
+        let low = offsets_at(&self.shown, topic, partitions, Offset::Beginning, patience())?;
+        let stable = offsets_at(&self.shown, topic, partitions, Offset::End, patience())?;
+        let high = offsets_at(&self.written, topic, partitions, Offset::End, patience())?;
+        let ends =
+            |id| Some((id, told(*low.get(&id)?, *stable.get(&id)?, *high.get(&id)?, asked_at)));
+        partitions
+            .iter()
+            .map(|&id| {
+                ends(id).ok_or(KafkaError::MetadataFetch(RDKafkaErrorCode::UnknownPartition))
+            })
+            .collect()
+    }
+
+    /// The same, before `deadline` but for the shortest patience.
     pub fn all_log_ends_before(
         &self,
         topic: &str,
         partitions: &[i32],
         deadline: Instant,
     ) -> KafkaResult<Vec<(i32, LogEnds)>> {
-        let patience = || {
+        self.all_log_ends_within(topic, partitions, || {
             let time_left = deadline.saturating_duration_since(Instant::now());
             time_left.clamp(QUERY_TIMEOUT_MIN, QUERY_TIMEOUT)
-        };
-        let ends = |&id| Ok((id, self.log_ends_within(topic, id, patience)?));
-        partitions.iter().map(ends).collect()
+        })
     }
 
-    /// The same. Blocks for at most 4 s; for a partition that has just been added, three times as long.
-    pub fn log_ends(&self, topic: &str, partition: i32) -> KafkaResult<LogEnds> {
-        self.log_ends_within(topic, partition, || QUERY_TIMEOUT)
-    }
-
-    /// The ends of each of these partitions' logs. Blocks.
+    /// The same. Blocks for at most 6 s.
     pub fn all_log_ends(
         &self,
         topic: &str,
         partitions: &[i32],
     ) -> KafkaResult<Vec<(i32, LogEnds)>> {
-        partitions.iter().map(|&id| self.log_ends(topic, id).map(|ends| (id, ends))).collect()
+        self.all_log_ends_within(topic, partitions, || QUERY_TIMEOUT)
     }
 
     /// All partitions that the topic has now. Blocks for at most 2 s.
@@ -131,14 +142,16 @@ impl Queries {
     }
 }
 
+/// The ends as two clients were told them.
+fn told(low: i64, stable: i64, high: i64, asked_at: EventTime) -> LogEnds {
+    // The log may have been cut between the questions: then there was more to read.
+    let high = Position::at(high.max(stable));
+    LogEnds { low: Position::at(low), stable: Position::at(stable), high, asked_at }
+}
+
 /// Low and high end, as this client is told them.
-fn watermarks(
-    client: &QueryClient,
-    topic: &str,
-    partition: i32,
-    patience: impl Fn() -> Duration,
-) -> KafkaResult<(i64, i64)> {
-    let asked = client.fetch_watermarks(topic, partition, patience());
+fn watermarks(client: &QueryClient, topic: &str, partition: i32) -> KafkaResult<(i64, i64)> {
+    let asked = client.fetch_watermarks(topic, partition, QUERY_TIMEOUT);
     let code = asked.as_ref().err().and_then(KafkaError::rdkafka_error_code);
     if !matches!(
         code,
@@ -147,8 +160,37 @@ fn watermarks(
         return asked;
     }
     // It was added since this client last looked at the topic, which it does not do by itself.
-    client.fetch_metadata(Some(topic), patience())?;
-    client.fetch_watermarks(topic, partition, patience())
+    client.fetch_metadata(Some(topic), QUERY_TIMEOUT)?;
+    client.fetch_watermarks(topic, partition, QUERY_TIMEOUT)
+}
+
+/// The first or the last offset of each of these partitions, as this client is told them.
+///
+/// A question for offsets by time takes the two logical offsets as times, in Kafka's protocol as in the
+/// client, and is put to each leader once for all of its partitions.
+fn offsets_at(
+    client: &QueryClient,
+    topic: &str,
+    partitions: &[i32],
+    at: Offset,
+    patience: Duration,
+) -> KafkaResult<BTreeMap<i32, i64>> {
+    if partitions.is_empty() {
+        return Ok(BTreeMap::new());
+    }
+    let mut asked = TopicPartitionList::with_capacity(partitions.len());
+    for &id in partitions {
+        asked.add_partition_offset(topic, id, at)?;
+    }
+    let answer = client.offsets_for_times(asked, patience)?;
+    let mut offsets = BTreeMap::new();
+    for element in answer.elements() {
+        element.error()?;
+        if let Offset::Offset(offset) = element.offset() {
+            offsets.insert(element.partition(), offset);
+        }
+    }
+    Ok(offsets)
 }
 
 /// Whether there is such a topic. Asking for all topics, not for this one, does not auto-create it.

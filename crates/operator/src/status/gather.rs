@@ -118,13 +118,13 @@ fn log_ends(
     let metadata = queries.metadata(time_left())?;
     let mut ends = BTreeMap::new();
     for topic in metadata.topics().iter().filter(|topic| topics.contains(topic.name())) {
-        for partition in topic.partitions() {
-            let key = (topic.name().to_owned(), partition.id());
-            let told = queries
-                .log_ends_within(&key.0, key.1, time_left)
-                .with_context(|| format!("{} partition {}", key.0, key.1))?;
+        let partitions: Vec<i32> = topic.partitions().iter().map(|found| found.id()).collect();
+        let all = queries
+            .all_log_ends_within(topic.name(), &partitions, time_left)
+            .with_context(|| format!("topic {}", topic.name()))?;
+        for (partition, told) in all {
             let [low, stable, high] = [told.low, told.stable, told.high].map(Position::offset);
-            ends.insert(key, LogEnds { low, stable, high });
+            ends.insert((topic.name().to_owned(), partition), LogEnds { low, stable, high });
         }
     }
     Ok(ends)
