@@ -2,21 +2,16 @@
 
 use std::hint::black_box;
 
-use bench_micro::{Counter, EVENTS, event, payloads};
+use bench_micro::{Counter, EVENTS, LAYOUTS, event, payloads};
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use event_model::{Event, decode};
 
 fn decoding(criterion: &mut Criterion) {
-    let own = payloads();
-    // The same events as another program would write them: a blank after each comma.
-    let spaced: Vec<Vec<u8>> = own
-        .iter()
-        .map(|payload| String::from_utf8_lossy(payload).replace(",\"", ", \"").into_bytes())
-        .collect();
     let mut group = criterion.benchmark_group("decode");
     group.throughput(Throughput::Elements(EVENTS as u64));
-    for (name, payloads) in [("own layout", &own), ("another layout", &spaced)] {
-        group.bench_function(name, |bencher| {
+    for layout in &LAYOUTS {
+        let payloads = layout.payloads();
+        group.bench_function(layout.name, |bencher| {
             bencher.iter(|| {
                 payloads.iter().filter(|payload| decode(black_box(payload)).is_ok()).count()
             });

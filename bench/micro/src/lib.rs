@@ -1,6 +1,9 @@
 //! What is measured: the same thousand events, and a worker's state that counts them.
 
+mod layouts;
 mod rules;
+
+pub use layouts::{LAYOUTS, Layout};
 
 use event_model::{Direction, Event, EventTime, EventType};
 use windowing::{

@@ -159,9 +159,13 @@ impl Dead {
         Dead { reason: DeadReason::NotUtf8, detail }
     }
 
-    /// A payload that `error` says is not JSON.
-    pub(crate) fn not_json(payload: &str, error: &serde_json::Error) -> Self {
-        let detail = format!("payload is {}, expected one JSON text: {error}", shown(payload));
+    /// A payload that is not JSON.
+    pub(crate) fn not_json(payload: &str) -> Self {
+        let mut detail = format!("payload is {}, expected one JSON text", shown(payload));
+        // Another reader of JSON knows what was expected where.
+        if let Err(error) = serde_json::from_str::<serde::de::IgnoredAny>(payload) {
+            detail += &format!(": {error}");
+        }
         Dead { reason: DeadReason::NotJson, detail }
     }
 

@@ -44,13 +44,14 @@
 
 use std::borrow::Cow;
 
-use crate::canonical::decode_canonical;
 use crate::decimal::Decimal;
-use crate::object::{Members, NumberField, TextField};
+use crate::field::{NumberField, TextField};
+use crate::object::Members;
+use crate::text::LazyText;
 use crate::time::{TimestampFault, parse_timestamp};
-use crate::unfamiliar::described;
+use crate::unfamiliar::{described, row_not_mapped};
 use crate::unit_mixup::UnitMixup;
-use crate::{Dead, DeadReason, EventTime};
+use crate::{Dead, DeadReason, EventTime, MICROS_PER_UNIT};
 
 /// What the pipeline needs of one event, borrowed from the record's bytes.
 ///
@@ -73,6 +74,38 @@ pub struct EventView<'a> {
     pub subscriber_id: Option<Cow<'a, str>>,
     /// The masked number, where the event names one.
     pub msisdn: Option<Cow<'a, str>>,
+    /// The event's own name, where it has one.
+    pub event_id: Option<LazyText<'a>>,
+    /// For example the direction of a call, where the event says it.
+    pub event_subtype: Option<LazyText<'a>>,
+    /// The other side's pseudonym, where the event names one.
+    pub counterparty_id: Option<LazyText<'a>>,
+    /// The number of the tower, where the event names one.
+    pub cell_tower_id: Option<u32>,
+}
+
+impl<'a> EventView<'a> {
+    /// An event that says no more than it needs to.
+    pub fn new(
+        event_type: impl Into<Cow<'a, str>>,
+        region: impl Into<Cow<'a, str>>,
+        event_time: EventTime,
+    ) -> Self {
+        EventView {
+            event_type: event_type.into(),
+            region: region.into(),
+            event_time,
+            duration_seconds: 0,
+            data_micro_mb: 0,
+            amount_micro_tenge: 0,
+            subscriber_id: None,
+            msisdn: None,
+            event_id: None,
+            event_subtype: None,
+            counterparty_id: None,
+            cell_tower_id: None,
+        }
+    }
 }
 
 /// Reads one record's payload. Nothing is allocated for an event whose strings have no escapes.
@@ -80,9 +113,11 @@ pub struct EventView<'a> {
 /// # Errors
 /// [`Dead`] with the rule that the payload breaks; see the order at the top of this file.
 pub fn decode(payload: &[u8]) -> Result<EventView<'_>, Dead> {
-    let text = std::str::from_utf8(payload).map_err(|error| Dead::not_utf8(payload, error))?;
-    decode_canonical(text)
-        .map_or_else(|| decode_any(text).map_err(|dead| explained(dead, text)), Ok)
+    let text = match simdutf8::basic::from_utf8(payload) {
+        Ok(text) => text,
+        Err(_) => str::from_utf8(payload).map_err(|error| Dead::not_utf8(payload, error))?,
+    };
+    judged(text).map_err(|dead| explained(dead, text))
 }
 
 /// An object that lacks a field is most often another form of event: its detail says which.
@@ -94,37 +129,40 @@ fn explained(mut dead: Dead, text: &str) -> Dead {
     dead
 }
 
-/// Reads a payload of whatever layout, and knows what is wrong with one that can't be used.
-fn decode_any(text: &str) -> Result<EventView<'_>, Dead> {
-    let mut members = Members::read(text)?;
-
-    let not_mapped = members.not_mapped();
-    let event_type = EVENT_TYPE.judge(&mut members).map_err(|dead| match not_mapped {
+/// Without an event type the object may stand for a row that could not be mapped.
+#[cold]
+fn perhaps_not_mapped(dead: Dead, text: &str) -> Dead {
+    match row_not_mapped(text) {
         Some(code) if dead.reason == DeadReason::Missing => Dead::not_mapped(code),
         _ => dead,
-    })?;
-    let region = REGION.judge(&mut members)?;
-    let event_time = timestamp(&mut members)?;
-    let duration_seconds = DURATION_SECONDS.judge(&members)?;
-    let data_micro_mb = DATA_MB.judge(&members)?;
-    let amount_micro_tenge = AMOUNT.judge(&members)?;
-    // No aggregate needs the tower, but a record with an impossible one is not to be trusted.
-    CELL_TOWER_ID.judge(&members)?;
+    }
+}
 
+/// Reads a payload, and judges its fields in their order.
+#[inline(always)]
+fn judged(text: &str) -> Result<EventView<'_>, Dead> {
+    let mut members = Members::of(text);
+    members.read()?;
+    let whole_text = |field| members.text(field).map(LazyText::get);
     Ok(EventView {
-        event_type,
-        region,
-        event_time,
-        duration_seconds,
-        data_micro_mb,
-        amount_micro_tenge,
-        subscriber_id: members.take_text(TextField::SubscriberId),
-        msisdn: members.take_text(TextField::Msisdn),
+        event_type: EVENT_TYPE.judge(&members).map_err(|dead| perhaps_not_mapped(dead, text))?,
+        region: REGION.judge(&members)?,
+        event_time: timestamp(&members)?,
+        duration_seconds: DURATION_SECONDS.judge(&members)?.unwrap_or(0),
+        data_micro_mb: DATA_MB.judge(&members)?.unwrap_or(0),
+        amount_micro_tenge: AMOUNT.judge(&members)?.unwrap_or(0),
+        // No aggregate needs the tower, but a record with an impossible one is not to be trusted.
+        cell_tower_id: CELL_TOWER_ID.judge(&members)?.and_then(|tower| u32::try_from(tower).ok()),
+        subscriber_id: whole_text(TextField::SubscriberId),
+        msisdn: whole_text(TextField::Msisdn),
+        event_id: members.text(TextField::EventId),
+        event_subtype: members.text(TextField::EventSubtype),
+        counterparty_id: members.text(TextField::CounterpartyId),
     })
 }
 
 /// What makes a string usable as a part of a key.
-pub(crate) struct NameRule {
+struct NameRule {
     field: TextField,
     /// As wide as the column that it is stored in.
     max_chars: usize,
@@ -132,32 +170,35 @@ pub(crate) struct NameRule {
     reserved: &'static str,
 }
 
-pub(crate) const EVENT_TYPE: NameRule =
+const EVENT_TYPE: NameRule =
     NameRule { field: TextField::EventType, max_chars: 50, reserved: "most_active" };
 
-pub(crate) const REGION: NameRule =
-    NameRule { field: TextField::Region, max_chars: 100, reserved: "ALL" };
+const REGION: NameRule = NameRule { field: TextField::Region, max_chars: 100, reserved: "ALL" };
 
 impl NameRule {
-    fn judge<'a>(&self, members: &mut Members<'a>) -> Result<Cow<'a, str>, Dead> {
-        let Some(name) = members.take_text(self.field) else {
+    #[inline(always)]
+    fn judge<'a>(&self, members: &Members<'a>) -> Result<Cow<'a, str>, Dead> {
+        let Some(name) = members.text(self.field) else {
             return Err(self.fault(DeadReason::Missing, "absent or null"));
         };
-        match self.fault_of(&name) {
+        let may_have_nul = name.has_escapes();
+        let name = name.get();
+        match self.fault_of(&name, may_have_nul) {
             None => Ok(name),
             Some(fault) => Err(self.fault(fault, &format!("\"{name}\""))),
         }
     }
 
     /// The first rule that the name breaks.
-    pub(crate) fn fault_of(&self, name: &str) -> Option<DeadReason> {
+    #[inline(always)]
+    fn fault_of(&self, name: &str, may_have_nul: bool) -> Option<DeadReason> {
         // No string has more characters than bytes, so most need no count.
         let is_too_long = name.len() > self.max_chars && name.chars().count() > self.max_chars;
         if name.is_empty() {
             Some(DeadReason::Empty)
         } else if is_too_long {
             Some(DeadReason::TooLong)
-        } else if name.as_bytes().contains(&0) {
+        } else if may_have_nul && name.contains('\0') {
             Some(DeadReason::ContainsNul)
         } else if name == self.reserved {
             Some(DeadReason::ReservedName)
@@ -166,6 +207,7 @@ impl NameRule {
         }
     }
 
+    #[cold]
     fn fault(&self, reason: DeadReason, value: &str) -> Dead {
         let NameRule { field, max_chars, reserved } = self;
         let expected = format!("1 to {max_chars} characters without NUL, other than {reserved}");
@@ -173,66 +215,82 @@ impl NameRule {
     }
 }
 
-fn timestamp(members: &mut Members<'_>) -> Result<EventTime, Dead> {
-    const FORM: &str = "YYYY-MM-DDTHH:MM:SS[.d{1,9}](Z|±HH:MM)";
+#[inline(always)]
+fn timestamp(members: &Members<'_>) -> Result<EventTime, Dead> {
+    let Some(text) = members.text(TextField::Timestamp) else {
+        let name = TextField::Timestamp.name();
+        return Err(Dead::unexpected(DeadReason::Missing, name, "absent or null", TIMESTAMP_FORM));
+    };
+    let parsed = if text.has_escapes() {
+        parse_timestamp(text.get().as_bytes())
+    } else {
+        parse_timestamp(text.raw_bytes())
+    };
+    parsed.map_err(|fault| timestamp_fault(&text.get(), fault))
+}
+
+const TIMESTAMP_FORM: &str = "YYYY-MM-DDTHH:MM:SS[.d{1,9}](Z|±HH:MM)";
+
+#[cold]
+fn timestamp_fault(text: &str, fault: TimestampFault) -> Dead {
     const RANGE: &str = "2000-01-01T00:00:00Z or later, before 2100-01-01T00:00:00Z";
 
     let name = TextField::Timestamp.name();
-    let Some(text) = members.take_text(TextField::Timestamp) else {
-        return Err(Dead::unexpected(DeadReason::Missing, name, "absent or null", FORM));
+    let (reason, expected) = match fault {
+        TimestampFault::Unparsable => (DeadReason::TimestampUnparsable, TIMESTAMP_FORM),
+        TimestampFault::OutOfRange => (DeadReason::TimestampOutOfRange, RANGE),
     };
-    parse_timestamp(&text).map_err(|fault| {
-        let (reason, expected) = match fault {
-            TimestampFault::Unparsable => (DeadReason::TimestampUnparsable, FORM),
-            TimestampFault::OutOfRange => (DeadReason::TimestampOutOfRange, RANGE),
-        };
-        let value = format!("\"{text}\"");
-        match UnitMixup::of_text(&text) {
-            None => Dead::unexpected(reason, name, &value, expected),
-            Some(mixup) => Dead::unit_mixup(name, &value, expected, mixup),
-        }
-    })
+    let value = format!("\"{text}\"");
+    match UnitMixup::of_text(text) {
+        None => Dead::unexpected(reason, name, &value, expected),
+        Some(mixup) => Dead::unit_mixup(name, &value, expected, mixup),
+    }
 }
 
-/// What makes a number usable, and the unit in which it is counted.
-pub(crate) struct NumberRule {
+/// What makes a number usable. One that must be whole is counted as it is, others in units of 10⁻⁶.
+struct NumberRule {
     field: NumberField,
-    pub(crate) max: u32,
+    max: u32,
     must_be_whole: bool,
-    /// The number is counted in units of 10^(−`decimals`).
-    pub(crate) decimals: u8,
 }
+
+/// Decimals of those that are not whole.
+const MICRO_DECIMALS: u8 = 6;
 
 /// 31,622,400 s are the seconds of a leap year.
-pub(crate) const DURATION_SECONDS: NumberRule = NumberRule {
-    field: NumberField::DurationSeconds,
-    max: 31_622_400,
-    must_be_whole: true,
-    decimals: 0,
-};
+const DURATION_SECONDS: NumberRule =
+    NumberRule { field: NumberField::DurationSeconds, max: 31_622_400, must_be_whole: true };
 
-pub(crate) const DATA_MB: NumberRule =
-    NumberRule { field: NumberField::DataMb, max: 100_000_000, must_be_whole: false, decimals: 6 };
+const DATA_MB: NumberRule =
+    NumberRule { field: NumberField::DataMb, max: 100_000_000, must_be_whole: false };
 
-pub(crate) const AMOUNT: NumberRule = NumberRule {
-    field: NumberField::Amount,
-    max: 1_000_000_000,
-    must_be_whole: false,
-    decimals: 6,
-};
+const AMOUNT: NumberRule =
+    NumberRule { field: NumberField::Amount, max: 1_000_000_000, must_be_whole: false };
 
 /// The greatest INTEGER of PostgreSQL.
-pub(crate) const CELL_TOWER_ID: NumberRule = NumberRule {
-    field: NumberField::CellTowerId,
-    max: 2_147_483_647,
-    must_be_whole: true,
-    decimals: 0,
-};
+const CELL_TOWER_ID: NumberRule =
+    NumberRule { field: NumberField::CellTowerId, max: 2_147_483_647, must_be_whole: true };
 
 impl NumberRule {
-    /// The number in its unit; 0 where there is none.
-    fn judge(&self, members: &Members<'_>) -> Result<i64, Dead> {
-        let Some(text) = members.number(self.field) else { return Ok(0) };
+    /// The number in its unit, where there is one.
+    #[inline(always)]
+    fn judge(&self, members: &Members<'_>) -> Result<Option<i64>, Dead> {
+        let Some(number) = members.number(self.field) else { return Ok(None) };
+        let max_micros = i64::from(self.max) * MICROS_PER_UNIT;
+        let usable = match number.micros.filter(|micros| *micros <= max_micros) {
+            Some(micros) if !self.must_be_whole => Some(micros),
+            Some(micros) if micros % MICROS_PER_UNIT == 0 => Some(micros / MICROS_PER_UNIT),
+            _ => None,
+        };
+        match usable {
+            Some(_) => Ok(usable),
+            None => self.judge_exactly(members.text_at(number.span)).map(Some),
+        }
+    }
+
+    #[inline(never)] // Few numbers need it.
+    /// Judges a number in any notation, and says what is wrong with it.
+    fn judge_exactly(&self, text: &str) -> Result<i64, Dead> {
         let number = Decimal::from_json_number(text);
         let fault = if number.is_negative() {
             DeadReason::NegativeNumber
@@ -241,7 +299,7 @@ impl NumberRule {
         } else if self.must_be_whole && !number.is_whole() {
             DeadReason::NotWhole
         } else {
-            return Ok(number.rounded(self.decimals));
+            return Ok(number.rounded(if self.must_be_whole { 0 } else { MICRO_DECIMALS }));
         };
         let kind = if self.must_be_whole { "a whole number" } else { "a number" };
         let expected = format!("{kind} from 0 to {}", self.max);

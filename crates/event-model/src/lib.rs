@@ -7,12 +7,15 @@
 //! Keeps I-5 (exact sums): numbers are read from their decimal text into integers, never through
 //! floating point.
 
-mod canonical;
+mod chunk;
 mod dead;
 mod decimal;
 mod decode;
 mod event;
+mod field;
 mod object;
+mod reader;
+mod text;
 mod time;
 mod unfamiliar;
 mod unit_mixup;
@@ -20,6 +23,7 @@ mod unit_mixup;
 pub use dead::{Dead, DeadReason, visible};
 pub use decode::{EventView, decode};
 pub use event::{Direction, Event, EventType};
+pub use text::LazyText;
 pub use time::{EventTime, MICROS_PER_SECOND};
 
 /// Micro-units (10⁻⁶) in one unit: megabytes and tenge are counted in these.

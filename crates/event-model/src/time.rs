@@ -5,7 +5,9 @@
 
 use std::fmt;
 
-use chrono::{DateTime, NaiveDate, NaiveDateTime, Timelike, Utc};
+use chrono::{DateTime, NaiveDateTime, Timelike, Utc};
+
+use crate::chunk::{bytes_above, leading_digits, word_at};
 
 /// Microseconds in one second.
 pub const MICROS_PER_SECOND: i64 = 1_000_000;
@@ -91,12 +93,10 @@ pub(crate) enum TimestampFault {
     OutOfRange,
 }
 
-/// Most digits that may follow the point of a second; those below a microsecond are cut.
-const MAX_FRACTION_DIGITS: usize = 9;
-
 /// Reads exactly `YYYY-MM-DDTHH:MM:SS[.d{1,9}](Z|±HH:MM)`.
-pub(crate) fn parse_timestamp(text: &str) -> Result<EventTime, TimestampFault> {
-    let instant = instant_named_by(text.as_bytes()).ok_or(TimestampFault::Unparsable)?;
+#[inline(always)]
+pub(crate) fn parse_timestamp(text: &[u8]) -> Result<EventTime, TimestampFault> {
+    let instant = instant_named_by(text, None).ok_or(TimestampFault::Unparsable)?;
     if instant.is_accepted() { Ok(instant) } else { Err(TimestampFault::OutOfRange) }
 }
 
@@ -110,55 +110,105 @@ pub(crate) fn instant_in_any_year(text: &str) -> Option<EventTime> {
     }
     let (year, after_year) = text.split_at(digit_count);
     let year = year.iter().fold(0, |value, digit| value * 10 + u32::from(digit - b'0'));
-    instant_in_year(year, after_year)
+    instant_named_by(&[b"0000", after_year].concat(), Some(year))
 }
 
-/// The instant that a well-formed text names, in whatever year; `None` for any other text.
-fn instant_named_by(text: &[u8]) -> Option<EventTime> {
-    let [y1, y2, y3, y4, after_year @ ..] = text else { return None };
-    instant_in_year(two_digits(*y1, *y2)? * 100 + two_digits(*y3, *y4)?, after_year)
-}
-
-#[rustfmt::skip] // One byte a line would hide the pattern.
-fn instant_in_year(year: u32, after_year: &[u8]) -> Option<EventTime> {
-    let [b'-', mo1, mo2, b'-', d1, d2, b'T',
-         h1, h2, b':', mi1, mi2, b':', s1, s2, after_second @ ..] = after_year else { return None };
-
-    let (month, day) = (two_digits(*mo1, *mo2)?, two_digits(*d1, *d2)?);
-    let (hour, minute) = (two_digits(*h1, *h2)?, two_digits(*mi1, *mi2)?);
-    let second = two_digits(*s1, *s2)?;
+/// The instant that a well-formed text names, or names in another `year`; `None` for any other text.
+#[inline(always)]
+fn instant_named_by(text: &[u8], year: Option<u32>) -> Option<EventTime> {
+    let (date_and_time, after_second) = text.split_first_chunk::<19>()?;
+    let year_and_month = pattern_values(date_and_time, 0)?;
+    let day_and_hour = pattern_values(date_and_time, 8)?;
+    let time = pattern_values(date_and_time, 11)?;
     let (micros, zone) = fraction_micros(after_second)?;
+    let offset_seconds = if zone == b"Z" { 0 } else { zone_offset_seconds(zone)? };
 
-    // Chrono refuses the dates that the calendar hasn't, hour 24 and second 60.
-    let local = NaiveDate::from_ymd_opt(i32::try_from(year).ok()?, month, day)?
-        .and_hms_micro_opt(hour, minute, second, micros)?;
-    let offset_micros = zone_offset_seconds(zone)? * MICROS_PER_SECOND;
-    Some(EventTime::from(local).plus_micros(-offset_micros))
-}
-
-/// The microseconds of `[.d{1,9}]` and the text after it.
-fn fraction_micros(text: &[u8]) -> Option<(u32, &[u8])> {
-    let [b'.', after_point @ ..] = text else { return Some((0, text)) };
-    let digit_count = after_point.iter().take_while(|byte| byte.is_ascii_digit()).count();
-    if digit_count == 0 || digit_count > MAX_FRACTION_DIGITS {
+    let century = two_digits(year_and_month, 0) * 100;
+    let year = year.unwrap_or(century + two_digits(year_and_month, 2));
+    let days = days_since_1970(year, two_digits(year_and_month, 5), two_digits(day_and_hour, 0))?;
+    let (hour, minute, second) = (two_digits(time, 0), two_digits(time, 3), two_digits(time, 6));
+    if hour >= 24 || minute >= 60 || second >= 60 {
         return None;
     }
-    let (digits, rest) = after_point.split_at(digit_count);
-    let micros = (0..6).fold(0, |value, index| {
-        value * 10 + digits.get(index).map_or(0, |digit| u32::from(digit - b'0'))
-    });
-    Some((micros, rest))
+    let second_of_day = i64::from(hour * 3_600 + minute * 60 + second);
+    // No year of six digits overflows an i64, but its microseconds may.
+    let micros_of_second =
+        (days * 86_400 + second_of_day - offset_seconds).checked_mul(MICROS_PER_SECOND)?;
+    Some(EventTime(micros_of_second + i64::from(micros)))
 }
 
-/// How far the local time of `Z`, `+HH:MM` or `-HH:MM` is ahead of UTC.
+const PATTERN: &[u8; 19] = b"0000-00-00T00:00:00";
+
+/// The values of the eight characters from `at` on, the first one lowest: 0–9 where the pattern has a
+/// digit, 0 elsewhere; `None` if there is no digit, or another character than the pattern's.
+#[inline(always)]
+fn pattern_values(text: &[u8; 19], at: usize) -> Option<u64> {
+    let eight = |text: &[u8; 19]| text.get(at..)?.first_chunk().copied().map(u64::from_le_bytes);
+    let (text, pattern) = (eight(text)?, eight(PATTERN)?);
+    let mut limits = 0;
+    for place in 0..8 {
+        let is_digit = (pattern >> (8 * place)) as u8 == b'0';
+        limits |= if is_digit { 9 << (8 * place) } else { 0 };
+    }
+    let values = text ^ pattern;
+    (bytes_above(values, limits) == 0).then_some(values)
+}
+
+/// The number that two values from `at` on are.
+#[inline(always)]
+const fn two_digits(values: u64, at: u32) -> u32 {
+    let both = values >> (8 * at);
+    (both & 0xff) as u32 * 10 + (both >> 8 & 0xff) as u32
+}
+
+/// The days from 1970-01-01 to a date of the Gregorian calendar, which goes on before its beginning;
+/// `None` if it hasn't that date.
+#[inline(always)]
+fn days_since_1970(year: u32, month: u32, day: u32) -> Option<i64> {
+    // Of a year without a leap day; after the twelve months the whole year.
+    const DAYS_BEFORE_MONTH: [u32; 13] =
+        [0, 31, 59, 90, 120, 151, 181, 212, 243, 273, 304, 334, 365];
+    // 0000-01-01 is 719,528 days before, and 400 years have 146,097 days.
+    const DAYS_FROM_YEAR_MINUS_400_TO_1970: i64 = 719_528 + 146_097;
+
+    let index = usize::try_from(month.checked_sub(1)?).ok()?;
+    let (before, after) = (DAYS_BEFORE_MONTH.get(index)?, DAYS_BEFORE_MONTH.get(index + 1)?);
+    let is_leap = year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400));
+    let days_in_month = after - before + u32::from(is_leap && month == 2);
+    if day == 0 || day > days_in_month {
+        return None;
+    }
+    // Counted from the leap year −400, so that year 0 has years before it.
+    let years = year + 400;
+    let leap_days = 1 + (years - 1) / 4 - (years - 1) / 100 + (years - 1) / 400;
+    let day_of_year = before + u32::from(is_leap && month > 2) + day - 1;
+    Some(i64::from(years * 365 + leap_days + day_of_year) - DAYS_FROM_YEAR_MINUS_400_TO_1970)
+}
+
+/// The microseconds of `[.d{1,9}]` and the text after it. Below a microsecond is cut.
+#[inline(always)]
+fn fraction_micros(text: &[u8]) -> Option<(u32, &[u8])> {
+    let Some((b'.', after_point)) = text.split_first() else { return Some((0, text)) };
+    let digits = leading_digits(word_at(after_point, 0));
+    let mut count = digits.count as usize;
+    // A ninth digit is allowed, and cut.
+    count += usize::from(count == 8 && after_point.get(8).is_some_and(u8::is_ascii_digit));
+    let micros = u32::try_from(digits.as_fraction() / 100).ok()?;
+    (count > 0).then_some((micros, after_point.get(count..)?))
+}
+
+/// How far the local time of `+HH:MM` or `-HH:MM` is ahead of UTC.
 fn zone_offset_seconds(zone: &[u8]) -> Option<i64> {
     let (is_west, [h1, h2, m1, m2]) = match *zone {
-        [b'Z'] => return Some(0),
         [b'+', h1, h2, b':', m1, m2] => (false, [h1, h2, m1, m2]),
         [b'-', h1, h2, b':', m1, m2] => (true, [h1, h2, m1, m2]),
         _ => return None,
     };
-    let (hours, minutes) = (two_digits(h1, h2)?, two_digits(m1, m2)?);
+    if ![h1, h2, m1, m2].iter().all(u8::is_ascii_digit) {
+        return None;
+    }
+    let number = |tens: u8, ones: u8| u32::from(tens - b'0') * 10 + u32::from(ones - b'0');
+    let (hours, minutes) = (number(h1, h2), number(m1, m2));
     if hours >= 24 || minutes >= 60 {
         return None;
     }
@@ -166,15 +216,10 @@ fn zone_offset_seconds(zone: &[u8]) -> Option<i64> {
     Some(if is_west { -seconds } else { seconds })
 }
 
-fn two_digits(tens: u8, ones: u8) -> Option<u32> {
-    let both_digits = tens.is_ascii_digit() && ones.is_ascii_digit();
-    both_digits.then(|| u32::from(tens - b'0') * 10 + u32::from(ones - b'0'))
-}
-
 #[cfg(test)]
 mod tests {
     use super::TimestampFault::{OutOfRange, Unparsable};
-    use super::{EventTime, parse_timestamp};
+    use super::{EventTime, days_since_1970, parse_timestamp};
 
     #[test]
     fn a_timestamp_names_an_instant_in_utc() {
@@ -193,7 +238,7 @@ mod tests {
             ("2000-02-29T23:59:59Z", "2000-02-29T23:59:59.000000Z"),
         ];
         for (text, expected) in table {
-            let parsed = parse_timestamp(text).map(|instant| instant.to_string());
+            let parsed = parse_timestamp(text.as_bytes()).map(|instant| instant.to_string());
             assert_eq!(parsed, Ok(expected.to_owned()), "{text}");
         }
     }
@@ -237,7 +282,7 @@ mod tests {
             "1762698645",
         ];
         for text in table {
-            assert_eq!(parse_timestamp(text), Err(Unparsable), "{text:?}");
+            assert_eq!(parse_timestamp(text.as_bytes()), Err(Unparsable), "{text:?}");
         }
     }
 
@@ -261,7 +306,28 @@ mod tests {
             ("9999-12-31T23:59:59-23:59", Err(OutOfRange)),
         ];
         for (text, expected) in table {
-            assert_eq!(parse_timestamp(text), expected, "{text}");
+            assert_eq!(parse_timestamp(text.as_bytes()), expected, "{text}");
         }
+    }
+
+    #[test]
+    fn the_days_of_the_calendar_follow_one_another() {
+        let mut next = days_since_1970(0, 1, 1).unwrap();
+        for year in 0..=2_400 {
+            let first_of_year = next;
+            for (month, day) in (0..=13).flat_map(|month| (0..=32).map(move |day| (month, day))) {
+                if let Some(days) = days_since_1970(year, month, day) {
+                    assert_eq!(days, next, "{year}-{month}-{day}");
+                    next += 1;
+                }
+            }
+            let is_leap = days_since_1970(year, 2, 29).is_some();
+            assert_eq!(next - first_of_year, if is_leap { 366 } else { 365 }, "{year}");
+        }
+        assert_eq!(days_since_1970(1970, 1, 1), Some(0));
+        let leap_years = [1896, 2000, 2024, 2096].map(|year| days_since_1970(year, 2, 29));
+        assert!(leap_years.iter().all(Option::is_some));
+        let others = [1900, 2023, 2100, 2200].map(|year| days_since_1970(year, 2, 29));
+        assert!(others.iter().all(Option::is_none));
     }
 }

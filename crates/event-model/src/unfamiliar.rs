@@ -11,6 +11,7 @@ use serde::de::{Error as _, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 use crate::dead::visible;
+use crate::text::unescaped;
 
 /// So many members are looked at, so many are named, with so many characters each.
 const MEMBERS_READ_MAX: usize = 100;
@@ -27,6 +28,22 @@ const CLOUD_EVENT: &str = "this is a CloudEvent in structured mode; in binary mo
 /// Names that events have, as others write them: without `_`, in small letters.
 const OUR_NAMES: [(&str, &str); 3] =
     [("eventtype", "event_type"), ("region", "region"), ("timestamp", "timestamp")];
+
+/// The member that `intake` writes in place of an event type when it can't make an event of a row. It is no
+/// field of an event: where there is an event type, it is ignored like any other unknown member.
+const NOT_MAPPED: &str = "not_mapped";
+
+/// The JSON string that says why a row could not be mapped, as it stands there, if the object has one: the
+/// last, should there be several.
+pub(crate) fn row_not_mapped(object: &str) -> Option<&str> {
+    let mut found = Vec::new();
+    let all = Collector { found: &mut found, at_most: usize::MAX };
+    serde_json::Deserializer::from_str(object).deserialize_map(all).ok();
+    let is_it = |(name, value): &(&str, &str)| {
+        value.starts_with('"') && unescaped(name).as_deref() == Some(NOT_MAPPED)
+    };
+    found.into_iter().rfind(is_it).map(|(_, value)| value)
+}
 
 /// Describes an object. Empty where it has no members.
 pub(crate) fn described(object: &str) -> String {
@@ -85,14 +102,14 @@ fn spelling(members: &[(String, &str)]) -> Option<String> {
 fn members(object: &str) -> Vec<(String, &str)> {
     let mut found = Vec::new();
     // It ends early on purpose once enough have been read; what was read counts.
-    serde_json::Deserializer::from_str(object)
-        .deserialize_map(Collector { found: &mut found })
-        .ok();
-    found
+    let first = Collector { found: &mut found, at_most: MEMBERS_READ_MAX };
+    serde_json::Deserializer::from_str(object).deserialize_map(first).ok();
+    found.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
 }
 
 struct Collector<'f, 'a> {
-    found: &'f mut Vec<(String, &'a str)>,
+    found: &'f mut Vec<(&'a str, &'a str)>,
+    at_most: usize,
 }
 
 impl<'a> Visitor<'a> for Collector<'_, 'a> {
@@ -104,11 +121,12 @@ impl<'a> Visitor<'a> for Collector<'_, 'a> {
 
     fn visit_map<A: MapAccess<'a>>(self, mut object: A) -> Result<Self::Value, A::Error> {
         while let Some((key, value)) = object.next_entry::<&RawValue, &RawValue>()? {
-            if self.found.len() == MEMBERS_READ_MAX {
+            if self.found.len() == self.at_most {
                 return Err(A::Error::custom("enough"));
             }
-            let name = key.get().trim_matches('"');
-            self.found.push((name.to_owned(), value.get()));
+            let key = key.get();
+            let name = key.get(1..key.len() - 1).unwrap_or_default();
+            self.found.push((name, value.get()));
         }
         Ok(IgnoredAny)
     }

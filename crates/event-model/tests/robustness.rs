@@ -4,7 +4,7 @@
 use std::borrow::Cow;
 
 use chrono::{DateTime, Utc};
-use event_model::{DeadReason, Direction, Event, EventTime, EventType, decode};
+use event_model::{DeadReason, Direction, Event, EventTime, EventType, LazyText, decode};
 use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
@@ -81,6 +81,12 @@ proptest! {
         prop_assert_eq!(view.amount_micro_tenge, amount_micro_tenge);
         prop_assert_eq!(view.subscriber_id.as_deref(), Some(event.subscriber_id.as_str()));
         prop_assert_eq!(view.msisdn.as_deref(), Some(event.msisdn.as_str()));
+        let whole = |text: Option<LazyText<'_>>| text.map(|text| text.get().into_owned());
+        prop_assert_eq!(whole(view.event_id), Some(event.event_id));
+        let event_subtype = serde_json::to_value(event.event_subtype).unwrap();
+        prop_assert_eq!(whole(view.event_subtype), event_subtype.as_str().map(str::to_owned));
+        prop_assert_eq!(whole(view.counterparty_id), event.counterparty_id);
+        prop_assert_eq!(view.cell_tower_id, event.cell_tower_id);
     }
 
     #[test]

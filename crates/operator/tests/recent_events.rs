@@ -44,14 +44,8 @@ impl Pipeline {
         };
         *counter += 1;
         groups.add_event(&EventView {
-            event_type: "call".into(),
-            region: "Osh".into(),
-            event_time: EventTime::from_micros(0),
             duration_seconds: 7,
-            data_micro_mb: 0,
-            amount_micro_tenge: 0,
-            subscriber_id: None,
-            msisdn: None,
+            ..EventView::new("call", "Osh", EventTime::from_micros(0))
         });
         let part = FlushPart {
             partition: 0,

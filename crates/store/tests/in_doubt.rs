@@ -37,14 +37,8 @@ fn batch_with_an_event() -> FlushBatch {
     part.new.counters.skipped = 4;
     part.new.counters.on_time = 1;
     part.delta.on_time.add_event(&EventView {
-        event_type: "call".into(),
-        region: "Osh".into(),
-        event_time: EventTime::from_micros(0),
         duration_seconds: 7,
-        data_micro_mb: 0,
-        amount_micro_tenge: 0,
-        subscriber_id: None,
-        msisdn: None,
+        ..EventView::new("call", "Osh", EventTime::from_micros(0))
     });
     batch
 }

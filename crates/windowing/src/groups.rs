@@ -153,14 +153,13 @@ mod tests {
 
     fn event(event_type: &str, region: &str, micros: i64) -> EventView<'static> {
         EventView {
-            event_type: event_type.to_owned().into(),
-            region: region.to_owned().into(),
-            event_time: EventTime::from_micros(micros),
             duration_seconds: 7,
             data_micro_mb: 1_500_000,
-            amount_micro_tenge: 0,
-            subscriber_id: None,
-            msisdn: None,
+            ..EventView::new(
+                event_type.to_owned(),
+                region.to_owned(),
+                EventTime::from_micros(micros),
+            )
         }
     }
 

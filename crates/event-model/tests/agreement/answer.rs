@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use event_model::{DeadReason, decode};
+use event_model::{DeadReason, LazyText, decode};
 
 use super::naive::NaiveView;
 
@@ -17,5 +17,13 @@ pub(crate) fn answer_of_decode(payload: &[u8]) -> Result<NaiveView, DeadReason> 
         amount_micro_tenge: view.amount_micro_tenge,
         subscriber_id: view.subscriber_id.map(Cow::into_owned),
         msisdn: view.msisdn.map(Cow::into_owned),
+        event_id: whole(view.event_id),
+        event_subtype: whole(view.event_subtype),
+        counterparty_id: whole(view.counterparty_id),
+        cell_tower_id: view.cell_tower_id,
     })
+}
+
+fn whole(text: Option<LazyText<'_>>) -> Option<String> {
+    text.map(|text| text.get().into_owned())
 }

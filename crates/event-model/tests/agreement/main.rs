@@ -23,8 +23,8 @@ proptest! {
     }
 
     #[test]
-    fn both_give_the_same_answer_in_and_around_the_producers_own_layout(
-        payload in generator::payload_in_the_producers_layout()
+    fn both_give_the_same_answer_to_what_programs_write(
+        payload in generator::payload_as_programs_write_it()
     ) {
         let shown = String::from_utf8_lossy(&payload);
         prop_assert_eq!(answer_of_decode(&payload), naive::decode(&payload), "{}", shown);

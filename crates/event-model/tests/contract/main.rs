@@ -40,14 +40,16 @@ const NUMBER_FIELDS: [&str; 4] = ["duration_seconds", "data_mb", "amount", "cell
 /// What [`MEMBERS`] decode to.
 fn usual_view() -> EventView<'static> {
     EventView {
-        event_type: Cow::Borrowed("call"),
-        region: Cow::Borrowed("Almaty"),
-        event_time: EventTime::from_micros(1_762_698_645_123_456),
         duration_seconds: 60,
         data_micro_mb: 1_250_000,
         amount_micro_tenge: 500_000_000,
         subscriber_id: Some(Cow::Borrowed("00c0ffee00c0ffee")),
         msisdn: Some(Cow::Borrowed("7701234****")),
+        event_id: Some("a1".into()),
+        event_subtype: Some("incoming".into()),
+        counterparty_id: Some("0123456789abcdef".into()),
+        cell_tower_id: Some(1_234),
+        ..EventView::new("call", "Almaty", EventTime::from_micros(1_762_698_645_123_456))
     }
 }
 

@@ -44,14 +44,10 @@ fn touched(partition: i32, position: i64) -> FlushPart {
 
 fn event(event_type: &str, region: &str, event_time: EventTime) -> EventView<'static> {
     EventView {
-        event_type: event_type.to_owned().into(),
-        region: region.to_owned().into(),
-        event_time,
         duration_seconds: 60,
         data_micro_mb: 1_500_000,
         amount_micro_tenge: 250_000,
-        subscriber_id: None,
-        msisdn: None,
+        ..EventView::new(event_type.to_owned(), region.to_owned(), event_time)
     }
 }
 

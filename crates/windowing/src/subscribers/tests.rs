@@ -13,14 +13,9 @@ const ALMATY: Tz = chrono_tz::Asia::Almaty;
 
 fn event<'a>(subscriber_id: Option<&'a str>, msisdn: Option<&'a str>) -> EventView<'a> {
     EventView {
-        event_type: "call".into(),
-        region: "Almaty".into(),
-        event_time: LAST_MINUTE,
-        duration_seconds: 0,
-        data_micro_mb: 0,
-        amount_micro_tenge: 0,
         subscriber_id: subscriber_id.map(Cow::Borrowed),
         msisdn: msisdn.map(Cow::Borrowed),
+        ..EventView::new("call", "Almaty", LAST_MINUTE)
     }
 }
 

@@ -20,9 +20,9 @@ pub(crate) fn payload() -> impl Strategy<Value = Vec<u8>> {
     })
 }
 
-/// The producer's own layout, which has a decoder of its own: twelve fields in one order, compact. A
-/// value is most often one that the producer could write, and damage comes as above.
-pub(crate) fn payload_in_the_producers_layout() -> impl Strategy<Value = Vec<u8>> {
+/// Events as programs write them, which the decoder reads at a glance: twelve fields, most often in one order,
+/// compact or with blanks as usual. A value is most often one that a program could write, and damage comes as above.
+pub(crate) fn payload_as_programs_write_it() -> impl Strategy<Value = Vec<u8>> {
     let text = |text: &'static [&'static str]| {
         let usual = select(text).prop_map(|text| format!("\"{text}\""));
         prop_oneof![40 => usual, 10 => Just("null".to_owned()), 1 => plain_text()]
@@ -59,7 +59,8 @@ pub(crate) fn payload_in_the_producers_layout() -> impl Strategy<Value = Vec<u8>
         text(&["00c0ffee00c0ffee"]),
         text(&["00c0ffee00c0ffee"]),
     );
-    (before, after, damage()).prop_map(|(before, after, damage)| {
+    (before, after, any::<u64>(), written_gaps(), damage()).prop_map(|parts| {
+        let (before, after, order, gaps, damage) = parts;
         let (event_id, msisdn, event_type, event_subtype, duration, data, amount) = before;
         let (region, tower, time, subscriber, counterparty) = after;
         let members = [
@@ -76,9 +77,32 @@ pub(crate) fn payload_in_the_producers_layout() -> impl Strategy<Value = Vec<u8>
             ("subscriber_id", subscriber),
             ("counterparty_id", counterparty),
         ];
-        let members = members.map(|(name, value)| (format!("\"{name}\""), value));
-        damage.apply(render(&members, &[""]))
+        let mut members = members.map(|(name, value)| (format!("\"{name}\""), value));
+        // One in four has its members in another order.
+        if order % 4 == 0 {
+            members.sort_by_key(|(name, _)| {
+                name.bytes().fold(order, |sum, byte| sum.rotate_left(5) ^ u64::from(byte))
+            });
+        }
+        damage.apply(render(&members, gaps))
     })
+}
+
+/// What stands after the brackets, keys, colons, values and commas, in their order.
+fn written_gaps() -> impl Strategy<Value = &'static [&'static str]> {
+    const COMPACT: &[&str] = &[""];
+    // After the beginning and the opening bracket come a key, a colon, a value and a comma by turns.
+    const AFTER_COLONS_AND_COMMAS: &[&str] = &["", " "];
+    const AROUND_COLONS: &[&str] = &["", "", " ", " "];
+    const EVERYWHERE: &[&str] = &[" "];
+    const LINES: &[&str] = &["\n  "];
+    prop_oneof![
+        4 => Just(COMPACT),
+        4 => Just(AFTER_COLONS_AND_COMMAS),
+        1 => Just(AROUND_COLONS),
+        1 => Just(EVERYWHERE),
+        1 => Just(LINES),
+    ]
 }
 
 /// The members of an object in any order: known fields, unknown ones, now and then one twice.

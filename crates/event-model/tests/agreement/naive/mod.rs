@@ -26,6 +26,10 @@ pub(crate) struct NaiveView {
     pub(crate) amount_micro_tenge: i64,
     pub(crate) subscriber_id: Option<String>,
     pub(crate) msisdn: Option<String>,
+    pub(crate) event_id: Option<String>,
+    pub(crate) event_subtype: Option<String>,
+    pub(crate) counterparty_id: Option<String>,
+    pub(crate) cell_tower_id: Option<u32>,
 }
 
 const TEXT_FIELDS: [&str; 8] = [
@@ -58,16 +62,21 @@ pub(crate) fn decode(payload: &[u8]) -> Result<NaiveView, DeadReason> {
     let duration_seconds = number(&members, "duration_seconds", "31622400", true)?;
     let data_micro_mb = number(&members, "data_mb", "100000000", false)?;
     let amount_micro_tenge = number(&members, "amount", "1000000000", false)?;
-    number(&members, "cell_tower_id", "2147483647", true)?;
+    let cell_tower_id = number(&members, "cell_tower_id", "2147483647", true)?;
+    let whole = |millionths: i64| u32::try_from(millionths / 1_000_000).expect("below the maximum");
     Ok(NaiveView {
         event_type,
         region,
         event_time_micros,
-        duration_seconds: duration_seconds / 1_000_000,
-        data_micro_mb,
-        amount_micro_tenge,
+        duration_seconds: i64::from(duration_seconds.map_or(0, whole)),
+        data_micro_mb: data_micro_mb.unwrap_or(0),
+        amount_micro_tenge: amount_micro_tenge.unwrap_or(0),
         subscriber_id: text(&members, "subscriber_id"),
         msisdn: text(&members, "msisdn"),
+        event_id: text(&members, "event_id"),
+        event_subtype: text(&members, "event_subtype"),
+        counterparty_id: text(&members, "counterparty_id"),
+        cell_tower_id: cell_tower_id.map(whole),
     })
 }
 
@@ -168,9 +177,9 @@ fn number(
     field: &str,
     max: &str,
     must_be_whole: bool,
-) -> Result<i64, DeadReason> {
+) -> Result<Option<i64>, DeadReason> {
     let text = match member(members, field) {
-        None => return Ok(0),
+        None => return Ok(None),
         Some(Json::Number(text)) => text,
         Some(other) => panic!("{other:?} passed as a number"),
     };
@@ -182,6 +191,6 @@ fn number(
     } else if must_be_whole && !number.is_whole() {
         Err(DeadReason::NotWhole)
     } else {
-        Ok(number.millionths())
+        Ok(Some(number.millionths()))
     }
 }
