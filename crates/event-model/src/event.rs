@@ -48,7 +48,7 @@ pub struct Event {
     pub event_type: EventType,
     /// The direction of a call or SMS.
     pub event_subtype: Option<Direction>,
-    /// Seconds, of a call or data session.
+    /// Seconds, of a call or data session, which began so long before `timestamp`.
     pub duration_seconds: Option<u32>,
     /// Hundredths of a megabyte of a data session; written in MB with two decimals.
     #[serde(rename = "data_mb", serialize_with = "hundredths_as_number")]
@@ -66,7 +66,7 @@ pub struct Event {
     pub region: String,
     /// The tower, where there was one.
     pub cell_tower_id: Option<u32>,
-    /// Event time; written with microseconds and `Z`.
+    /// Event time: the moment the record was written, which is the end of a call or session; written with microseconds and `Z`.
     #[serde(serialize_with = "utc_micros")]
     #[cfg_attr(feature = "schema", schemars(with = "String", extend("format" = "date-time")))]
     pub timestamp: DateTime<Utc>,
