@@ -26,6 +26,8 @@
 //!   `"\u0072egion"` is the field `region`.
 //! - A field that stands twice is a duplicate even if one of the two is null.
 //! - Unknown fields are never judged: they may repeat, hold lone surrogates and nest at any depth.
+//! - Confluent's frame around JSON (a zero byte, then a schema's number in four bytes) is passed over, whatever the
+//!   number is; what follows is judged as if it were the payload.
 //! - A byte order mark is not JSON; neither are `NaN` and `Infinity`. `1e400` is a number, and too
 //!   large.
 //! - `not_mapped` replaces the `missing` of `event_type` where the object has a member `not_mapped` that is a
@@ -113,11 +115,22 @@ impl<'a> EventView<'a> {
 /// # Errors
 /// [`Dead`] with the rule that the payload breaks; see the order at the top of this file.
 pub fn decode(payload: &[u8]) -> Result<EventView<'_>, Dead> {
+    let payload = without_frame(payload);
     let text = match simdutf8::basic::from_utf8(payload) {
         Ok(text) => text,
         Err(_) => str::from_utf8(payload).map_err(|error| Dead::not_utf8(payload, error))?,
     };
     judged(text).map_err(|dead| explained(dead, text))
+}
+
+/// The content of Confluent's frame: a zero, and the number of a schema in four bytes, come before it. No JSON begins
+/// with a zero, so that nothing else is taken for one.
+#[inline(always)]
+fn without_frame(payload: &[u8]) -> &[u8] {
+    match payload {
+        [0, _, _, _, _, content @ ..] => content,
+        _ => payload,
+    }
 }
 
 /// An object that lacks a field is most often another form of event: its detail says which.

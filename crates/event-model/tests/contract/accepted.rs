@@ -182,3 +182,12 @@ fn numbers_are_accepted_in_any_notation_up_to_their_bounds() {
         check_accepted(&with("cell_tower_id", tower), &view);
     }
 }
+
+#[test]
+fn json_in_confluents_frame_is_accepted_whatever_the_schemas_number() {
+    let usual = object(MEMBERS);
+    for number in [[0; 4], [0, 0, 0, 7], [0xff; 4], *b"{}{}"] {
+        let framed = [&[0], &number[..], usual.as_bytes()].concat();
+        assert_eq!(decode(&framed), Ok(usual_view()), "{number:?}");
+    }
+}

@@ -345,3 +345,23 @@ fn an_object_without_our_fields_is_described_with_the_way_out() {
         assert!(dead.detail.chars().count() < 800, "{dead:?}");
     }
 }
+
+#[test]
+fn a_frame_with_something_else_in_it_is_dead() {
+    let usual = object(MEMBERS);
+    let table: [(&[u8], DeadReason); 7] = [
+        (b"\0", NotJson),
+        (b"\0\0\0\0", NotJson),
+        (b"\0\0\0\0\x07", NotJson),
+        (b"\0\0\0\0\x07[]", NotAnObject),
+        (b"\0\0\0\0\x07\x08call\xff", NotUtf8),
+        (b"\0\0\0\0\x07\0\0\0\0\x07{}", NotJson),
+        (b"\x01\0\0\0\x07{}", NotJson),
+    ];
+    for (payload, expected) in table {
+        check_dead(payload, expected);
+    }
+    for too_few in 1..5 {
+        check_dead(&[&[0; 4][..too_few], usual.as_bytes()].concat(), NotJson);
+    }
+}

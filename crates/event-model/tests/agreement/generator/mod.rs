@@ -204,6 +204,8 @@ enum Damage {
     None,
     Wrapped(&'static str, &'static str),
     Replaced(String),
+    /// In Confluent's frame, or in what looks like one.
+    Framed(Vec<u8>),
     Truncated(Index),
     ByteInserted(Index, u8),
     ByteReplaced(Index, u8),
@@ -218,6 +220,7 @@ fn damage() -> impl Strategy<Value = Damage> {
         90 => Just(Damage::None),
         2 => select(WRAPPINGS).prop_map(|(before, after)| Damage::Wrapped(before, after)),
         1 => json_value().prop_map(Damage::Replaced),
+        4 => vec(any::<u8>(), 3..6).prop_map(Damage::Framed),
         1 => any::<Index>().prop_map(Damage::Truncated),
         2 => (any::<Index>(), byte()).prop_map(|(at, byte)| Damage::ByteInserted(at, byte)),
         2 => (any::<Index>(), byte()).prop_map(|(at, byte)| Damage::ByteReplaced(at, byte)),
@@ -234,6 +237,7 @@ impl Damage {
                 payload = [before.as_bytes(), &payload, after.as_bytes()].concat();
             }
             Damage::Replaced(json) => payload = json.into_bytes(),
+            Damage::Framed(number) => payload = [&[0], number.as_slice(), &payload].concat(),
             Damage::Truncated(at) => payload.truncate(at.index(length)),
             Damage::ByteInserted(at, byte) => payload.insert(at.index(length), byte),
             Damage::ByteReplaced(at, byte) => payload[at.index(length)] = byte,

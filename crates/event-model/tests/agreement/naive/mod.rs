@@ -46,6 +46,9 @@ const TEXT_FIELDS: [&str; 8] = [
 const NUMBER_FIELDS: [&str; 4] = ["duration_seconds", "data_mb", "amount", "cell_tower_id"];
 
 pub(crate) fn decode(payload: &[u8]) -> Result<NaiveView, DeadReason> {
+    // Confluent's frame: a zero and the four bytes of a number.
+    let is_framed = payload.len() >= 5 && payload[0] == 0;
+    let payload = if is_framed { &payload[5..] } else { payload };
     let payload = String::from_utf8(payload.to_vec()).map_err(|_| DeadReason::NotUtf8)?;
     let json = json::parse(&payload).ok_or(DeadReason::NotJson)?;
     let Json::Object(members) = json else { return Err(DeadReason::NotAnObject) };
