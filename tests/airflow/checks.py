@@ -94,7 +94,7 @@ def structure(checks: Checks) -> None:
         equal(airflow.query("SELECT filename, stacktrace FROM import_error"), [])
         equal(airflow.query("SELECT dag_id FROM serialized_dag"), [(DAG_ID,)])
 
-    script = REPOSITORY / ".ci" / "airflow" / "structure.py"
+    script = REPOSITORY / "tests" / "airflow" / "structure.py"
     found = json.loads(airflow.python(str(script)).stdout.splitlines()[-1])
     with checks.check(
         "check_data → run_batch → validate_results → notify, and run_batch → correct_stale_days; all BashOperators"

@@ -53,7 +53,7 @@ class Airflow:
     def _environment(
         self, database_url: str, pipeline_url: str, binaries: pathlib.Path
     ) -> dict[str, str]:
-        shim = REPOSITORY / ".ci" / "airflow"
+        shim = REPOSITORY / "tests" / "airflow"
         settings = {
             "CORE__DAGS_FOLDER": REPOSITORY / "dags",
             "CORE__LOAD_EXAMPLES": False,
