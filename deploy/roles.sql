@@ -9,7 +9,7 @@ DO $$
 DECLARE
     program TEXT;
 BEGIN
-    FOREACH program IN ARRAY ARRAY['streamer', 'detector', 'batcher', 'reader', 'operator', 'dashboards'] LOOP
+    FOREACH program IN ARRAY ARRAY['streamer', 'detector', 'batcher', 'reader', 'operator', 'dashboards', 'dbt', 'bi'] LOOP
         BEGIN
             EXECUTE format('CREATE ROLE %I NOLOGIN', 'pipeline_' || program);
         EXCEPTION WHEN duplicate_object OR unique_violation THEN
@@ -56,3 +56,19 @@ GRANT INSERT, UPDATE ON gaps TO pipeline_operator;
 GRANT UPDATE ON stream_progress TO pipeline_operator;
 GRANT INSERT, UPDATE ON settings TO pipeline_operator;
 GRANT INSERT, UPDATE, DELETE ON dead_letter_replays TO pipeline_operator;
+
+-- dbt: reads what its models are made from, writes the schema `marts`. No table that names a subscriber, no
+-- sketch, and of dead letters no more than Grafana: docs/dbt.md.
+DO $$
+BEGIN
+    IF to_regnamespace('marts') IS NULL THEN
+        CREATE SCHEMA marts;
+    END IF;
+END $$;
+GRANT USAGE, CREATE ON SCHEMA marts TO pipeline_dbt;
+GRANT SELECT ON real_time_metrics, late_metrics, day_ledger, daily_stats, batch_runs, day_states, stream_progress,
+    current_progress, accounting, gaps, anomalies TO pipeline_dbt;
+GRANT SELECT (topic, generation, partition, "offset", reason, record_timestamp, stored_at) ON dead_letters TO pipeline_dbt;
+
+-- Dashboards on what dbt has built, such as Superset's. dbt grants each table when it builds it.
+GRANT USAGE ON SCHEMA marts TO pipeline_bi;

@@ -316,6 +316,14 @@ async fn each_program_is_denied_what_is_not_its_business() {
         ("dashboards", "SELECT FROM dead_letter_replays"),
         ("dashboards", "SELECT FROM subscriber_sketches"),
         ("dashboards", "DELETE FROM anomalies"),
+        ("dbt", "SELECT payload FROM dead_letters"),
+        ("dbt", "SELECT FROM dead_letter_replays"),
+        ("dbt", "SELECT FROM subscriber_sketches"),
+        ("dbt", "DELETE FROM daily_stats"),
+        ("dbt", "CREATE TABLE public.x ()"),
+        ("bi", "SELECT FROM daily_stats"),
+        ("bi", "SELECT FROM dead_letters"),
+        ("bi", "CREATE TABLE marts.x ()"),
     ] {
         let mut connection = connect_as(role, &url).await;
         let error = sqlx::query(statement).execute(&mut connection).await.unwrap_err();

@@ -1,0 +1,2 @@
+-- Months of business days; the first and the last are often incomplete, and say so.
+{{ periods('month') }}
