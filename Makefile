@@ -52,7 +52,7 @@ test-kraft: setup-tests ## The end-to-end tests on a Kafka without ZooKeeper
 	$(BUILD_FAIL_POINTS)
 	SANDBOX_KAFKA_MODE=kraft $(TARGET)/debug/sandbox run -- cargo test --package e2e
 
-test-airflow: setup ## The DAG on Airflow 2.7.3 and on 3.x, each with a real scheduler
+test-airflow: setup ## The DAGs on Airflow 2.7.3 and on 3.x, each with a real scheduler
 	tests/airflow/run
 
 test-dbt: setup ## The models of dbt/ on a pipeline that really ran; DBT_YEAR=no without the year

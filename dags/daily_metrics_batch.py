@@ -18,7 +18,8 @@ A manual run does not ask its data interval: that of the logical date 2025-11-09
 2025-11-07 on Airflow 2.7, and two days before the moment of triggering, or nowhere, on 3.x.
 
 Beside it, whatever became of that day, correct_stale_days computes again the days that have changed
-since they were computed.
+since they were computed. The ends of notify and of correct_stale_days start the DAG warehouse_models, where
+that is not paused.
 
 Every exit code but 0 fails its task, which is tried twice more, 5 minutes apart. Of these, 75 (the day
 can still change, or has just changed) is the one that time alone may cure. One skips: 99 of check_data,
@@ -37,10 +38,11 @@ import dateutil.tz
 
 try:  # Airflow 3
     from airflow.providers.standard.operators.bash import BashOperator
-    from airflow.sdk import DAG, Param
+    from airflow.sdk import DAG, Asset, Param
     from airflow.sdk.exceptions import AirflowFailException
 except ImportError:  # Airflow 2
     from airflow import DAG
+    from airflow.datasets import Dataset as Asset
     from airflow.exceptions import AirflowFailException
     from airflow.models.param import Param
     from airflow.operators.bash import BashOperator
@@ -51,6 +53,8 @@ except ImportError:  # Airflow 2, and the first releases of 3
     from airflow.timetables.interval import CronDataIntervalTimetable
 
 DAG_ID = "daily_metrics_batch"
+# What the DAG warehouse_models waits for: daily_stats may have changed.
+DAILY_STATS = Asset("telecom_daily_stats")
 # Far longer than any day takes: a task that hangs ends, and is tried again.
 LONGEST_TASK = datetime.timedelta(hours=1)
 
@@ -149,6 +153,7 @@ def task(
     command: str,
     trigger_rule: str = "all_success",
     skip_on: int | None = None,
+    outlets: tuple = (),
     **environment: str,
 ) -> BashOperator:
     """A task that runs a constant command. What varies reaches it by environment variables alone,
@@ -161,6 +166,7 @@ def task(
         append_env=True,
         # A task that is skipped skips the rest of the run, as if all were well.
         skip_on_exit_code=skip_on,
+        outlets=list(outlets),
     )
 
 
@@ -198,13 +204,17 @@ with DAG(
     notify = task(
         "notify",
         f'echo "{DAG_ID}: $DAY is computed and valid. $SUMMARY"',
+        outlets=(DAILY_STATS,),
         # The last line that batcher printed: how many rows from how many windows, and if final.
         SUMMARY="{{ ti.xcom_pull(task_ids='run_batch') }}",
     )
 
     # Other days do not depend on this one: also after a night that failed.
     correct_stale_days = task(
-        "correct_stale_days", 'exec "${BATCHER:-batcher}" --stale', trigger_rule="all_done"
+        "correct_stale_days",
+        'exec "${BATCHER:-batcher}" --stale',
+        trigger_rule="all_done",
+        outlets=(DAILY_STATS,),
     )
 
     check_data >> run_batch >> validate_results >> notify

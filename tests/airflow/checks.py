@@ -20,7 +20,7 @@ import tempfile
 import traceback
 
 import psycopg2
-from installation import DAG_ID, REPOSITORY, Airflow
+from installation import DAG_ID, DBT_USER, MODELS_DAG_ID, REPOSITORY, Airflow, wait_for
 from pipeline import EVENTS_OF_A_DAY, Pipeline, midnight
 
 ONE_DAY = datetime.timedelta(days=1)
@@ -89,10 +89,13 @@ def called(airflow: Airflow, run: str) -> list[str]:
 def structure(checks: Checks) -> None:
     """The file is read without errors, and the DAG is as it must be."""
     airflow = checks.airflow
-    with checks.check("the DAG is imported without errors"):
+    with checks.check("the DAGs are imported without errors"):
         airflow.command("dags", "reserialize")
         equal(airflow.query("SELECT filename, stacktrace FROM import_error"), [])
-        equal(airflow.query("SELECT dag_id FROM serialized_dag"), [(DAG_ID,)])
+        equal(
+            airflow.query("SELECT dag_id FROM serialized_dag ORDER BY dag_id"),
+            [(DAG_ID,), (MODELS_DAG_ID,)],
+        )
 
     script = REPOSITORY / "tests" / "airflow" / "structure.py"
     found = json.loads(airflow.python(str(script)).stdout.splitlines()[-1])
@@ -117,7 +120,9 @@ def structure(checks: Checks) -> None:
         equal(found["templates_in_commands"], [])
     with checks.check("CronDataIntervalTimetable, 0 2 * * * in UTC, for the scheduler as well"):
         equal(found["timetable"], "CronDataIntervalTimetable")
-        ((stored,),) = airflow.query("SELECT data -> 'dag' -> 'timetable' FROM serialized_dag")
+        ((stored,),) = airflow.query(
+            "SELECT data -> 'dag' -> 'timetable' FROM serialized_dag WHERE dag_id = %s", DAG_ID
+        )
         equal(stored["__type"], "airflow.timetables.interval.CronDataIntervalTimetable")
         equal(stored["__var"], {"expression": "0 2 * * *", "timezone": "UTC"})
     with checks.check("BATCH_HOUR is an hour, INCLUDE_LATE true or false, and nothing else reaches a command"):
@@ -178,7 +183,8 @@ def scheduled_runs(checks: Checks) -> None:
         computed = end.astimezone(datetime.timezone.utc).date() - ONE_DAY
         equal(called(airflow, run), full_run(computed))
         equal(pipeline.events(computed), EVENTS_OF_A_DAY)
-        equal(len(airflow.query("SELECT 1 FROM dag_run")), 1, "no day before it was caught up")
+        runs = airflow.query("SELECT 1 FROM dag_run WHERE dag_id = %s", DAG_ID)
+        equal(len(runs), 1, "no day before it was caught up")
         log = airflow.log(run, "notify")
         assert (
             f"{computed} is computed and valid. {computed}: " in log and "windows, final" in log
@@ -356,6 +362,61 @@ def without_a_date(checks: Checks) -> None:
         )
 
 
+# ---- What follows ----
+
+
+def models_follow(checks: Checks) -> None:
+    """The models are built when a run of the daily DAG has ended, with the real dbt."""
+    airflow, pipeline = checks.airflow, checks.pipeline
+    pipeline.give_roles((REPOSITORY / "deploy" / "roles.sql").read_text(), DBT_USER)
+    pipeline.read_until(midnight(DAY + 2 * ONE_DAY))
+
+    with checks.check("the DAG of the models is paused until somebody unpauses it: so far it never ran"):
+        equal(airflow.query("SELECT is_paused FROM dag WHERE dag_id = %s", MODELS_DAG_ID), [(True,)])
+        equal(model_runs(airflow), [])
+    airflow.command("dags", "unpause", MODELS_DAG_ID)
+
+    with checks.check("a run of the daily DAG that ends well starts it: dbt builds the models of that day"):
+        airflow.trigger("followed", {"date": f"{DAY}"})
+        ends(airflow, "followed", "success")
+        run = finished_model_run(airflow, lambda: pipeline.modelled_events(DAY) == pipeline.events(DAY))
+        states = {task: state for task, (state, _) in airflow.tasks(run).items()}
+        equal(states, {"build_models": "success", "check_freshness": "success"})
+        log = airflow.log(run, "build_models", MODELS_DAG_ID)
+        assert "Completed successfully" in log, log[-3000:]
+
+    with checks.check("one that fails starts it too, and the warehouse says which day failed"):
+        airflow.trigger("followed-failure", {"date": f"{EMPTY_DAY}"})
+        ends(airflow, "followed-failure", "failed")
+        finished_model_run(airflow, lambda: EMPTY_DAY in pipeline.failed_days())
+
+
+def model_runs(airflow: Airflow) -> list[tuple[str, str]]:
+    """Runs of the models' DAG and their states, the newest first."""
+    return airflow.query(
+        "SELECT run_id, state FROM dag_run WHERE dag_id = %s ORDER BY id DESC", MODELS_DAG_ID
+    )
+
+
+def finished_model_run(airflow: Airflow, done) -> str:
+    """Waits until a run has done what is asked and none is left that has not ended; the newest."""
+
+    def settled():
+        runs = model_runs(airflow)
+        ended = all(state in ("success", "failed") for _, state in runs)
+        return runs[0] if runs and ended and done() else None
+
+    def explain():
+        return "\n".join(
+            [str(model_runs(airflow))]
+            + [airflow.log(run, "build_models", MODELS_DAG_ID)[-3000:] for run, _ in model_runs(airflow)[:1]]
+        )
+
+    run, state = wait_for("the models to be built", settled, airflow.assert_alive, explain)
+    equal(state, "success", explain())
+    return run
+
+
 # ---- Wiring ----
 
 
@@ -389,6 +450,7 @@ def main(version: str) -> None:
             airflow.start()
             scheduled_runs(checks)
             manual_runs(checks)
+            models_follow(checks)
 
 
 if __name__ == "__main__":

@@ -18,12 +18,16 @@ import subprocess
 import sys
 import time
 import urllib.error
+import urllib.parse
 import urllib.request
 
 import psutil
 import psycopg2
 
 DAG_ID = "daily_metrics_batch"
+MODELS_DAG_ID = "warehouse_models"
+# In the database; its password is its name.
+DBT_USER = "dbt_of_airflow"
 REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
 # Bounds of waits that end in seconds on a machine that is not busy.
 LONGEST_WAIT_SECONDS = 300
@@ -85,6 +89,7 @@ class Airflow:
             "DATABASE_URL": pipeline_url,
             "REAL_BATCHER": str(binaries / "batcher"),
             "BATCHER_CALLS": str(self.calls_path),
+            **dbt_environment(pipeline_url, self.home),
             **{f"AIRFLOW__{name}": str(value) for name, value in settings.items()},
         }
 
@@ -193,9 +198,9 @@ class Airflow:
         rows = self.query("SELECT state FROM dag_run WHERE run_id = %s", run_id)
         return rows[0][0] if rows else None
 
-    def log(self, run_id: str, task_id: str) -> str:
+    def log(self, run_id: str, task_id: str, dag_id: str = DAG_ID) -> str:
         """The logs of all tries of a task."""
-        folder = self.home / "logs" / f"dag_id={DAG_ID}" / f"run_id={run_id}" / f"task_id={task_id}"
+        folder = self.home / "logs" / f"dag_id={dag_id}" / f"run_id={run_id}" / f"task_id={task_id}"
         return "\n".join(
             path.read_text(errors="replace") for path in sorted(folder.glob("attempt=*.log"))
         )
@@ -271,6 +276,22 @@ class Airflow:
             if state in NOT_WELL
         ]
         return "\n".join([str(tasks), *self.calls(run_id), *logs])
+
+
+def dbt_environment(pipeline_url: str, home: pathlib.Path) -> dict[str, str]:
+    """What the DAG of the models needs: dbt in an environment of its own, and a user of its role."""
+    address = urllib.parse.urlsplit(pipeline_url)
+    return {
+        "DBT": str(pathlib.Path(os.environ["DBT_ENVIRONMENT"]) / "bin" / "dbt"),
+        "DBT_PROJECT_DIR": str(REPOSITORY / "dbt"),
+        "DBT_TARGET_PATH": str(home / "dbt-target"),
+        "DBT_LOG_PATH": str(home / "dbt-logs"),
+        "DBT_HOST": address.hostname,
+        "DBT_PORT": str(address.port),
+        "DBT_DATABASE": address.path.removeprefix("/"),
+        "DBT_USER": DBT_USER,
+        "DBT_ENV_SECRET_PASSWORD": DBT_USER,
+    }
 
 
 def wait_for(what: str, condition, alive=lambda: None, explain=lambda: ""):

@@ -29,6 +29,29 @@ class Pipeline:
     def close(self) -> None:
         self.connection.close()
 
+    def give_roles(self, script: str, dbt_user: str) -> None:
+        """The rights of deploy/roles.sql, and a user that has those of dbt."""
+        self._execute(script)
+        with self.connection.cursor() as cursor:
+            cursor.execute("SELECT FROM pg_roles WHERE rolname = %s", (dbt_user,))
+            if cursor.rowcount == 0:  # roles belong to the whole server
+                cursor.execute(f"CREATE USER {dbt_user} PASSWORD '{dbt_user}' IN ROLE pipeline_dbt")
+
+    def modelled_events(self, day: datetime.date) -> int:
+        """How many events the warehouse's rows of a day count."""
+        with self.connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT COALESCE(SUM(total_events), 0)::bigint FROM marts.fct_region_daily WHERE date = %s",
+                (day,),
+            )
+            return cursor.fetchone()[0]
+
+    def failed_days(self) -> list:
+        """The days that the warehouse says the last run on failed."""
+        with self.connection.cursor() as cursor:
+            cursor.execute("SELECT date FROM marts.mart_data_quality WHERE measure = 'last run failed'")
+            return [date for (date,) in cursor.fetchall()]
+
     def empty_the_minutes(self) -> None:
         """Removes all windows; the days' rows stay."""
         self._execute("DELETE FROM real_time_metrics")
@@ -74,7 +97,7 @@ class Pipeline:
 
     def _execute(self, statement: str, values: tuple = ()) -> None:
         with self.connection.cursor() as cursor:
-            cursor.execute(statement, values)
+            cursor.execute(statement, values or None)
 
 
 def midnight(day: datetime.date) -> datetime.datetime:
