@@ -130,7 +130,7 @@ bench-page: ## docs/benchmarks.md from bench/results
 build: ## target/release/{producer,streamer,batcher,sandbox}
 	cargo build --release --workspace
 
-images: ## Docker images of the three programs, and of Airflow with the batcher in it
+images: ## Docker images of the three programs, of Airflow with the batcher in it, of dbt and of Superset
 	$$(.ci/compose) --env-file .env.example --profile '*' build
 
 sandbox: setup ## A throw-away Kafka and PostgreSQL for experiments, until Ctrl-C
