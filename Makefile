@@ -1,7 +1,7 @@
 # Everything that a newcomer or CI runs. `make` alone lists it.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test sim fuzz mutants torture deny test-kraft test-airflow test-dbt test-compose test-upgrade lint docs check-compose check-alerts check-chart bench bench-all bench-page bench-curves bench-scaling bench-latency bench-producer bench-batcher bench-flush bench-micro build images sandbox setup setup-tests score-anomalies
+.PHONY: help demo test sim fuzz mutants torture deny test-kraft test-airflow test-dbt test-superset test-compose test-upgrade lint docs check-compose check-alerts check-chart bench bench-all bench-page bench-curves bench-scaling bench-latency bench-producer bench-batcher bench-flush bench-micro build images sandbox setup setup-tests score-anomalies
 
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 # The streamer that tests can end at named points; no other build has these.
@@ -58,6 +58,9 @@ test-airflow: setup ## The DAGs on Airflow 2.7.3 and on 3.x, each with a real sc
 test-dbt: setup ## The models of dbt/ on a pipeline that really ran; DBT_YEAR=no without the year
 	tests/dbt/run
 
+test-superset: setup-tests ## The dashboards of deploy/superset on a real Superset, in a browser
+	tests/superset/run
+
 test-compose: ## docker-compose.yml on a Docker engine of its own; by hand, as root, on Debian
 	tests/compose/run
 
@@ -67,7 +70,7 @@ lint: ## Format and clippy, warnings denied; no modules depend on each other; Py
 	cargo clippy --workspace --bin streamer-with-fail-points --features streamer/fail-points -- -D warnings
 	@if command -v python3 >/dev/null; then \
 		export PYTHONPYCACHEPREFIX=$(abspath $(TARGET))/pycache; \
-		python3 -m py_compile dags/*.py tests/airflow/*.py tests/dbt/*.py tests/modules/*.py bench/harness/*.py bench/peers/*.py && \
+		python3 -m py_compile dags/*.py tests/airflow/*.py tests/dbt/*.py tests/superset/*.py deploy/superset/*.py tests/modules/*.py bench/harness/*.py bench/peers/*.py && \
 		python3 tests/modules/cycles.py && \
 		cd bench && python3 -m unittest discover --quiet --start-directory tests --top-level-directory .; fi
 
