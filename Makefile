@@ -1,7 +1,7 @@
 # Everything that a newcomer or CI runs. `make` alone lists it.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test sim fuzz mutants torture deny test-kraft test-airflow test-dbt test-superset test-compose test-upgrade lint docs check-compose check-alerts check-chart bench bench-all bench-page bench-curves bench-scaling bench-latency bench-producer bench-batcher bench-flush bench-micro build images sandbox setup setup-tests score-anomalies
+.PHONY: help demo test sim fuzz mutants torture deny test-kraft test-airflow test-dbt test-superset test-compose test-upgrade lint docs check-compose check-alerts check-chart bench bench-all bench-page bench-layouts bench-curves bench-scaling bench-latency bench-producer bench-batcher bench-flush bench-micro build images sandbox setup setup-tests score-anomalies
 
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 # The streamer that tests can end at named points; no other build has these.
@@ -96,12 +96,17 @@ bench-micro: ## Decoding, counting and encoding one event, by criterion
 EVENTS ?= 2000000
 REPETITIONS ?= 3
 ENGINES ?= kcat,streamer,python,flink,spark
-bench: setup ## The streamer beside Spark, Flink and others; EVENTS=2000000 REPETITIONS=3
+bench: setup ## The streamer beside Spark, Flink and others, and in each layout of event; EVENTS=2000000 REPETITIONS=3
 	bench/run compare --events $(EVENTS) --repetitions $(REPETITIONS) --engines $(ENGINES)
+	bench/run layouts --events $(EVENTS)
 	@$(MAKE) --no-print-directory bench-page
 
 bench-all: bench bench-curves bench-scaling bench-latency bench-producer bench-batcher bench-flush ## All of docs/benchmarks.md, for about an hour
 	bench/run compare --events 10000000 --repetitions $(REPETITIONS) --engines $(ENGINES)
+	@$(MAKE) --no-print-directory bench-page
+
+bench-layouts: setup ## The streamer beside kcat on events as other programs write them; EVENTS=2000000
+	bench/run layouts --events $(EVENTS)
 	@$(MAKE) --no-print-directory bench-page
 
 bench-curves: setup

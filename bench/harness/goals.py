@@ -67,12 +67,26 @@ def comparison(results: Results) -> list[Goal]:
         Goal("rows equal to the plain computation, to the last digit", "all runs",
              f"{sum(exact)} of {len(exact)} runs", all(exact) if exact else None),
         at_most("CPU-seconds, as a multiple of kcat's", 1.5, to_kcat, "{:,.2f} ×"),
+        *layouts(results),
         at_least("CPU-seconds of Spark, as a multiple of ours", 25, fewer("spark")),
         at_least("… of Flink", 15, fewer("flink")),
         at_least("… of the plain Python consumer", 3.5, fewer("python")),
         at_least("marginal rate from 2 to 10 million events, as a multiple of Spark's", 7, spark),
         at_least("… of Flink's", 5, flink),
         at_most("peak RSS with one worker, in any run that is on this page", 64, in_mib(peak), "{:,.0f} MiB"),
+    ]
+
+
+def layouts(results: Results) -> list[Goal]:
+    """An event in whatever layout, beside kcat on the same topic."""
+    bounds = {
+        "own": 1.2, "blanks": 1.5, "field-missing": 1.5, "sorted-keys": 1.5, "nulls-left-out": 1.5,
+        "unknown-fields": 1.5,
+    }
+    measured = runs(results, "layouts")
+    return [
+        at_most(f"… in the layout {name}", bound, mid(of(measured, layout=name), "times_kcat"), "{:,.2f} ×")
+        for name, bound in bounds.items()
     ]
 
 

@@ -12,7 +12,7 @@ from .goals import MANY, USUAL, Results
 from .places import REPOSITORY
 
 NAMES = (
-    USUAL, MANY, "curves", "scaling", "startup", "freshness", "idle", "producers", "batch-day", "batch-year",
+    USUAL, MANY, "layouts", "curves", "scaling", "startup", "freshness", "idle", "producers", "batch-day", "batch-year",
     "batch-regions", "flush", "bloat",
 )
 PAGE = """# Benchmarks
@@ -35,6 +35,9 @@ typed by hand or estimated.
 Start-up, compilation of the JVM and the first windows weigh less the more events there are. What remains:
 
 {marginal}
+## Layouts of an event
+
+{layouts}
 ## What an event costs
 
 {curves}
@@ -110,6 +113,7 @@ def files(found: Results) -> dict[Path, str]:
         bars=image("benchmarks-engines.svg", "CPU-seconds and peak memory of each engine"),
         many=sections.comparison(found[MANY], "make bench EVENTS=10000000"),
         marginal=sections.marginal(found),
+        layouts=sections.layouts(found["layouts"]),
         curves=sections.curves(found["curves"]),
         lines=image("benchmarks-curves.svg", "CPU per event against partitions and groups"),
         latencies=sections.latencies(found),

@@ -113,6 +113,34 @@ def scaling(result: dict | None) -> str:
     )
 
 
+LAYOUTS = {
+    "own": "as the producer writes it", "blanks": "blanks after colons and commas (Python's json.dumps)",
+    "field-missing": "compact, a field missing", "sorted-keys": "compact, keys sorted",
+    "nulls-left-out": "compact, nulls left out", "unknown-fields": "compact, five unknown fields, one of them an object",
+    "pretty": "a line for each member",
+}
+
+
+def layouts(result: dict | None) -> str:
+    """Cost per event against the way in which it is written."""
+    if not result:
+        return NOT_MEASURED.format("make bench-layouts")
+    rows = []
+    for name, title in LAYOUTS.items():
+        found = of(result["runs"], layout=name)
+        if found:
+            rows.append([
+                title, spread(found, "times_kcat", number),
+                number(mid(found, "cpu_seconds") / result["parameters"]["events"] * 1e6),
+                number(mid(found, "kcat_cpu_seconds") / result["parameters"]["events"] * 1e6),
+            ])
+    return (
+        f"{result['parameters']['events']:,} events, {result['parameters']['partitions']} partitions, start included, "
+        f"repetitions: {result['parameters']['repetitions']}; median (least–greatest). kcat reads the same topic right before.\n\n"
+        + table(["the same events", "× kcat", "streamer, µs an event", "kcat, µs an event"], rows)
+    )
+
+
 def latencies(results: Results) -> str:
     """Freshness, start and rest."""
     rows = []
