@@ -15,8 +15,12 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDERS = [*sorted((ROOT / "crates").iterdir()), *(ROOT / name for name in ("producer", "streamer", "batcher"))]
-# The quick decoder and the general one; they are about to become one.
-KNOWN = {("event-model", frozenset([("canonical",), ("decode",)]))}
+# Circles that are left to be undone: the list may only become shorter.
+LEFT = {
+    ("event-model", frozenset([("reader",), ("text",)])),
+    ("generator", frozenset([("acts",), ("arrivals",), ("balance",), ("cast",), ("people",), ("places",)])),
+    ("patterns", frozenset([("judge",), ("matcher",)])),
+}
 USE = re.compile(r"^\s*(pub(?:\([a-z]+\))?\s+)?use\s+([^;]+);", re.M)
 PATH = re.compile(r"\b(?:crate|super|self)(?:::\w+)+")
 
@@ -125,9 +129,10 @@ def main():
             count = sum(len(targets) for targets in edges.values())
             print(f"{folder.name}: {len(texts)} modules, {count} dependencies, {len(found)} circles")
         for circle in found:
-            if (folder.name, circle) in KNOWN:
+            is_left = (folder.name, circle) in LEFT
+            failed |= not is_left
+            if is_left and "--list" not in sys.argv:
                 continue
-            failed = True
             print(f"{folder.name}: {', '.join(sorted('::'.join(module) for module in circle))} depend on each other")
     sys.exit(failed)
 
