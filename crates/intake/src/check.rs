@@ -89,14 +89,11 @@ impl<'a, 'm> Check<'a, 'm> {
     }
 
     fn row(&mut self, raw: &RawRow<'_>, name: &str, byte: u64) {
-        let (answer, kept) = match &raw.row {
-            Ok(row) => {
-                let outcome = self.mapper.map(row, &mut self.progress.sessions, &mut self.counts);
-                (outcome, row.kept(self.mapper.mapping()))
-            }
+        let answer = match &raw.row {
+            Ok(row) => self.mapper.map(row, &mut self.progress.sessions, &mut self.counts),
             Err(fault) => {
                 *self.counts.not_mapped.entry(fault.code).or_default() += 1;
-                (Outcome::NotMapped(fault.clone()), not_mapped::kept_bytes(raw.bytes))
+                Outcome::NotMapped(fault.clone())
             }
         };
         if let Outcome::Event(event) = &answer {
@@ -105,19 +102,24 @@ impl<'a, 'm> Check<'a, 'm> {
         }
         if self.rows_left_to_show > 0 {
             self.rows_left_to_show -= 1;
-            let becomes = described(&answer);
-            writeln!(self.shown, "row    {kept}\nevent  {becomes}\n")
+            let (row, becomes) = (self.kept(raw), described(&answer));
+            writeln!(self.shown, "row    {row}\nevent  {becomes}\n")
                 .expect("a String takes any text");
         }
         if let Outcome::NotMapped(fault) = answer {
             let is_new = self.examples.iter().all(|example| example.fault.code != fault.code);
             if is_new && self.examples.len() < EXAMPLES_MAX {
-                self.examples.push(Example {
-                    place: format!("{name} byte {byte}"),
-                    fault,
-                    row: kept,
-                });
+                let (place, row) = (format!("{name} byte {byte}"), self.kept(raw));
+                self.examples.push(Example { place, fault, row });
             }
+        }
+    }
+
+    /// A row, masked.
+    fn kept(&self, raw: &RawRow<'_>) -> String {
+        match &raw.row {
+            Ok(row) => row.kept(self.mapper.mapping()),
+            Err(_) => not_mapped::kept_bytes(raw.bytes),
         }
     }
 }

@@ -13,6 +13,7 @@ use crate::mapper::{Mapper, Outcome};
 use crate::not_mapped::{self, Letter};
 use crate::positions::{Known, Position, Standing, Track};
 use crate::reader::{RawRow, RowReader, places};
+use crate::row::Places;
 use crate::sessions::Sessions;
 
 /// A batch ends after so many rows, unless the caller says otherwise,
@@ -211,7 +212,7 @@ pub fn feed<S: Sink, R: Read>(
         content.read_exact(&mut header)?;
         track.header(&header);
     } else {
-        io::copy(&mut content.by_ref().take(track.read()), &mut io::sink())?;
+        track.pass_over(&mut content)?;
     }
     let mut reader = RowReader::new(content, mapper.mapping(), places);
     let (batch, payload) = (Counts::default(), Vec::new());
@@ -298,6 +299,40 @@ impl std::fmt::Display for Place<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{} byte {}", self.name, self.byte)
     }
+}
+
+/// Turns a record of a topic into what is to be sent: all of its rows, in most cases one. `send` is given key and
+/// payload of each.
+///
+/// # Errors
+/// What `send` says.
+pub fn take_record<E>(
+    mapper: &Mapper<'_>,
+    record: Option<&[u8]>,
+    places: &Places,
+    place: &str,
+    progress: &mut Progress,
+    counts: &mut Counts,
+    mut send: impl FnMut(&str, &[u8]) -> Result<(), E>,
+) -> Result<(), E> {
+    let Some(record) = record else {
+        // A deletion, as connectors and compacted topics have them.
+        *counts.left_out.entry("a record without a payload").or_default() += 1;
+        return Ok(());
+    };
+    let mut reader = RowReader::new(record, mapper.mapping(), places.clone());
+    let mut payload = Vec::new();
+    let mut is_empty = true;
+    while let Some(raw) = reader.next_row().expect("a slice can always be read") {
+        is_empty = false;
+        if let Some(key) = take_row(mapper, &raw, place, progress, counts, &mut payload) {
+            send(&key, &payload)?;
+        }
+    }
+    if is_empty {
+        *counts.left_out.entry("a record without a row").or_default() += 1;
+    }
+    Ok(())
 }
 
 /// What has changed of sessions, to be written.

@@ -40,13 +40,13 @@ pub use event::MappedEvent;
 pub use fault::Fault;
 pub use feed::{
     BATCH_ROWS_MAX, Done, FeedError, Progress, Sink, Taking, Write, WriteKey, feed, session_writes,
-    take_row,
+    take_record, take_row,
 };
 pub use late::{DELAYS, Lateness};
 pub use mapper::{Mapper, Outcome, REGION_ABROAD, REGION_UNKNOWN};
 pub use mapping::{Mapping, MappingError};
 pub use positions::{Known, Position, Standing, Track};
 pub use profiles::{PROFILES, Profile};
-pub use reader::{ROW_BYTES_MAX, RawRow, RowReader, places, single_row};
+pub use reader::{ROW_BYTES_MAX, RawRow, RowReader, places, places_of_topic};
 pub use row::{Places, Row};
 pub use sessions::{SessionChange, Sessions};

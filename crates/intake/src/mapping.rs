@@ -194,6 +194,11 @@ impl Mapping {
         self.time.clock.zone
     }
 
+    /// What the pseudonym of a number is made of, in whatever notation it is written; `None`: it names nobody.
+    pub fn number_text(&self, number: &str) -> Option<String> {
+        self.numbers.read(number).text().map(str::to_owned)
+    }
+
     /// Whether rows of one session are remembered until the next one.
     pub fn has_sessions(&self) -> bool {
         !matches!(self.sessions, SessionRule::None)

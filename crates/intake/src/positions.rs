@@ -216,6 +216,32 @@ impl Track {
         self.position.read
     }
 
+    /// Passes over what was read before.
+    ///
+    /// # Errors
+    /// It can't be read; or it is not what was read before, because somebody has written into the file since it was
+    /// recognised.
+    pub fn pass_over(&self, content: &mut impl Read) -> io::Result<()> {
+        let (mut digest, mut buffer, mut left) =
+            (Sha256::new(), vec![0; READ_BYTES], self.position.read);
+        while left > 0 {
+            let wanted = usize::try_from(left).unwrap_or(usize::MAX).min(READ_BYTES);
+            let count = read_some(content, &mut buffer[..wanted])?;
+            if count == 0 {
+                break;
+            }
+            digest.update(&buffer[..count]);
+            left -= count as u64;
+        }
+        if left == 0 && hex(&digest) == hex(&self.digest) {
+            return Ok(());
+        }
+        Err(io::Error::new(
+            io::ErrorKind::InvalidData,
+            "the file has changed while it was looked at",
+        ))
+    }
+
     /// Takes in what stands before the first row.
     pub fn header(&mut self, bytes: &[u8]) {
         self.digest.update(bytes);
@@ -322,6 +348,19 @@ mod tests {
             panic!()
         };
         assert_eq!((at.position.pass, at.position.read), (1, 4));
+    }
+
+    #[test]
+    fn a_file_that_changes_behind_our_back_is_not_read_on() {
+        let known = known_after(&["a,1\n", "b,2\n"]);
+        let Standing::Continues(at) = known.recognise(b"a,1\nb,2\nc,3\n".as_slice()).unwrap()
+        else {
+            panic!()
+        };
+        let track = Track::resume(*at, "cdr.csv");
+        for (file, is_it) in [("a,1\nb,2\nc", true), ("a,1\nb,3\nc", false), ("a,1\n", false)] {
+            assert_eq!(track.pass_over(&mut file.as_bytes()).is_ok(), is_it, "{file:?}");
+        }
     }
 
     #[test]

@@ -244,15 +244,20 @@ pub fn places(
     }))
 }
 
-/// Reads one record of a topic, which has no header.
-pub fn single_row<T>(
-    payload: &[u8],
-    mapping: &Mapping,
-    places: &Places,
-    take: impl FnOnce(RawRow<'_>) -> T,
-) -> Option<T> {
-    let mut reader = RowReader::new(payload, mapping, places.clone());
-    reader.next_row().expect("a slice can always be read").map(take)
+/// Where the columns of a topic's records stand, which have no header.
+///
+/// # Errors
+/// The mapping does not name them.
+pub fn places_of_topic(mapping: &Mapping) -> Result<Places, String> {
+    let rules = &mapping.input;
+    match (rules.format, rules.names.is_empty()) {
+        (Format::Ndjson, _) => Ok(Places::of_json()),
+        (Format::Csv, false) => Places::of_names(mapping, &rules.names, rules.optional),
+        (Format::Csv, true) => Err(format!(
+            "mapping {}: a topic's records have no header; name input.columns",
+            mapping.name
+        )),
+    }
 }
 
 fn core(mapping: &Mapping) -> csv_core::Reader {
