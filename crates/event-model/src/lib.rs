@@ -13,6 +13,7 @@ mod decimal;
 mod decode;
 mod event;
 mod field;
+mod mask;
 mod object;
 mod reader;
 mod text;
@@ -23,6 +24,7 @@ mod unit_mixup;
 pub use dead::{Dead, DeadReason, visible};
 pub use decode::{EventView, decode};
 pub use event::{Direction, Event, EventType};
+pub use mask::{mask_payload, mask_text};
 pub use text::LazyText;
 pub use time::{EventTime, MICROS_PER_SECOND};
 

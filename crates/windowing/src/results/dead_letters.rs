@@ -1,6 +1,6 @@
-//! Records that can't be used, whole (I-7): rows of `dead_letters`.
+//! Records that can't be used, whole but for the numbers in them, which are masked (I-7): rows of `dead_letters`.
 
-use event_model::Dead;
+use event_model::{Dead, DeadReason, mask_payload, mask_text};
 
 use super::{Counted, Delta, PartResults, ResultKind};
 use crate::bounds::{Limit, Size};
@@ -50,14 +50,78 @@ impl Counted for DeadLetters {
         let letter = DeadLetter {
             offset: record.offset,
             reason: dead.reason.code(),
-            detail: dead.detail.clone(),
+            detail: detail_of(dead),
             record_time: record.time.instant(),
-            key: record.key.map(<[u8]>::to_vec),
-            payload: record.payload.map(<[u8]>::to_vec),
+            key: record.key.map(|key| mask_text(key).into_owned()),
+            payload: record.payload.map(|payload| mask_payload(payload).into_owned()),
             headers: (record.headers)(),
         };
         let size = Size { items: 1, bytes: letter.bytes() };
         held.push(letter);
         size
+    }
+}
+
+/// What is wrong with a record, without a number: it may show the beginning of the payload.
+fn detail_of(dead: &Dead) -> String {
+    // A time in a mistaken unit is nothing but digits, and what is to be seen.
+    let is_about_time = matches!(
+        dead.reason,
+        DeadReason::TimestampUnit
+            | DeadReason::TimestampUnparsable
+            | DeadReason::TimestampOutOfRange
+            | DeadReason::TimestampInFuture
+    );
+    if is_about_time {
+        return dead.detail.clone();
+    }
+    String::from_utf8_lossy(&mask_text(dead.detail.as_bytes())).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use event_model::decode;
+
+    use super::*;
+    use crate::RecordTime;
+
+    /// What is kept of a record with this key and payload: key, payload, detail.
+    fn kept(key: &str, payload: &str) -> (String, String, String) {
+        let dead = decode(payload.as_bytes()).unwrap_err();
+        let record = Record {
+            offset: 0,
+            time: RecordTime::Unknown,
+            key: Some(key.as_bytes()),
+            payload: Some(payload.as_bytes()),
+            headers: &Vec::new,
+        };
+        let mut held = Vec::new();
+        DeadLetters::dead(&mut held, &record, &dead);
+        let DeadLetter { key, payload, detail, .. } = held.remove(0);
+        let text = |bytes: Option<Vec<u8>>| String::from_utf8(bytes.unwrap()).unwrap();
+        (text(key), text(payload), detail)
+    }
+
+    #[test]
+    fn no_number_is_kept_in_key_payload_or_detail() {
+        for payload in [
+            "call;77010000001;60",
+            r#"{"event_type":77010000001}"#,
+            r#"{"event_type":"call","region":"x","msisdn":"77010000001"}"#,
+        ] {
+            let (key, kept, detail) = kept("77010000001", payload);
+            for text in [&key, &kept, &detail] {
+                assert!(!text.contains("77010000001"), "{text}");
+            }
+            assert!(kept.contains("7701000****"), "{kept}");
+        }
+    }
+
+    #[test]
+    fn times_ids_and_pseudonyms_are_kept() {
+        let payload = r#"{"event_type":"call","region":"x","timestamp":1762698645,"subscriber_id":"1234567890123456"}"#;
+        let (key, kept, detail) = kept("00c0ffee00c0ffee", payload);
+        assert_eq!((key.as_str(), kept.as_str()), ("00c0ffee00c0ffee", payload));
+        assert!(detail.contains("1762698645"), "{detail}");
     }
 }
