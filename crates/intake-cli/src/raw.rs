@@ -160,9 +160,9 @@ impl<'a> RawTopic<'a> {
     /// Begins where the last transaction ended, or at the oldest record.
     fn assign(&mut self, work: &Work<'_, '_>) -> Result<(), LifeEnd> {
         let mut asked = TopicPartitionList::new();
-        self.partitions
-            .iter()
-            .for_each(|partition| drop(asked.add_partition(self.topic, *partition)));
+        for partition in &self.partitions {
+            asked.add_partition(self.topic, *partition);
+        }
         let committed =
             self.reader.committed_offsets(asked, REQUEST_TIMEOUT).with_context(|| {
                 format!("cannot read the offsets of group {}", transactional_id(work.name))
