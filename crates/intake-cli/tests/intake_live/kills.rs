@@ -3,7 +3,7 @@
 use crate::support::{Place, fill, is_bad, kill_after, kills, rows, text, written};
 
 /// So many rows are read between two kills, at least: transactions of 50 rows, so most kills come amid one.
-const ROWS_A_KILL: u64 = 2_000;
+const ROWS_A_KILL: u64 = 10_000;
 const BATCH: [&str; 2] = ["--batch-rows", "50"];
 
 #[test]
