@@ -150,7 +150,7 @@ pub struct RunArgs {
     pub again: bool,
 
     /// With --from-topic: go on at the oldest record where records were deleted before they were read
-    #[arg(long, requires = "from_topic")]
+    #[arg(long, requires = "from_topic", conflicts_with = "paths")]
     pub accept_gap: bool,
 
     /// Send nothing; say what would become of the rows that are new

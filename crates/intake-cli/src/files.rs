@@ -13,7 +13,7 @@ use anyhow::Context;
 use flate2::read::MultiGzDecoder;
 use intake::{Counts, Done, FeedError, Progress, Sink, Taking, Write, feed};
 
-use crate::session::{Life, LifeEnd, RunResult, Work};
+use crate::life::{Life, LifeEnd, RunResult, Work};
 
 /// Pause between two looks at the folders.
 const LOOK_EVERY: Duration = Duration::from_secs(2);

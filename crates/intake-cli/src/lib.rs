@@ -6,7 +6,7 @@
 //!   raw topic ───────┘                          └─► journal: positions, sessions; or offsets of the raw topic
 //! ```
 //!
-//! Reading order: `config` (what can be asked for), `session` (a life of the sender, from its journal on), `files` and
+//! Reading order: `config` (what can be asked for), `session` (a run) and `life` (a life of the sender, from its journal on), `files` and
 //! `raw` (the two sources), `sender` (transactions), `journal` (what is known of former lives).
 //!
 //! A life begins with `init_transactions`: whoever used the name before is fenced, and what it had under way is done with.
@@ -17,6 +17,7 @@ mod config;
 mod files;
 mod inspect;
 mod journal;
+mod life;
 mod metrics;
 mod raw;
 mod sender;

@@ -15,8 +15,8 @@ use rdkafka::error::KafkaError;
 use rdkafka::message::BorrowedMessage;
 use rdkafka::{Message, Offset, TopicPartitionList};
 
+use crate::life::{Life, LifeEnd, RunResult, Work};
 use crate::sender::{ReadUpTo, transactional_id};
-use crate::session::{Life, LifeEnd, RunResult, Work};
 
 /// One question to a broker waits at most this long.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);

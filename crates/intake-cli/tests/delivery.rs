@@ -1,5 +1,5 @@
 //! A run against the mock broker of librdkafka: what becomes of rows, and what a second run does. That broker knows no
-//! aborted transaction; kills are for the tests on a real one.
+//! aborted transaction and keeps no offsets of one; kills and raw topics are for the tests on a real one.
 #![allow(clippy::unwrap_used, reason = "in a test, a panic is the report")]
 
 use std::collections::BTreeMap;
@@ -14,7 +14,7 @@ use intake_cli::{Cli, carry_out};
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::KafkaError;
 use rdkafka::mocking::MockCluster;
-use rdkafka::producer::{BaseProducer, BaseRecord, DefaultProducerContext, Producer};
+use rdkafka::producer::DefaultProducerContext;
 use rdkafka::{ClientConfig, Message, Offset, TopicPartitionList};
 use serde_json::Value;
 
@@ -172,21 +172,4 @@ fn what_may_not_be_read_fails_the_run_and_the_other_files_are_read() {
     let names = [&b, &c, &d].map(|path| path.to_str().unwrap());
     assert_eq!(place.run(&names), ExitCode::FAILURE);
     place.check(30);
-}
-
-#[test]
-fn records_of_a_raw_topic_are_sent_once() {
-    let place = Place::new();
-    let producer: BaseProducer = place.config().create().unwrap();
-    for (from, to) in [(0, 40), (40, 70)] {
-        for (index, line) in rows(70).lines().enumerate().skip(from).take(to - from) {
-            let partition = (index % 3) as i32;
-            producer
-                .send(BaseRecord::<str, str>::to("raw").partition(partition).payload(line))
-                .unwrap();
-        }
-        producer.flush(PATIENCE).unwrap();
-        assert_eq!(place.run(&["--from-topic", "raw", "--batch-rows", "9"]), ExitCode::SUCCESS);
-        place.check(to as u64);
-    }
 }

@@ -18,9 +18,10 @@ const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
 
 /// Parts of the programs that log: our crates, and the libraries that speak to Kafka and PostgreSQL
 /// and serve the metrics.
-const PARTS: [&str; 11] = [
+const PARTS: [&str; 12] = [
     "batcher",
     "hyper",
+    "intake_cli",
     "librdkafka",
     "log_reader",
     "operator",
