@@ -217,71 +217,70 @@ impl<'a> Reader<'a> {
         matches!(after, b',' | b'}' | b' ' | b'\n' | b'\r').then_some((end, micros.cast_signed()))
     }
 
-    fn string(&mut self) -> Option<()> {
-        self.take(b'"')?;
-        self.rest_of_string().map(|_| ())
+    /// Passes over a value of whatever type, which begins here.
+    #[inline(always)]
+    pub(crate) fn skip_value(&mut self) -> Option<()> {
+        match self.byte() {
+            b'[' | b'{' => self.skip_nested(),
+            _ => self.skip_scalar(),
+        }
     }
 
-    /// Passes over a value of whatever type, which begins here.
-    pub(crate) fn skip_value(&mut self) -> Option<()> {
+    /// Passes over a string, a number or a word.
+    #[inline(always)]
+    fn skip_scalar(&mut self) -> Option<()> {
+        match self.byte() {
+            b'"' => {
+                self.skip_byte();
+                self.rest_of_string().map(|_| ())
+            }
+            b'-' | b'0'..=b'9' => self.number().map(|_| ()),
+            b'n' => self.literal(b"null"),
+            b't' => self.literal(b"true"),
+            b'f' => self.literal(b"false"),
+            _ => None,
+        }
+    }
+
+    /// Passes over an array or object, which begins here.
+    #[inline(never)]
+    fn skip_nested(&mut self) -> Option<()> {
         let mut open = OpenBrackets::default();
         loop {
-            self.skip_to_complete_value(&mut open)?;
-            // One value is complete, and perhaps with it those that it is the last one of.
-            loop {
-                let Some(bracket) = open.innermost() else { return Some(()) };
-                match (self.next_token(), bracket) {
-                    (b']', Bracket::Array) | (b'}', Bracket::Object) => {
-                        self.at += 1;
-                        open.close();
-                    }
-                    (b',', _) => {
-                        self.at += 1;
-                        break;
-                    }
-                    _ => return None,
-                }
-            }
-            if open.innermost() == Some(Bracket::Object) {
-                self.skip_key()?;
-            }
-        }
-    }
-
-    /// Passes over opening brackets, if there are any, and the first complete value behind them.
-    fn skip_to_complete_value(&mut self, open: &mut OpenBrackets) -> Option<()> {
-        loop {
+            // An opening bracket is followed by a first value, or closed at once; every other value ends here.
             match self.next_token() {
-                b'"' => return self.string(),
-                b'-' | b'0'..=b'9' => {
-                    self.at = end_of_number(self.bytes, self.at)?;
-                    return Some(());
-                }
-                b'n' => return self.literal(b"null"),
-                b't' => return self.literal(b"true"),
-                b'f' => return self.literal(b"false"),
-                b'[' => {
-                    self.at += 1;
-                    if self.take(b']').is_some() {
-                        return Some(());
+                byte @ (b'[' | b'{') => {
+                    self.skip_byte();
+                    let bracket = if byte == b'{' { Bracket::Object } else { Bracket::Array };
+                    open.open(bracket);
+                    if self.next_token() != bracket.closing() {
+                        self.skip_key_in(bracket)?;
+                        continue;
                     }
-                    open.open(Bracket::Array);
                 }
-                b'{' => {
-                    self.at += 1;
-                    if self.take(b'}').is_some() {
-                        return Some(());
-                    }
-                    open.open(Bracket::Object);
-                    self.skip_key()?;
-                }
-                _ => return None,
+                _ => self.skip_scalar()?,
             }
+            // With a value, those end that it is the last one of.
+            while let Some(bracket) = open.innermost()
+                && self.next_token() == bracket.closing()
+            {
+                self.skip_byte();
+                open.close();
+            }
+            let Some(bracket) = open.innermost() else { return Some(()) };
+            self.take(b',')?;
+            self.skip_key_in(bracket)?;
         }
     }
 
-    fn skip_key(&mut self) -> Option<()> {
-        self.string()?;
+    /// In an object, passes over a key and its colon.
+    #[inline(always)]
+    fn skip_key_in(&mut self, bracket: Bracket) -> Option<()> {
+        if bracket == Bracket::Array {
+            return Some(());
+        }
+        self.take(b'"')?;
+        self.rest_of_string()?;
         self.take(b':')
     }
 }
@@ -350,6 +349,15 @@ fn end_of_number(bytes: &[u8], at: usize) -> Option<usize> {
 enum Bracket {
     Array,
     Object,
+}
+
+impl Bracket {
+    const fn closing(self) -> u8 {
+        match self {
+            Bracket::Array => b']',
+            Bracket::Object => b'}',
+        }
+    }
 }
 
 /// The brackets that are open, a bit for each.
