@@ -35,6 +35,7 @@ mod random;
 pub mod scenario;
 #[cfg(test)]
 mod testing;
+pub mod towers;
 pub mod truth;
 mod weather;
 
