@@ -26,6 +26,7 @@ use self::trains::{TRAIN_SPAN_SECONDS, Trains};
 use crate::arrivals::Shard;
 use crate::cast::{CastDays, Stay};
 use crate::curve::{RateCurve, Rates};
+use crate::lives::Fates;
 use crate::people::People;
 use crate::places::Whereabouts;
 use crate::random::Streams;
@@ -264,6 +265,9 @@ pub(crate) fn are_possible(scenario: &Scenario, curve: RateCurve) -> bool {
 struct Reach {
     from: bool,
     to: bool,
+    /// Whether one of them is no subscriber any more. It takes the line as if he were, so that no other call changes.
+    from_is_gone: bool,
+    to_is_gone: bool,
 }
 
 fn reach(
@@ -272,26 +276,35 @@ fn reach(
     attempt: &Attempt,
     slot: &std::ops::Range<i64>,
 ) -> Reach {
-    let Towers::Grids { grids, movement } = &around.scenario.towers else {
-        return Reach { from: true, to: true };
-    };
     let second = attempt.start.div_euclid(MICROS_PER_SECOND);
     let rates = crate::curve::of_quarter(quarters, slot.start, second);
-    let whereabouts =
-        Whereabouts { grids, movement, regions: &around.scenario.regions, streams: around.streams };
-    let is_ordinary = |party: u32| {
-        around
-            .people
-            .part(party)
-            .is_none_or(|part| part.habit(around.scenario).stay == Stay::Ordinary)
-    };
-    let has_coverage = |party: u32| {
-        party >= OUTSIDE
-            || !is_ordinary(party)
-            || whereabouts.has_coverage(around.people, party, rates, second)
+    let people = around.people;
+    let is_gone = |party: u32| {
+        let (day, _) = rates.local_day_and_second(second);
+        let lives = around.scenario.lives.as_ref().filter(|_| party < people.count());
+        lives.is_some_and(|lives| Fates { lives, streams: around.streams }.is_gone(party, day))
     };
     // Where a clone is, its subscriber is not.
-    let is_far = attempt.case > 0 && attempt.actor < around.people.count();
-    let reaches = |party: u32| (is_far && party == attempt.actor) || has_coverage(party);
-    Reach { from: reaches(attempt.from), to: reaches(attempt.to) }
+    let is_far = |party: u32| attempt.case > 0 && party == attempt.actor && party < people.count();
+    let reaches = |party: u32| {
+        party >= OUTSIDE || is_far(party) || has_coverage(around, party, rates, second)
+    };
+    Reach {
+        from: reaches(attempt.from),
+        to: reaches(attempt.to),
+        from_is_gone: is_gone(attempt.from),
+        to_is_gone: is_gone(attempt.to),
+    }
+}
+
+/// Whether a subscriber is not on the way between regions.
+fn has_coverage(around: &Around<'_>, subscriber: u32, rates: &Rates, second: i64) -> bool {
+    let Around { scenario, people, streams, .. } = *around;
+    let Towers::Grids { grids, movement } = &scenario.towers else { return true };
+    let part = people.part(subscriber);
+    if part.is_some_and(|part| part.habit(scenario).stay != Stay::Ordinary) {
+        return true;
+    }
+    let whereabouts = Whereabouts { grids, movement, regions: &scenario.regions, streams };
+    whereabouts.has_coverage(people, subscriber, rates, second)
 }

@@ -22,6 +22,7 @@ use crate::arrivals::{Arrivals, Occurrence, Shard, Source};
 use crate::balance::Balances;
 use crate::cast::Stay;
 use crate::curve::{QUARTER_SECONDS, RateCurve, Rates, day_profile};
+use crate::lives::Fates;
 use crate::people::People;
 use crate::places::{Place, Whereabouts};
 use crate::random::{Dice, Purpose, Streams, unit};
@@ -202,8 +203,25 @@ impl Generator {
         if is_added { drawn * (skies.highest() - 1.0) < factor - 1.0 } else { drawn < factor }
     }
 
+    /// Whether somebody who does less than usual still makes this event. What people do with each other is decided
+    /// where it begins; those with a role or a fraud come and go as that says.
+    fn life_allows(&self, occurrence: Occurrence, event_type: EventType) -> bool {
+        let World { scenario, streams, rates, people, .. } = &self.world;
+        let Occurrence { time, source, subscriber } = occurrence;
+        let Some(lives) = &scenario.lives else { return true };
+        if matches!(source, Source::Act(_)) || subscriber >= people.count() {
+            return true;
+        }
+        let (day, _) = rates.local_day_and_second(time.micros().div_euclid(MICROS_PER_SECOND));
+        let left = Fates { lives, streams: *streams }.left(subscriber, type_index(event_type), day);
+        let at = streams.at(time.micros());
+        left >= 1.0 || unit(at.first_bits(Purpose::LifeDrop, source.code(), subscriber)) < left
+    }
+
     fn is_sent(&mut self, occurrence: Occurrence, event_type: EventType, region: usize) -> bool {
-        if !self.weather_allows(occurrence, event_type, region) {
+        if !self.life_allows(occurrence, event_type)
+            || !self.weather_allows(occurrence, event_type, region)
+        {
             return false;
         }
         let World { scenario, streams, .. } = &self.world;

@@ -26,6 +26,7 @@ mod distribution;
 mod fit;
 pub mod generator;
 pub mod instant;
+mod lives;
 mod malformed;
 mod people;
 mod permutation;

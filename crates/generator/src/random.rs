@@ -68,6 +68,10 @@ pub(crate) enum Purpose {
     Weather = 19,
     /// Events that the weather takes away or adds.
     WeatherDrop = 20,
+    /// When somebody leaves, is away, does less.
+    Life = 21,
+    /// Events that those who do less don't make.
+    LifeDrop = 22,
 }
 
 /// The root of all streams of one seed.

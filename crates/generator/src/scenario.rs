@@ -14,7 +14,7 @@ use chrono::Weekday;
 use chrono_tz::Tz;
 use event_model::{DeadReason, EventTime, EventType};
 
-pub use self::world::{Fraud, FraudKind, Pairs, Role, RoleShare, Variant, Weather};
+pub use self::world::{Fraud, FraudKind, Lives, Pairs, Role, RoleShare, Variant, Weather};
 use crate::distribution::Distribution;
 
 /// The scenarios that the program brings along.
@@ -87,6 +87,8 @@ pub struct Scenario {
     pub frauds: Vec<Fraud>,
     /// How traffic wanders; `None`: it scatters like dice.
     pub weather: Option<Weather>,
+    /// How people come and go; `None`: everybody stays.
+    pub lives: Option<Lives>,
     /// What top-ups follow; `None`: their weight.
     pub spending: Option<Spending>,
     /// Days that are like another day of the week.

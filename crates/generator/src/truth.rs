@@ -13,6 +13,7 @@
 mod campaigns;
 mod cases;
 mod lines;
+mod lives;
 mod subscribers;
 
 use std::collections::BTreeMap;
@@ -180,6 +181,7 @@ impl<W: Write> Truth<W> {
         self.tell_anomalies(schedule)?;
         let world = schedule.generator().world();
         campaigns::tell(world, &self.range, &self.campaigns, &mut self.writer)?;
+        lives::tell(world, &self.range, &mut self.writer)?;
         self.cases.tell(&mut self.writer)?;
         let mut end = End::default();
         for (number, partition) in self.partitions.iter().enumerate() {

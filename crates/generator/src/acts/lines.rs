@@ -63,10 +63,10 @@ impl Lines {
                 self.taken_until.resize(subscribers as usize, i64::MIN);
                 self.call(attempt, seconds, is_answered, reach, put);
             }
-            _ if is_phantom || !reach.from => {}
+            _ if is_phantom || !reach.from || reach.from_is_gone => {}
             What::Sms => {
                 put(record(attempt, from, ActKind::SmsOut, 0, start));
-                if reach.to {
+                if reach.to && !reach.to_is_gone {
                     put(record(attempt, to, ActKind::SmsIn, 0, start + DELIVERY_MICROS));
                 }
             }
@@ -90,10 +90,10 @@ impl Lines {
         let until = if is_answered && reach.from && reach.to { end } else { i64::MIN };
         let (from_is_free, to_is_free) =
             (self.take(from, start, until, layer), self.take(to, start, until, layer));
-        if is_phantom || !reach.from || !from_is_free {
+        if is_phantom || !reach.from || reach.from_is_gone || !from_is_free {
             return;
         }
-        let rings = reach.to && to_is_free;
+        let rings = reach.to && !reach.to_is_gone && to_is_free;
         self.interrupt(from, start, layer);
         if rings {
             self.interrupt(to, start, layer);

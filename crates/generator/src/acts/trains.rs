@@ -13,6 +13,7 @@ use super::{Around, Attempt, Layer, OUTSIDE, What};
 use crate::arrivals::how_many;
 use crate::cast::Part;
 use crate::curve::{QUARTER_SECONDS, Rates};
+use crate::lives::Fates;
 use crate::people::People;
 use crate::random::{Dice, Purpose, Streams, mixed, unit};
 use crate::scenario::{Pairs, type_index};
@@ -131,7 +132,10 @@ impl Trains {
                     };
                     let factor =
                         factors.get(people.home_region(subscriber)).map(|row| row[quarter]);
-                    train.is_phantom = train.is_taken_away(factor, around);
+                    let (day, _) =
+                        quarters[quarter].local_day_and_second(first.div_euclid(MICROS_PER_SECOND));
+                    train.is_phantom =
+                        train.is_taken_away(factor, around) || train.is_not_begun(day, around);
                     self.converse(train, &quarters[quarter], around, put);
                 }
             }
@@ -175,10 +179,16 @@ impl Trains {
         around: &Around<'_>,
         put: &mut impl FnMut(Attempt),
     ) {
-        let Train { event_type, layer, subscriber, first, is_phantom, mut dice } = train;
+        let Train { event_type, layer, subscriber, first, mut is_phantom, mut dice } = train;
         let dice = &mut dice;
         let (day, _) = rates.local_day_and_second(first.div_euclid(MICROS_PER_SECOND));
         let other = self.other_end(subscriber, day, around, dice);
+        if other < OUTSIDE
+            && let Some(lives) = &around.scenario.lives
+        {
+            let fates = Fates { lives, streams: around.streams };
+            is_phantom |= fates.is_known_to_be_gone(other, day);
+        }
         let (mut from, mut to) = (subscriber, other);
         // Those outside begin as often as those inside.
         if other >= OUTSIDE && dice.chance(0.5) {
@@ -251,6 +261,21 @@ impl Train {
             && factor.is_some_and(|factor| {
                 unit(at.first_bits(Purpose::WeatherDrop, variant, self.subscriber)) >= factor
             })
+    }
+}
+
+impl Train {
+    /// Whether whoever would begin it does less than usual.
+    fn is_not_begun(&self, day: i64, around: &Around<'_>) -> bool {
+        let Some(lives) = &around.scenario.lives else { return false };
+        if !matches!(self.layer, Layer::Ordinary | Layer::Weather) {
+            return false;
+        }
+        let index = type_index(self.event_type);
+        let left = Fates { lives, streams: around.streams }.left(self.subscriber, index, day);
+        let at = around.streams.at(self.first);
+        let variant = (1 << 22) + index as u32;
+        unit(at.first_bits(Purpose::LifeDrop, variant, self.subscriber)) >= left
     }
 }
 

@@ -72,6 +72,7 @@ pub(super) fn checked(name: &str, file: ScenarioFile) -> Checked<Scenario> {
         roles: world::roles(&file)?,
         frauds: world::frauds(&file)?,
         weather: world::weather(&file)?,
+        lives: world::lives(&file)?,
         spending,
         holidays: holidays(&file)?,
         peaks: file.peaks.iter().map(peak).collect::<Checked<_>>()?,

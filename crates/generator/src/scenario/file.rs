@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use toml::{Table, Value};
 
-use self::world::{FraudFile, PairsFile, RoleFile, WeatherFile};
+use self::world::{FraudFile, LivesFile, PairsFile, RoleFile, WeatherFile};
 use super::built_in_text;
 
 /// The key that names the scenario below.
@@ -44,6 +44,7 @@ pub(super) struct ScenarioFile {
     #[serde(default)]
     pub(super) frauds: Vec<FraudFile>,
     pub(super) weather: Option<WeatherFile>,
+    pub(super) lives: Option<LivesFile>,
     pub(super) spending: Option<SpendingFile>,
     #[serde(default)]
     pub(super) holidays: Vec<HolidayFile>,

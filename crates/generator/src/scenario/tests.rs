@@ -99,6 +99,18 @@ fn a_bad_value_is_named_with_what_was_expected() {
             "[[frauds]]\nkind = \"clone\"\nvariant = \"plain\"\nshare = 0.1",
             &["frauds[0]", "[movement]"],
         ),
+        (
+            "[lives]\nleaving_per_month = 0.5\nabrupt = 1\ndecay = 0\nsecond_sim = 0\nholidays_per_year = 0\nslumps_per_year = 0",
+            &["lives.leaving_per_month: 0.5", "0.001 to 0.1"],
+        ),
+        (
+            "[lives]\nleaving_per_month = 0.03\nabrupt = 0\ndecay = 0\nsecond_sim = 0\nholidays_per_year = 0\nslumps_per_year = 0",
+            &["lives: 0", "above 0"],
+        ),
+        (
+            "[lives]\nleaving_per_month = 0.03\nabrupt = 1\ndecay = 0\nsecond_sim = 0\nholidays_per_year = 3\nslumps_per_year = 2",
+            &["lives: 5", "4 holidays and slumps"],
+        ),
         ("[weather]\ncv = 0.1\nhours = 2", &["weather: no [movement]", "each region a grid"]),
         ("[faults]\nsilly = 1", &["silly", "unknown field"]),
         (

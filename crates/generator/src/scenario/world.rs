@@ -171,3 +171,20 @@ pub struct Weather {
     /// How many times the usual number a campaign brings, least and most.
     pub campaign_factors: (f64, f64),
 }
+
+/// How people come and go; left out, everybody stays for ever.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Lives {
+    /// Share of subscribers who leave in a month, and come.
+    pub leaving_per_month: f64,
+    /// Weight of those who leave from one day to the next.
+    pub abrupt: f64,
+    /// Weight of those who do less and less for weeks before.
+    pub decay: f64,
+    /// Weight of those who use another SIM besides for weeks before.
+    pub second_sim: f64,
+    /// Absences of days, of everybody.
+    pub holidays_per_year: f64,
+    /// Weeks in which somebody does less and recovers, of everybody.
+    pub slumps_per_year: f64,
+}

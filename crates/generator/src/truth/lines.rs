@@ -34,6 +34,8 @@ pub(super) enum Line<'a> {
     Fraud(FraudLine<'a>),
     /// Somebody looked as if he did.
     Lookalike(LookalikeLine<'a>),
+    /// Somebody leaves, or only does less for a while.
+    Life(LifeLine),
     /// What became of a partition's records.
     Partition(PartitionLine),
     /// The last: without it the run was cut off.
@@ -155,6 +157,24 @@ pub(super) struct LookalikeLine<'a> {
     pub(super) first: String,
     pub(super) last: String,
     pub(super) events: u64,
+}
+
+/// Dates are local ones of the scenario's zone.
+#[derive(Serialize)]
+pub(super) struct LifeLine {
+    pub(super) subscriber_id: String,
+    pub(super) life: &'static str,
+    /// When the hidden phase, or the dip, begins.
+    pub(super) phase_from: String,
+    /// The first silent day of those who leave.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) leaves: Option<String>,
+    /// When the number has another owner.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) next_owner: Option<String>,
+    /// The first usual day after a dip.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) recovers: Option<String>,
 }
 
 #[derive(Serialize)]

@@ -155,7 +155,13 @@ fn told(lines: &[Value]) -> Recount {
 
 #[test]
 fn the_truth_equals_a_recount_and_a_wrong_rule_does_not() {
-    let (lines, records) = run(&draft(FAULTS));
+    for scenario in [FAULTS.to_owned(), FAULTS.replace("kazakhstan", "lifelike")] {
+        the_truth_of_equals_a_recount(&scenario);
+    }
+}
+
+fn the_truth_of_equals_a_recount(scenario: &str) {
+    let (lines, records) = run(&draft(scenario));
     let ((on_time, late, dead), _) = told(&lines);
     assert!(on_time > 50_000 && late > 500 && dead > 500, "{on_time}, {late}, {dead}");
     assert_eq!(recount(&records, 120), told(&lines));

@@ -4,6 +4,7 @@
 
 mod cast;
 mod draft;
+mod lives;
 mod pairs;
 mod parts;
 mod weather;

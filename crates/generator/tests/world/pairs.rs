@@ -83,8 +83,8 @@ fn messages_inside_the_network_arrive_after_moments() {
         came.contains(&(event.subscriber_id.as_str(), other(event), end(event) + 1_700_000))
     });
     let arrived = share(arrived.count(), sent.len());
-    // The others are without coverage, or arrive after the fortnight.
-    assert!(sent.len() > 30_000 && arrived > 0.98, "{arrived} of {}", sent.len());
+    // The others are without coverage, have left, or arrive after the fortnight.
+    assert!(sent.len() > 20_000 && arrived > 0.97, "{arrived} of {}", sent.len());
 }
 
 #[test]
@@ -101,7 +101,7 @@ fn nobody_is_in_two_calls_at_once() {
             followed += 1;
         }
     }
-    assert!(followed > 200_000, "{followed}");
+    assert!(followed > 100_000, "{followed}");
 }
 
 #[test]
@@ -145,9 +145,9 @@ fn answered_calls_are_log_logistic_around_medians_of_users() {
         (drawn - cdf(f64::from(bound) - 0.5)).abs()
     });
     let distance = distance.fold(0.0, f64::max);
-    // Kolmogorov and Smirnov's distance. Few busy people make many of the calls, each with a median of his own, and
-    // long calls meet busy lines more often: so it is bounded by what that does, not by chance.
-    assert!(distance < 0.03, "{distance}");
+    // Kolmogorov and Smirnov's distance. Few busy people make many of the calls, each with a median of his own, long
+    // calls meet busy lines more often, and those with a role call briefly: so it is bounded by what that does, not by chance.
+    assert!(distance < 0.04, "{distance}");
 }
 
 #[test]

@@ -15,7 +15,8 @@ use crate::draft::{draft, lifelike};
 const SUBSCRIBERS: u32 = 4_000;
 
 fn with(weather: Option<Weather>) -> Draft {
-    let scenario = Scenario { weather, roles: Vec::new(), frauds: Vec::new(), ..lifelike() };
+    let scenario =
+        Scenario { weather, roles: Vec::new(), frauds: Vec::new(), lives: None, ..lifelike() };
     draft(scenario, SUBSCRIBERS, "2025-11-02T19:00:00Z", "2025-11-12T19:00:00Z")
 }
 

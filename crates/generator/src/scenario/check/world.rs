@@ -4,7 +4,7 @@
 
 use super::super::Scenario;
 use super::super::file::ScenarioFile;
-use super::super::world::{Fraud, FraudKind, Pairs, Role, RoleShare, Variant, Weather};
+use super::super::world::{Fraud, FraudKind, Lives, Pairs, Role, RoleShare, Variant, Weather};
 use super::faults::span;
 use super::{Checked, SUBSCRIBERS_MAX, expect, share, weight, wrong};
 
@@ -98,6 +98,31 @@ pub(super) fn weather(file: &ScenarioFile) -> Checked<Option<Weather>> {
         daily_cv: cv("daily_cv", weather.daily_cv)?,
         campaigns_per_week: often,
         campaign_factors: (least, most),
+    }))
+}
+
+/// How people come and go.
+pub(super) fn lives(file: &ScenarioFile) -> Checked<Option<Lives>> {
+    let Some(lives) = &file.lives else { return Ok(None) };
+    let leaving = lives.leaving_per_month;
+    let fits = (0.001..=0.1).contains(&leaving);
+    expect("lives.leaving_per_month", leaving, fits, "a share from 0.001 to 0.1")?;
+    let abrupt = weight("lives.abrupt", lives.abrupt)?;
+    let decay = weight("lives.decay", lives.decay)?;
+    let second_sim = weight("lives.second_sim", lives.second_sim)?;
+    let total = abrupt + decay + second_sim;
+    expect("lives", total, total > 0.0, "weights of abrupt, decay and second_sim above 0")?;
+    let holidays_per_year = weight("lives.holidays_per_year", lives.holidays_per_year)?;
+    let slumps_per_year = weight("lives.slumps_per_year", lives.slumps_per_year)?;
+    let dips = holidays_per_year + slumps_per_year;
+    expect("lives", dips, dips <= 4.0, "4 holidays and slumps a year at most, together")?;
+    Ok(Some(Lives {
+        leaving_per_month: leaving,
+        abrupt,
+        decay,
+        second_sim,
+        holidays_per_year,
+        slumps_per_year,
     }))
 }
 

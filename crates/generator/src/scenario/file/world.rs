@@ -41,3 +41,14 @@ pub(in crate::scenario) struct WeatherFile {
     pub(in crate::scenario) campaigns_per_week: f64,
     pub(in crate::scenario) campaign_factors: Option<[f64; 2]>,
 }
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(in crate::scenario) struct LivesFile {
+    pub(in crate::scenario) leaving_per_month: f64,
+    pub(in crate::scenario) abrupt: f64,
+    pub(in crate::scenario) decay: f64,
+    pub(in crate::scenario) second_sim: f64,
+    pub(in crate::scenario) holidays_per_year: f64,
+    pub(in crate::scenario) slumps_per_year: f64,
+}
