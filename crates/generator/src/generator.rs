@@ -128,8 +128,10 @@ impl Generator {
             if occurrence.time < self.from {
                 continue;
             }
-            let Some(region) = self.world.draw(occurrence, event) else { continue };
-            if self.is_sent(occurrence, event.event_type, region) {
+            let Some((event_type, place, dice)) = self.world.begin(occurrence) else { continue };
+            // Before the rest is drawn: of a world with weather and lives much is never sent.
+            if self.is_sent(occurrence, event_type, place.region) {
+                self.world.fill_in(occurrence, event_type, place, dice, event);
                 return Some(occurrence);
             }
         }
@@ -154,7 +156,7 @@ impl Generator {
     /// What an event says that has come before.
     pub(crate) fn draw_again(&mut self, occurrence: Occurrence, event: &mut Event) {
         let drawn = self.world.draw(occurrence, event);
-        debug_assert!(drawn.is_some(), "what was drawn once is drawn again");
+        debug_assert!(drawn, "what was drawn once is drawn again");
     }
 
     /// The world from which events are drawn.
@@ -332,10 +334,22 @@ impl World {
         Some((event_type, place, dice))
     }
 
-    /// Fills in the event of an occurrence and returns the index of its region; `None` as for
-    /// [`World::begin`].
-    fn draw(&mut self, occurrence: Occurrence, event: &mut Event) -> Option<usize> {
-        let (event_type, place, mut dice) = self.begin(occurrence)?;
+    /// The event of an occurrence that has one; whether it has.
+    fn draw(&mut self, occurrence: Occurrence, event: &mut Event) -> bool {
+        let Some((event_type, place, dice)) = self.begin(occurrence) else { return false };
+        self.fill_in(occurrence, event_type, place, dice, event);
+        true
+    }
+
+    /// Fills in what [`World::begin`] has begun.
+    fn fill_in(
+        &self,
+        occurrence: Occurrence,
+        event_type: EventType,
+        place: Place,
+        mut dice: Dice,
+        event: &mut Event,
+    ) {
         let Occurrence { time, source, subscriber } = occurrence;
         let unix_second = time.micros().div_euclid(MICROS_PER_SECOND);
         let person = self.people.person(subscriber);
@@ -352,7 +366,7 @@ impl World {
         event.cell_tower_id = (!is_recharge).then_some(place.tower);
         if let Source::Act(act) = source {
             self.add_act(act, event, &mut dice);
-            return Some(place.region);
+            return;
         }
         let model = self.scenario.model(event_type);
         let scale = f64::from(person.call_scale);
@@ -364,7 +378,6 @@ impl World {
         if source == Source::Campaign && event.event_subtype.is_some() {
             event.event_subtype = Some(Direction::Incoming);
         }
-        Some(place.region)
     }
 
     /// The index of the type of which there is a campaign where somebody lives.
