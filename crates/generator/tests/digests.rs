@@ -76,7 +76,7 @@ fn the_built_in_scenarios_keep_their_bytes() {
         (
             faulty,
             "2025-11-09T12:00:00Z",
-            "4c10f01d6c72217a06f21c8730866d5d1db216a1f30ab0a9e6d9693d8db6bf74",
+            "8a721eee11a0552cd275ddf133dbb0ee554a197110cb51e93bc1ca89c9ba709b",
         ),
     ] {
         let name = scenario.name.clone();
