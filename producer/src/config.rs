@@ -55,6 +55,20 @@ pub enum Command {
     Plan(Box<PlanArgs>),
     /// Print the description of an event for other programs
     Schema(SchemaArgs),
+    /// Print where the scenario's towers stand: tower, region, latitude, longitude
+    Towers(TowersArgs),
+}
+
+/// Arguments of `producer towers`.
+#[derive(Args, Clone, Debug)]
+pub struct TowersArgs {
+    /// Whose towers: `kazakhstan`, `lifelike`, or a TOML file
+    #[arg(long, value_name = "NAME|FILE", default_value = "kazakhstan")]
+    pub scenario: String,
+
+    /// Check an operator's own table instead, and say how many towers and regions it has
+    #[arg(long, value_name = "FILE", conflicts_with = "scenario")]
+    pub check: Option<PathBuf>,
 }
 
 /// Arguments of `producer plan`.
@@ -217,7 +231,7 @@ impl Cli {
         let config = match &cli.command {
             None => &cli.config,
             Some(Command::Plan(plan)) => &plan.config,
-            Some(Command::Schema(_)) => return Ok(cli),
+            Some(Command::Schema(_) | Command::Towers(_)) => return Ok(cli),
         };
         // The seed doesn't decide whether the parts fit together.
         match config.plan(EventTime::from(Utc::now()), 0) {

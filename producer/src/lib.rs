@@ -24,6 +24,7 @@ mod send_loop;
 pub mod schema;
 mod sink;
 mod stop;
+pub mod towers;
 
 use std::fmt;
 use std::pin::pin;

@@ -7,7 +7,7 @@ use anyhow::Context;
 use chrono::{TimeDelta, Utc};
 use event_model::EventTime;
 use producer::config::{Command, PlanArgs};
-use producer::{Cli, preview, run, schema};
+use producer::{Cli, preview, run, schema, towers};
 use program::{print, run_program, shutdown_requested};
 
 fn main() -> ExitCode {
@@ -17,6 +17,9 @@ fn main() -> ExitCode {
             Some(Command::Plan(arguments)) => plan(&arguments)?,
             Some(Command::Schema(arguments)) => {
                 print(schema::document(arguments.form))?;
+            }
+            Some(Command::Towers(arguments)) => {
+                print(towers::text(&arguments)?)?;
             }
         }
         Ok(ExitCode::SUCCESS)

@@ -151,6 +151,16 @@ pub fn describe(plan: &Plan, preview: &Preview, partitions: u32, is_endless: boo
     for (event_type, events) in TYPES.into_iter().zip(preview.events_by_type) {
         line("", format!("about {events:.0} {}", type_name(event_type)));
     }
+    let has_parts = scenario.lives.is_some()
+        || scenario.weather.is_some()
+        || !scenario.roles.is_empty()
+        || !scenario.frauds.is_empty();
+    if has_parts {
+        line(
+            "",
+            "without what [lives] take away, and what [weather], [roles], [frauds] add".to_owned(),
+        );
+    }
     let records = preview.records;
     line(
         "records",

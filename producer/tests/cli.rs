@@ -184,6 +184,36 @@ fn the_truth_stands_in_its_file_and_ends_with_the_sums() {
 }
 
 #[test]
+fn towers_are_printed_as_a_table_that_it_accepts_itself() {
+    let printed = output("towers");
+    assert!(printed.status.success(), "{}", text(&printed.stderr));
+    let table = text(&printed.stdout);
+    assert!(table.starts_with("tower,region,latitude,longitude\n1000,Almaty,43.10"), "{table}");
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("towers.csv");
+    std::fs::write(&path, &table).unwrap();
+    let checked = output(&format!("towers --check {}", path.to_str().unwrap()));
+    let towers = table.lines().count() - 1;
+    assert!(towers > 5_000);
+    let expected = format!("{towers} towers in 20 regions\n");
+    assert!(text(&checked.stdout).ends_with(&expected), "{}", text(&checked.stdout));
+
+    std::fs::write(&path, "tower,region,latitude,longitude\n1,Here,95,0\n").unwrap();
+    for (line, parts) in [
+        (format!("towers --check {}", path.to_str().unwrap()), &["line 2", "latitude: `95`"]),
+        ("towers --check /no/such/file".to_owned(), &["/no/such/file", "can't be read"]),
+        ("towers --scenario default".to_owned(), &["scenario default", "[movement]"]),
+    ] {
+        let refused = output(&line);
+        let error = text(&refused.stderr);
+        assert_eq!(refused.status.code(), Some(1), "{line}: {error}");
+        for part in parts {
+            assert!(error.contains(part), "{line}: no {part:?} in {error}");
+        }
+    }
+}
+
+#[test]
 fn the_closing_summary_says_how_many() {
     let output = output("--stdout --from 2025-11-09 --to 2025-11-10 --count 5");
     let log = text(&output.stderr);
