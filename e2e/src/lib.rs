@@ -19,8 +19,8 @@ mod pipeline;
 mod produce_request;
 mod program;
 mod send;
-mod tally;
 mod tables;
+mod tally;
 mod topic;
 
 pub use binaries::{WITH_FAIL_POINTS, binary};

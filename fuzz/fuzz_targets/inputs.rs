@@ -128,8 +128,8 @@ fn expect_bounded(batch: &FlushBatch) {
 fn report(batch: FlushBatch, dice: &mut Dice) -> FlushReport {
     let ends: Vec<_> = batch.parts.iter().map(|part| (part.partition, draw_ends(dice))).collect();
     let mut report = FlushProtocol::new(batch, ends).into_report();
-    for (_, _, _, outcome) in &mut report.parts {
-        *outcome = match dice.index(4) {
+    for part in &mut report.parts {
+        part.outcome = match dice.index(4) {
             0 => PartOutcome::Unneeded,
             1 => PartOutcome::Committed,
             2 => PartOutcome::Fenced,

@@ -15,13 +15,13 @@
 pub mod config;
 mod kafka;
 mod lines;
-mod outbox;
 mod metrics;
+mod outbox;
 pub mod pace;
 pub mod preview;
 mod progress;
-mod send_loop;
 pub mod schema;
+mod send_loop;
 mod sink;
 mod stop;
 pub mod towers;

@@ -63,8 +63,8 @@ impl ClockWarning {
         report: &FlushReport,
         now: Instant,
     ) -> Vec<String> {
-        for (tally, (_, _, _, outcome)) in tallies.into_iter().zip(&report.parts) {
-            if *outcome == PartOutcome::Committed {
+        for (tally, part) in tallies.into_iter().zip(&report.parts) {
+            if part.outcome == PartOutcome::Committed {
                 let sum = self.tallies.entry(tally.partition).or_default();
                 let (records, refused) = (sum.records + tally.records, sum.refused + tally.refused);
                 *sum = Tally { records, refused, ..tally };
@@ -99,13 +99,14 @@ fn sentence(sum: &Tally) -> String {
 
 #[cfg(test)]
 mod tests {
-    use windowing::Position;
+    use windowing::{PartReport, Position};
 
     use super::*;
 
     fn stored(outcome: PartOutcome) -> FlushReport {
-        let progress = windowing::Progress::starting_at(Position::at(0));
-        FlushReport { parts: vec![(3, 0, progress, outcome)], log_ends: Vec::new() }
+        let as_stored = windowing::Progress::starting_at(Position::at(0));
+        let part = PartReport { partition: 3, incarnation: 0, as_stored, outcome };
+        FlushReport { parts: vec![part], log_ends: Vec::new() }
     }
 
     #[test]

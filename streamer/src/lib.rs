@@ -9,10 +9,10 @@
 
 mod clock_warning;
 mod config;
-mod pool;
 mod drain;
 mod loader;
 mod metrics;
+mod pool;
 mod start;
 mod worker;
 mod writer;

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use anyhow::Context;
-use log_reader::Rounds;
+use log_reader::{Membership, Rounds};
 use program::ThreadExecutor;
 use store::{Flusher, WriterIdentity};
 use tokio::sync::mpsc;
@@ -117,16 +117,18 @@ fn new_worker(
         rounds: Rounds::default(),
     };
     let drain_to = started.log_ends.iter().map(|(id, ends)| (*id, ends.stable));
-    let partitions_each = started.partition_count.div_ceil(usize::from(args.workers));
     Worker::new(WorkerOptions {
-        kafka: args.kafka.client_config()?,
-        group_id: args.kafka_group_id.clone(),
-        partitions_each,
+        membership: Membership {
+            kafka: args.kafka.client_config()?,
+            group_id: args.kafka_group_id.clone(),
+            topic: args.kafka.kafka_topic.clone(),
+            partitions_each: started.partition_count.div_ceil(usize::from(args.workers)),
+            patience: args.drain.then_some(args.wait),
+        },
         flusher: Flusher::new(database_url.expose().to_owned(), identity),
         loader,
         flush_interval: args.flush_interval,
         drain_to: if args.drain { drain_to.collect() } else { Vec::new() },
-        join_patience: args.drain.then_some(args.wait),
         stop,
         metrics,
     })

@@ -2,7 +2,7 @@
 //! which are made for that, are shared with the writer's thread.
 //!
 //! ```text
-//!   Kafka ──poll──► Input ─► Engine ─► Effect ──► assignment (where to read)
+//!   Reader ───────► Input ─► Engine ─► Effect ──► Reader     (where to read)
 //!                     ▲                       ├─► loader     (stored rows)
 //!                     └──── reports ◄─ writer ◄┘  (flushes, on a thread of its own)
 //! ```
@@ -10,7 +10,6 @@
 //! Keeps I-6: polling never waits for a flush, except for a bounded time when partitions are lost
 //! or the program stops.
 
-mod closing;
 mod positions;
 mod reading;
 
@@ -22,18 +21,13 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use fail_point::fail_point;
-use log_reader::Assignment;
-use log_reader::{GroupConsumer, Rebalance, clock, group_consumer};
-use rdkafka::ClientConfig;
-use rdkafka::consumer::Consumer;
+use log_reader::{Event, Membership, Reader, Trouble, clock};
 use store::Flusher;
 use windowing::{Bounds, Due, Effect, Engine, Input, Position, Timers};
 
-use self::closing::ClosingGuard;
 use crate::loader::Loader;
 use crate::metrics::{Holdings, WorkerMetrics};
 use crate::writer::Writer;
-use log_reader::Joining;
 
 /// A flush before partitions are lost may take this long; then they are dropped, and read again by
 /// their next owner.
@@ -46,29 +40,22 @@ const FLUSH_JITTER: f64 = 0.2;
 
 /// What a worker is made of.
 pub(crate) struct WorkerOptions {
-    pub(crate) kafka: ClientConfig,
-    pub(crate) group_id: String,
-    /// How many partitions it may have to read.
-    pub(crate) partitions_each: usize,
+    /// The group, and the topic that it reads.
+    pub(crate) membership: Membership,
     pub(crate) flusher: Flusher,
     pub(crate) loader: Loader,
     pub(crate) flush_interval: Duration,
     /// With `--drain`: the end of each partition's log. Empty: never drained.
     pub(crate) drain_to: Vec<(i32, Position)>,
-    /// With `--drain`: how long a group that refuses us is put up with.
-    pub(crate) join_patience: Option<Duration>,
     pub(crate) stop: Arc<AtomicBool>,
     pub(crate) metrics: WorkerMetrics,
 }
 
 /// One member of the group.
 pub(crate) struct Worker {
-    /// The first field: dropped before the client, also when the worker panics.
-    closing: ClosingGuard,
-    consumer: Arc<GroupConsumer>,
-    joining: Joining,
+    /// The first field: when the worker panics, its group is told before anything else goes.
+    reader: Reader,
     engine: Engine,
-    assignment: Assignment,
     writer: Writer,
     loader: Loader,
     effects: Vec<Effect>,
@@ -87,27 +74,23 @@ pub(crate) struct Worker {
 }
 
 impl Worker {
-    /// A worker that has not joined yet.
+    /// Joins the group; nothing is read yet.
     pub(crate) fn new(options: WorkerOptions) -> anyhow::Result<Self> {
-        let consumer = group_consumer(options.kafka, &options.group_id, options.partitions_each)
-            .context("the Kafka client refuses its settings; check KAFKA_PROPERTIES")?;
-        let consumer = Arc::new(consumer);
-        let topic = options.loader.identity.topic.clone();
+        let (topic, group_id) =
+            (options.membership.topic.clone(), options.membership.group_id.clone());
+        let reader = Reader::join(options.membership)?;
         let failed_attempts = options.flusher.failed_attempts();
         options.metrics.started();
         let writer = Writer::spawn(
-            topic.clone(),
+            topic,
             options.metrics.clone(),
             options.flusher,
-            Arc::clone(&consumer),
+            reader.committer(),
             Arc::clone(&options.loader.queries),
         )?;
         Ok(Worker {
-            closing: ClosingGuard(Arc::clone(&consumer)),
-            assignment: Assignment::new(Arc::clone(&consumer), topic)?,
-            consumer,
-            joining: Joining::new(options.group_id.clone(), options.join_patience),
-            engine: Engine::new(Bounds::default()).in_group(options.group_id),
+            reader,
+            engine: Engine::new(Bounds::default()).in_group(group_id),
             writer,
             loader: options.loader,
             effects: Vec::new(),
@@ -123,17 +106,16 @@ impl Worker {
         })
     }
 
-    /// Joins the group and works until asked to stop.
+    /// Works until asked to stop, and leaves the group.
     pub(crate) fn run(mut self) -> anyhow::Result<()> {
-        let topic = self.loader.identity.topic.clone();
-        self.consumer.subscribe(&[&topic]).with_context(|| format!("subscribing to {topic}"))?;
         let worked = self.work();
         if worked.is_ok() {
             fail_point("stop_asked");
             self.flush_and_wait(Input::FlushDue, FLUSH_BEFORE_STOP);
             fail_point("stop_flushed");
         }
-        self.close();
+        let writer = self.writer.dismiss();
+        self.reader.leave(move || writer.is_finished());
         fail_point("stop_left");
         worked
     }
@@ -144,8 +126,6 @@ impl Worker {
             self.serve_timers();
             self.carry_out_effects()?;
             self.serve_events()?;
-            self.joining.note_membership(!self.assignment.is_empty(), Instant::now());
-            self.joining.check(Instant::now())?;
             self.poll()?;
             self.report();
         }
@@ -158,7 +138,7 @@ impl Worker {
             groups: self.engine.groups_held(),
             partitions_read: self.engine.positions().count(),
             partitions_halted: self.halted.len(),
-            refused_for: self.joining.refused_for(Instant::now()),
+            refused_for: self.reader.refused_for(),
             failed_attempts: self.failed_attempts.load(Ordering::Relaxed),
         });
     }
@@ -206,10 +186,9 @@ impl Worker {
             })
     }
 
-    fn serve_rebalance(&mut self, rebalance: Rebalance) -> anyhow::Result<()> {
-        match rebalance {
-            Rebalance::Assigned(partitions) => {
-                self.joining.joined();
+    fn serve_event(&mut self, event: Event) -> anyhow::Result<()> {
+        match event {
+            Event::Assigned(partitions) => {
                 tracing::info!(?partitions, "assigned");
                 self.engine.apply(Input::Assigned(&partitions), &mut self.effects);
                 self.timers.load_at_once(self.started_at.elapsed());
@@ -219,13 +198,10 @@ impl Worker {
                 fail_point("assign_loaded");
                 let positions = std::mem::take(&mut self.to_read);
                 let is_paused = self.engine.is_paused();
-                self.assignment
-                    .take_over(&partitions, &positions, is_paused)
-                    .context("taking partitions over")?;
+                self.reader.take_over(&partitions, &positions, is_paused)?;
                 fail_point("assign_done");
             }
-            Rebalance::Revoked(partitions) => {
-                let is_lost = self.consumer.assignment_lost();
+            Event::Revoked { partitions, is_lost } => {
                 tracing::info!(?partitions, is_lost, "revoked");
                 fail_point("revoke_begun");
                 if !is_lost {
@@ -235,9 +211,10 @@ impl Worker {
                 self.engine.apply(Input::Revoked(&partitions), &mut self.effects);
                 self.timers.revoked(&partitions);
                 self.halted.retain(|partition, _| !partitions.contains(partition));
-                self.assignment.give_up(&partitions).context("giving partitions up")?;
+                self.reader.give_up(&partitions)?;
                 fail_point("revoke_done");
             }
+            Event::Trouble(trouble) => tell(trouble, &mut self.engine, &mut self.effects),
         }
         self.carry_out_effects()
     }
@@ -262,11 +239,9 @@ impl Worker {
                 if self.halted.remove(&partition).is_some() {
                     tracing::info!(partition, "not halted any more");
                 }
-                if self.assignment.contains(partition) {
+                if self.reader.contains(partition) {
                     let is_paused = self.engine.is_paused();
-                    self.assignment
-                        .restart(partition, from, is_paused)
-                        .with_context(|| format!("reading partition {partition} from {from}"))?;
+                    self.reader.restart(partition, from, is_paused)?;
                 } else {
                     self.to_read.push((partition, from));
                 }
@@ -280,17 +255,15 @@ impl Worker {
                 if self.halted.insert(partition, reason.clone()).as_ref() != Some(&reason) {
                     tracing::error!(partition, "halted: {reason}");
                 }
-                self.assignment
-                    .hold_back(partition)
-                    .with_context(|| format!("pausing partition {partition}"))?;
+                self.reader.hold_back(partition)?;
             }
             Effect::Pause => {
                 tracing::info!("reading pauses until the flush under way is stored");
-                self.assignment.pause().context("pausing")?;
+                self.reader.pause()?;
             }
             Effect::Resume => {
                 tracing::info!("reading goes on");
-                self.assignment.resume().context("resuming")?;
+                self.reader.resume()?;
             }
             Effect::Flush(batch) => {
                 fail_point("flush_cut");
@@ -326,6 +299,21 @@ impl Worker {
             }
             input = Input::FlushNow;
         }
+    }
+}
+
+/// What is wrong at Kafka, to the core where it can do something about it.
+fn tell(trouble: Trouble, engine: &mut Engine, effects: &mut Vec<Effect>) {
+    match trouble {
+        Trouble::OutsideLog(said) => {
+            tracing::warn!("a position is outside its log: {said}");
+            engine.apply(Input::ResetRefused, effects);
+        }
+        Trouble::UnreadableBatch(said) => {
+            tracing::warn!("records that can't be read: {said}");
+            engine.apply(Input::BatchUnreadable, effects);
+        }
+        Trouble::Passing(said) => tracing::warn!("Kafka: {said}"),
     }
 }
 

@@ -10,11 +10,8 @@ use std::thread::JoinHandle;
 use std::time::Instant;
 
 use anyhow::Context;
-use log_reader::Rounds;
-use log_reader::{GroupConsumer, Queries};
+use log_reader::{Committer, Queries, Rounds};
 use program::ThreadExecutor;
-use rdkafka::consumer::{CommitMode, Consumer};
-use rdkafka::{Offset, TopicPartitionList};
 use store::Flusher;
 use windowing::{FlushBatch, FlushReport, LogEnds, PartOutcome};
 
@@ -39,7 +36,7 @@ impl Writer {
         topic: String,
         metrics: WorkerMetrics,
         flusher: Flusher,
-        consumer: Arc<GroupConsumer>,
+        committer: Committer,
         queries: Arc<Queries>,
     ) -> anyhow::Result<Self> {
         let (batches, batch_inbox) = sync_channel(CHANNEL_CAPACITY);
@@ -50,7 +47,7 @@ impl Writer {
             topic,
             metrics,
             flusher,
-            consumer,
+            committer,
             queries,
             rounds: Rounds::default(),
             clock_warning: ClockWarning::default(),
@@ -75,7 +72,7 @@ struct WriterTask {
     topic: String,
     metrics: WorkerMetrics,
     flusher: Flusher,
-    consumer: Arc<GroupConsumer>,
+    committer: Committer,
     queries: Arc<Queries>,
     rounds: Rounds,
     clock_warning: ClockWarning,
@@ -115,20 +112,7 @@ impl WriterTask {
 
     /// For lag tools only: nothing here ever reads these offsets.
     fn commit_group_offsets(&self, report: &FlushReport) {
-        let mut offsets = TopicPartitionList::new();
-        for (partition, _, progress, outcome) in &report.parts {
-            if *outcome == PartOutcome::Committed {
-                let offset = Offset::Offset(progress.next.offset());
-                if let Err(error) = offsets.add_partition_offset(&self.topic, *partition, offset) {
-                    tracing::debug!("group offset not committed: {error}");
-                }
-            }
-        }
-        if offsets.count() == 0 {
-            return;
-        }
-        if let Err(error) = self.consumer.commit(&offsets, CommitMode::Async) {
-            tracing::debug!("group offsets not committed: {error}");
-        }
+        let stored = report.parts.iter().filter(|part| part.outcome == PartOutcome::Committed);
+        self.committer.commit(stored.map(|part| (part.partition, part.as_stored.next)));
     }
 }

@@ -31,9 +31,9 @@ mod malformed;
 mod people;
 mod permutation;
 mod places;
-pub mod schedule;
 mod random;
 pub mod scenario;
+pub mod schedule;
 #[cfg(test)]
 mod testing;
 pub mod towers;

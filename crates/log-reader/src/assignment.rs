@@ -18,7 +18,7 @@ use crate::consumer::GroupConsumer;
 use crate::records::{Polled, RecordQueue};
 
 /// The partitions assigned to one worker's client.
-pub struct Assignment {
+pub(crate) struct Assignment {
     consumer: Arc<GroupConsumer>,
     topic: String,
     records: RecordQueue,
@@ -30,14 +30,14 @@ pub struct Assignment {
 
 impl Assignment {
     /// Nothing of this topic yet.
-    pub fn new(consumer: Arc<GroupConsumer>, topic: String) -> anyhow::Result<Self> {
+    pub(crate) fn new(consumer: Arc<GroupConsumer>, topic: String) -> anyhow::Result<Self> {
         let records = RecordQueue::new(Arc::clone(&consumer), &topic)?;
         let (assigned, reading) = Default::default();
         Ok(Assignment { consumer, topic, records, assigned, reading })
     }
 
     /// Hands over what came of the partitions: [`RecordQueue::serve`].
-    pub fn serve<F>(&self, wait: Duration, take: F)
+    pub(crate) fn serve<F>(&self, wait: Duration, take: F)
     where
         F: FnMut(Polled<'_>) -> ControlFlow<()>,
     {
@@ -46,18 +46,18 @@ impl Assignment {
     }
 
     /// Whether no partition is assigned.
-    pub fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.assigned.is_empty()
     }
 
     /// Whether this partition is assigned.
-    pub fn contains(&self, partition: i32) -> bool {
+    pub(crate) fn contains(&self, partition: i32) -> bool {
         self.assigned.contains(&partition)
     }
 
     /// Takes partitions over, in one call. Those in `positions` are read from there, unless
     /// everything is paused; the others are not read.
-    pub fn take_over(
+    pub(crate) fn take_over(
         &mut self,
         partitions: &[i32],
         positions: &[(i32, Position)],
@@ -93,7 +93,7 @@ impl Assignment {
     }
 
     /// Reads an assigned partition from another position, with a new fetch.
-    pub fn restart(
+    pub(crate) fn restart(
         &mut self,
         partition: i32,
         from: Position,
@@ -105,25 +105,25 @@ impl Assignment {
     }
 
     /// Stops reading one partition.
-    pub fn hold_back(&mut self, partition: i32) -> KafkaResult<()> {
+    pub(crate) fn hold_back(&mut self, partition: i32) -> KafkaResult<()> {
         self.reading.remove(&partition);
         if self.contains(partition) { self.pause_these(&[partition]) } else { Ok(()) }
     }
 
     /// Stops fetching of all partitions.
-    pub fn pause(&self) -> KafkaResult<()> {
+    pub(crate) fn pause(&self) -> KafkaResult<()> {
         let reading: Vec<i32> = self.reading.iter().copied().collect();
         self.pause_these(&reading)
     }
 
     /// Goes on fetching.
-    pub fn resume(&self) -> KafkaResult<()> {
+    pub(crate) fn resume(&self) -> KafkaResult<()> {
         let reading: Vec<i32> = self.reading.iter().copied().collect();
         if reading.is_empty() { Ok(()) } else { self.consumer.resume(&self.list(&reading)) }
     }
 
     /// Gives partitions up.
-    pub fn give_up(&mut self, partitions: &[i32]) -> KafkaResult<()> {
+    pub(crate) fn give_up(&mut self, partitions: &[i32]) -> KafkaResult<()> {
         for partition in partitions {
             self.assigned.remove(partition);
             self.reading.remove(partition);

@@ -50,11 +50,11 @@ const DEFAULTS: [(&str, &str); 10] = [
 ];
 
 /// A member of the consumer group.
-pub type GroupConsumer = BaseConsumer<RebalanceMailbox>;
+pub(crate) type GroupConsumer = BaseConsumer<RebalanceMailbox>;
 
 /// A change of the group's assignment.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Rebalance {
+pub(crate) enum Rebalance {
     /// These partitions are ours now, besides those that we have.
     Assigned(Vec<i32>),
     /// These are to be given up.
@@ -66,19 +66,19 @@ pub enum Rebalance {
 /// librdkafka waits for the answer (assign or unassign), which may come later from the same thread;
 /// so the loop handles a rebalance like any other input, and no state is shared with a callback.
 #[derive(Debug, Default)]
-pub struct RebalanceMailbox {
+pub(crate) struct RebalanceMailbox {
     events: Mutex<Vec<Rebalance>>,
     is_closing: AtomicBool,
 }
 
 impl RebalanceMailbox {
     /// What came since the last call, in order.
-    pub fn take(&self) -> Vec<Rebalance> {
+    pub(crate) fn take(&self) -> Vec<Rebalance> {
         std::mem::take(&mut *self.events.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// From now on nobody takes: rebalances are answered at once.
-    pub fn start_closing(&self) {
+    pub(crate) fn start_closing(&self) {
         self.is_closing.store(true, Ordering::Relaxed);
     }
 }
@@ -130,7 +130,7 @@ impl ConsumerContext for RebalanceMailbox {
 /// What is revoked is no guide to what can be given up: a client that was assigned partitions while it closed
 /// has never taken them, and librdkafka refuses to give up a list of which one partition is not assigned. Then
 /// the revocation has no answer, and the group is never left. Where no answer is due this changes no state.
-pub fn give_all_up<C: ConsumerContext>(consumer: &BaseConsumer<C>) {
+pub(crate) fn give_all_up<C: ConsumerContext>(consumer: &BaseConsumer<C>) {
     let given_up = consumer
         .incremental_assign(&TopicPartitionList::new())
         .and_then(|()| consumer.incremental_unassign(&consumer.assignment()?));
@@ -140,7 +140,7 @@ pub fn give_all_up<C: ConsumerContext>(consumer: &BaseConsumer<C>) {
 }
 
 /// Makes a member of the group. `partitions` is how many it may have to read at most.
-pub fn group_consumer(
+pub(crate) fn group_consumer(
     mut config: ClientConfig,
     group_id: &str,
     partitions: usize,

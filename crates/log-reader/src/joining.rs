@@ -8,7 +8,7 @@ use rdkafka::error::RDKafkaErrorCode;
 
 /// What is known of it.
 #[derive(Debug)]
-pub struct Joining {
+pub(crate) struct Joining {
     group_id: String,
     /// With `--drain`: how long a refusal is put up with.
     patience: Option<Duration>,
@@ -23,17 +23,17 @@ const READ_REMEDY: &str = "the right to READ this topic is missing at Kafka: gra
 
 impl Joining {
     /// Nothing is known yet.
-    pub fn new(group_id: String, patience: Option<Duration>) -> Self {
+    pub(crate) fn new(group_id: String, patience: Option<Duration>) -> Self {
         Joining { group_id, patience, refused: None, read_refused: None }
     }
 
     /// For how long it has refused us; `None`: it does not, as far as we know.
-    pub fn refused_for(&self, now: Instant) -> Option<Duration> {
+    pub(crate) fn refused_for(&self, now: Instant) -> Option<Duration> {
         self.refused.and_then(|(_, since)| Some(now.duration_since(since?)))
     }
 
     /// Takes an error of the client in. `true`: the group refuses us; it has been said.
-    pub fn takes(&mut self, code: Option<RDKafkaErrorCode>, now: Instant) -> bool {
+    pub(crate) fn takes(&mut self, code: Option<RDKafkaErrorCode>, now: Instant) -> bool {
         let Some((code, remedy)) = code.and_then(|code| Some((code, remedy(code)?))) else {
             return false;
         };
@@ -50,14 +50,18 @@ impl Joining {
     /// Says whether the group has given us partitions. One heartbeat may be refused in passing, as while
     /// rights are loaded anew: a member keeps its partitions then and is told no more of it, so the time
     /// counts from when it has none.
-    pub fn note_membership(&mut self, is_member: bool, now: Instant) {
+    pub(crate) fn note_membership(&mut self, is_member: bool, now: Instant) {
         if let Some((_, since)) = &mut self.refused {
             *since = if is_member { None } else { since.or(Some(now)) };
         }
     }
 
     /// The same for an error of reading. `true`: the topic is not given to us; it has been said.
-    pub fn takes_of_reading(&mut self, code: Option<RDKafkaErrorCode>, now: Instant) -> bool {
+    pub(crate) fn takes_of_reading(
+        &mut self,
+        code: Option<RDKafkaErrorCode>,
+        now: Instant,
+    ) -> bool {
         let is_refusal = code == Some(RDKafkaErrorCode::TopicAuthorizationFailed);
         if is_refusal && self.read_refused.is_none() {
             tracing::error!(
@@ -69,21 +73,21 @@ impl Joining {
     }
 
     /// Records have come, or the end of a log.
-    pub fn has_read(&mut self) {
+    pub(crate) fn has_read(&mut self) {
         if self.read_refused.take().is_some() {
             tracing::info!("the topic can be read again");
         }
     }
 
     /// The group has let us in.
-    pub fn joined(&mut self) {
+    pub(crate) fn joined(&mut self) {
         if self.refused.take().is_some() {
             tracing::info!("the consumer group {} has been joined", self.group_id);
         }
     }
 
     /// Fails where nobody waits for an operator, as with `--drain`.
-    pub fn check(&self, now: Instant) -> anyhow::Result<()> {
+    pub(crate) fn check(&self, now: Instant) -> anyhow::Result<()> {
         let Some(patience) = self.patience else { return Ok(()) };
         let is_over = |since| now.duration_since(since) >= patience;
         if self.read_refused.is_some_and(is_over) {

@@ -3,24 +3,24 @@
 //! In: the client's settings, a group, positions. Out: records by the batch, in the order of each
 //! partition; rebalances as values; the ends of logs; what stands in a log that is in doubt.
 //!
-//! Reading order: `consumer` (what we ask of librdkafka) → `records` (the only module with unsafe code) →
-//! `assignment` (which partitions are read, and from where) → `queries` and `rounds` (the ends of logs) →
-//! `examine`; `joining` says why a group lets nobody in.
+//! Reading order: `reader` (the door, [`Reader`]) → `consumer` (what we ask of librdkafka) → `records` (the only
+//! module with unsafe code) → `assignment` (which partitions are read, and from where) → `leaving` → `queries` and
+//! `rounds` (the ends of logs) → `examine`; `joining` says why a group lets nobody in. A whole program that reads a
+//! topic with it is `examples/count_types.rs`.
 
 mod assignment;
 mod consumer;
 mod examine;
 mod joining;
+mod leaving;
 mod queries;
+mod reader;
 mod records;
 mod rounds;
 
-pub use assignment::Assignment;
-pub use consumer::{GroupConsumer, Rebalance, RebalanceMailbox, give_all_up, group_consumer};
 pub use examine::{is_compacted, look_at};
-pub use joining::Joining;
 pub use queries::{
     Queries, QueryClient, Quiet, clock, query_client, topic_exists, topic_partitions,
 };
-pub use records::{Polled, RecordQueue};
+pub use reader::{Committer, Event, Membership, Read, Reader, Trouble};
 pub use rounds::Rounds;

@@ -49,7 +49,7 @@ use windowing::{Header, Position, Record, RecordTime};
 use crate::consumer::GroupConsumer;
 
 /// Something that came of a partition.
-pub enum Polled<'a> {
+pub(crate) enum Polled<'a> {
     /// A record.
     Record {
         /// Of this partition.
@@ -74,7 +74,7 @@ pub enum Polled<'a> {
 }
 
 /// Where the records of all attached partitions of one client come together.
-pub struct RecordQueue {
+pub(crate) struct RecordQueue {
     /// Fields are dropped in order: the partitions' queues and ours before the client.
     partitions: BTreeMap<i32, NativeQueue>,
     queue: NativeQueue,
@@ -88,7 +88,7 @@ impl RecordQueue {
     /// # Errors
     ///
     /// A topic with a NUL in its name.
-    pub fn new(consumer: Arc<GroupConsumer>, topic: &str) -> anyhow::Result<Self> {
+    pub(crate) fn new(consumer: Arc<GroupConsumer>, topic: &str) -> anyhow::Result<Self> {
         let topic = CString::new(topic).context("a topic's name can't hold a NUL")?;
         // SAFETY: the client lives; the queue is destroyed before it.
         let queue = unsafe { rd_kafka_queue_new(native(&consumer)) };
@@ -101,7 +101,7 @@ impl RecordQueue {
     /// # Errors
     ///
     /// The client knows no such queue, which only a client that does not consume says.
-    pub fn attach(&mut self, partition: i32) -> anyhow::Result<()> {
+    pub(crate) fn attach(&mut self, partition: i32) -> anyhow::Result<()> {
         let client = native(&self.consumer);
         // SAFETY: the client lives, the name ends with a NUL; the queue is destroyed before the client.
         let queue = unsafe { rd_kafka_queue_get_partition(client, self.topic.as_ptr(), partition) };
@@ -113,12 +113,12 @@ impl RecordQueue {
     }
 
     /// Lets go of a partition; to be called after it was unassigned.
-    pub fn detach(&mut self, partition: i32) {
+    pub(crate) fn detach(&mut self, partition: i32) {
         self.partitions.remove(&partition);
     }
 
     /// Forwards all attached partitions once more: the end of a former fetch may have cut that.
-    pub fn reattach(&self) {
+    pub(crate) fn reattach(&self) {
         for partition in self.partitions.values() {
             partition.forward_to(&self.queue);
         }
@@ -126,7 +126,7 @@ impl RecordQueue {
 
     /// Hands what there is over, in order, until `take` says to break; waits at most `wait` for the
     /// first. What was not handed over comes first next time.
-    pub fn serve<F>(&self, wait: Duration, mut take: F)
+    pub(crate) fn serve<F>(&self, wait: Duration, mut take: F)
     where
         F: FnMut(Polled<'_>) -> ControlFlow<()>,
     {

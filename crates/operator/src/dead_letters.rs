@@ -6,12 +6,12 @@
 //! Reading order: `look` (list, show, stats) → `plan` (what a replay would send) → `replay` (the
 //! steps around a crash) → `sender` (what we ask of Kafka).
 
-mod sender;
-pub mod sendings;
-mod look;
 pub mod letters;
+mod look;
 mod plan;
 mod replay;
+mod sender;
+pub mod sendings;
 
 use std::future::Future;
 use std::path::PathBuf;

@@ -86,7 +86,7 @@ async fn flush(database: &Database, stored: &Progress, watermark: Option<&str>, 
     };
     let mut flusher = Flusher::new(database.url.clone(), identity);
     let report = flusher.flush(FlushBatch { parts: vec![part] }, vec![(0, ends)], || false).await;
-    assert_eq!(report.parts[0].3, PartOutcome::Committed);
+    assert_eq!(report.parts[0].outcome, PartOutcome::Committed);
 }
 
 #[tokio::test]

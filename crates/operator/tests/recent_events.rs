@@ -59,7 +59,7 @@ impl Pipeline {
         };
         let batch = FlushBatch { parts: vec![part] };
         let report = self.flusher.flush(batch, Vec::new(), || false).await;
-        assert_eq!(report.parts[0].3, PartOutcome::Committed);
+        assert_eq!(report.parts[0].outcome, PartOutcome::Committed);
         self.stored = new;
     }
 

@@ -4,12 +4,12 @@
 //! In: values of `windowing`. Out: committed rows, or a [`StoreError`] that says whether trying
 //! again can help. Keeps I-1 and I-2 (a flush is one transaction) and I-5 (NUMERIC sums).
 
-mod error;
 mod day;
+mod error;
 mod flush;
 mod schema;
-mod session;
 mod server_error;
+mod session;
 mod target;
 mod watch;
 

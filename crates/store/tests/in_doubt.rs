@@ -46,7 +46,7 @@ fn batch_with_an_event() -> FlushBatch {
 async fn flush(url: String, batch: FlushBatch) -> PartOutcome {
     let [topic, group_id, owner] = ["t", "g", "host:1:0"].map(str::to_owned);
     let mut flusher = Flusher::new(url, WriterIdentity { topic, group_id, owner });
-    flusher.flush(batch, Vec::new(), || false).await.parts.remove(0).3
+    flusher.flush(batch, Vec::new(), || false).await.parts.remove(0).outcome
 }
 
 async fn run(connection: &mut PgConnection, statements: &'static str) {

@@ -104,8 +104,8 @@ async fn a_refused_row_of_any_kind_is_named_with_its_table() {
         let [topic, group_id, owner] = [TOPIC, "g", "host:1:0"].map(str::to_owned);
         let mut flusher = Flusher::new(url, WriterIdentity { topic, group_id, owner });
         let report = flusher.flush(batch, Vec::new(), || false).await;
-        let PartOutcome::Refused(reason) = &report.parts[0].3 else {
-            panic!("{table}: {:?}", report.parts[0].3)
+        let PartOutcome::Refused(reason) = &report.parts[0].outcome else {
+            panic!("{table}: {:?}", report.parts[0].outcome)
         };
         let expected = format!("the database refuses {table} ({name}): P0001 ");
         assert!(reason.starts_with(&expected), "{reason}\n{expected}");

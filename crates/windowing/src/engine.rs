@@ -13,20 +13,20 @@
 //! At most one flush is under way. What is read meanwhile is held, up to [`Bounds`]; beyond them
 //! the partitions are paused until the flush ends (I-6).
 
-mod messages;
 mod assigned;
+mod messages;
 
 use event_model::EventTime;
 
-use self::assigned::{AssignedPartition, ObservedEnds, Status};
+use self::assigned::{AssignedPartition, LoadedRow, ObservedEnds, Status};
 use crate::bounds::{Bounds, Held, Limit};
 use crate::{
-    FlushBatch, FlushPart, FlushReport, LogEnds, PartOutcome, PartitionState, Position, Progress,
-    Record, Rules,
+    FlushBatch, FlushPart, FlushReport, LogEnds, PartOutcome, PartReport, PartitionState, Position,
+    Record,
 };
 
-pub use self::assigned::{Ownership, STALL_AFTER_MICROS};
-pub use self::messages::{Effect, Input};
+pub use self::assigned::STALL_AFTER_MICROS;
+pub use self::messages::{Effect, Input, Ownership};
 
 /// An assigned partition counts its reloads from here on, so that no two share an incarnation.
 const INCARNATIONS_OF_AN_ASSIGNMENT: u64 = 1 << 32;
@@ -82,7 +82,8 @@ impl Engine {
             }
             Input::Assigned(partitions) => self.assign(partitions, effects),
             Input::Loaded { partition, progress, rules, ownership, ends } => {
-                self.load(partition, (*progress, rules, ownership), &ends, effects);
+                let row = LoadedRow { progress: *progress, rules, ownership };
+                self.load(partition, row, &ends, effects);
             }
             Input::Examined { partition, examination } => {
                 self.with_assigned(partition, effects, |assigned, effects| {
@@ -228,13 +229,7 @@ impl Engine {
         effects.push(Effect::Load(partitions.to_vec()));
     }
 
-    fn load(
-        &mut self,
-        partition: i32,
-        row: (Progress, Rules, Ownership),
-        ends: &LogEnds,
-        effects: &mut Vec<Effect>,
-    ) {
+    fn load(&mut self, partition: i32, row: LoadedRow, ends: &LogEnds, effects: &mut Vec<Effect>) {
         let group_id = std::mem::take(&mut self.group_id);
         self.with_assigned(partition, effects, |assigned, effects| {
             if assigned.status == Status::Loading {
@@ -331,7 +326,7 @@ impl Engine {
         let (reset_refused, is_paused) = (self.reset_refused, self.is_paused);
         let mut reload = Vec::new();
         let mut has_halted = false;
-        for (partition, incarnation, as_stored, outcome) in report.parts {
+        for PartReport { partition, incarnation, as_stored, outcome } in report.parts {
             // A part of a former assignment says nothing about this one.
             let Some(assigned) =
                 self.assigned_mut(partition).filter(|assigned| assigned.incarnation == incarnation)
@@ -383,7 +378,7 @@ impl Engine {
     /// A flush that took the database too long is read again in smaller ones; each that is stored
     /// allows the next one to be a little larger.
     fn adapt_bounds(&mut self, report: &FlushReport) {
-        let has = |wanted: &PartOutcome| report.parts.iter().any(|part| part.3 == *wanted);
+        let has = |wanted: &PartOutcome| report.parts.iter().any(|part| part.outcome == *wanted);
         if has(&PartOutcome::TooLarge) {
             self.bounds = Bounds::halved(self.in_flight, self.full_bounds);
         } else if has(&PartOutcome::Committed) {

@@ -151,11 +151,24 @@ pub enum PartOutcome {
     Refused(String),
 }
 
+/// What is told of one part.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PartReport {
+    /// The partition.
+    pub partition: i32,
+    /// Which of its assignments the part is of.
+    pub incarnation: u64,
+    /// The row as it was to be stored.
+    pub as_stored: Progress,
+    /// What became of it.
+    pub outcome: PartOutcome,
+}
+
 /// The end of a flush. Parts stand in the batch's order.
 #[derive(Clone, Debug, Default)]
 pub struct FlushReport {
-    /// Partition, incarnation, the row as it was to be stored, and what became of it.
-    pub parts: Vec<(i32, u64, Progress, PartOutcome)>,
+    /// What became of each part.
+    pub parts: Vec<PartReport>,
     /// What the broker said of the log's ends, where it answered.
     pub log_ends: Vec<(i32, LogEnds)>,
 }
@@ -289,7 +302,8 @@ impl FlushProtocol {
             .zip(self.outcomes)
             .map(|(part, outcome)| {
                 let outcome = outcome.unwrap_or(PartOutcome::Fenced);
-                (part.partition, part.incarnation, part.new, outcome)
+                let FlushPart { partition, incarnation, new: as_stored, .. } = part;
+                PartReport { partition, incarnation, as_stored, outcome }
             })
             .collect();
         FlushReport { parts, log_ends: self.log_ends }

@@ -11,7 +11,6 @@
 //! Keeps I-1 (accounting), I-3 (determinism), I-4 (monotonicity), I-5 (exact sums), I-6 (bounds)
 //! and I-7 (nothing silent); I-2 (atomicity) is kept by whoever carries out a flush.
 
-mod timers;
 mod bounds;
 mod business_day;
 mod continuity;
@@ -25,6 +24,7 @@ pub mod results;
 mod subscribers;
 #[cfg(test)]
 mod testing;
+mod timers;
 mod window;
 
 pub use bounds::{Bounds, Limit, Size};
@@ -33,7 +33,7 @@ pub use continuity::{Doubt, Examination, FoundAt, GapPermission, GapPlan, LogBre
 pub use engine::{Effect, Engine, Input, Ownership, STALL_AFTER_MICROS};
 pub use flush::{
     FlushAction, FlushAnswer, FlushBatch, FlushPart, FlushProtocol, FlushReport, LockedRow,
-    PartOutcome,
+    PartOutcome, PartReport,
 };
 pub use groups::{GroupKey, Groups, Totals};
 pub use partition::{PartitionState, fingerprint_of};

@@ -110,8 +110,16 @@ pub(crate) struct Holdings {
 /// What one flush would store, noted before it begins: afterwards its batch is gone.
 pub(crate) struct Outgoing {
     began: Instant,
-    /// By part: the counters' growth in the order of [`OUTCOMES`], rows, and dead letters by reason.
-    parts: Vec<([i64; 4], usize, BTreeMap<&'static str, u64>)>,
+    parts: Vec<OutgoingPart>,
+}
+
+/// What one part of it would store.
+struct OutgoingPart {
+    /// By how much the counters grow, in the order of [`OUTCOMES`].
+    growth: [i64; 4],
+    rows: usize,
+    /// Dead letters by reason.
+    reasons: BTreeMap<&'static str, u64>,
 }
 
 impl WorkerMetrics {
@@ -153,7 +161,7 @@ impl WorkerMetrics {
             for letter in &delta.dead_letters {
                 *reasons.entry(letter.reason).or_default() += 1;
             }
-            (growth, rows, reasons)
+            OutgoingPart { growth, rows, reasons }
         });
         Outgoing { began: Instant::now(), parts: parts.collect() }
     }
@@ -163,10 +171,9 @@ impl WorkerMetrics {
         self.flush_seconds.observe(outgoing.began.elapsed().as_secs_f64());
         self.flush_under_way.set(0.0);
         self.last_flush.set(now());
-        for ((growth, rows, reasons), (_, _, _, outcome)) in
-            outgoing.parts.into_iter().zip(&report.parts)
-        {
-            if *outcome != PartOutcome::Committed {
+        for (part, reported) in outgoing.parts.into_iter().zip(&report.parts) {
+            let OutgoingPart { growth, rows, reasons } = part;
+            if reported.outcome != PartOutcome::Committed {
                 continue;
             }
             for (counter, growth) in self.stored.iter().zip(growth) {
@@ -201,7 +208,7 @@ fn growth(before: &Counters, after: &Counters) -> [i64; 4] {
 
 #[cfg(test)]
 mod tests {
-    use windowing::{DeadLetter, Delta, FlushPart, Position, Progress};
+    use windowing::{DeadLetter, Delta, FlushPart, PartReport, Position, Progress};
 
     use super::*;
 
@@ -242,7 +249,12 @@ mod tests {
         let outcomes =
             [PartOutcome::Committed, PartOutcome::Fenced, PartOutcome::Refused(String::new())];
         let parts = batch.parts.iter().zip(outcomes);
-        let parts = parts.map(|(part, outcome)| (part.partition, 0, part.new.clone(), outcome));
+        let parts = parts.map(|(part, outcome)| PartReport {
+            partition: part.partition,
+            incarnation: 0,
+            as_stored: part.new.clone(),
+            outcome,
+        });
         worker.flush_ended(outgoing, &FlushReport { parts: parts.collect(), log_ends: Vec::new() });
         assert_eq!(worker.seen().flushing_since, None);
         assert_eq!(worker.stored.each_ref().map(IntCounter::get), [5, 1, 2, 3]);

@@ -94,7 +94,7 @@ impl Database {
         let attempts = Cell::new(0);
         let give_up = || attempts.replace(attempts.get() + 1) > 0;
         let report = self.flusher().flush(batch, Vec::new(), give_up).await;
-        report.parts.into_iter().map(|(_, _, _, outcome)| outcome).collect()
+        report.parts.into_iter().map(|part| part.outcome).collect()
     }
 
     pub(crate) fn flusher(&self) -> Flusher {

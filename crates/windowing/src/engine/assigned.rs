@@ -7,7 +7,7 @@
 mod log_ends;
 
 use self::log_ends::{Stall, unreadable};
-use super::Effect;
+use super::{Effect, Ownership};
 use crate::continuity::{describe, log_break_of, plan_gap};
 use crate::{
     AwaitedEnd, Doubt, Examination, GapPermission, LogBreak, LogEnds, PartitionState, Position,
@@ -42,15 +42,14 @@ impl Status {
     }
 }
 
-/// What else is stored about a partition, besides its row.
-#[derive(Clone, Debug, Default)]
-pub struct Ownership {
-    /// An operator's permission to go on behind a loss at this position.
-    pub permission: Option<GapPermission>,
-    /// The group that stored the row.
-    pub group_id: Option<String>,
-    /// An operator has taken the partition out.
-    pub is_retired: bool,
+/// What is stored of a partition.
+pub(super) struct LoadedRow {
+    /// Its row.
+    pub(super) progress: Progress,
+    /// The rules, read together with it.
+    pub(super) rules: Rules,
+    /// What else is stored about it.
+    pub(super) ownership: Ownership,
 }
 
 /// One assigned partition.
@@ -142,11 +141,12 @@ impl AssignedPartition {
     pub(super) fn load(
         &mut self,
         partition: i32,
-        (progress, rules, ownership): (Progress, Rules, Ownership),
+        row: LoadedRow,
         ends: &LogEnds,
         our_group: &str,
         effects: &mut Vec<Effect>,
     ) {
+        let LoadedRow { progress, rules, ownership } = row;
         self.stall = Stall::default();
         self.ownership = ownership;
         self.loaded_at = progress.next;

@@ -2,11 +2,21 @@
 
 use event_model::EventTime;
 
-use super::Ownership;
 use crate::{
-    Examination, Fingerprint, FlushBatch, FlushReport, GapPlan, LogEnds, Position, Progress,
-    Record, Rules,
+    Examination, Fingerprint, FlushBatch, FlushReport, GapPermission, GapPlan, LogEnds, Position,
+    Progress, Record, Rules,
 };
+
+/// What else is stored about a partition, besides its row.
+#[derive(Clone, Debug, Default)]
+pub struct Ownership {
+    /// An operator's permission to go on behind a loss at this position.
+    pub permission: Option<GapPermission>,
+    /// The group that stored the row.
+    pub group_id: Option<String>,
+    /// An operator has taken the partition out.
+    pub is_retired: bool,
+}
 
 /// Something that happened.
 pub enum Input<'a> {

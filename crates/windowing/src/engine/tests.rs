@@ -6,7 +6,7 @@ mod log_ends;
 
 use super::*;
 use crate::testing::{at, call, event, record};
-use crate::{Delta, FlushProtocol, RecordTime, Size};
+use crate::{Delta, FlushProtocol, Progress, RecordTime, Rules, Size};
 
 const RULES: Rules = Rules {
     watermark_delay_micros: 120_000_000,
@@ -125,7 +125,7 @@ impl Bench {
         let batch = self.flush.take().expect("a flush is under way");
         let report = FlushProtocol::new(batch, log_ends.to_vec()).into_report();
         let (parts, log_ends) = (report.parts, report.log_ends);
-        let parts = parts.into_iter().map(|(id, inc, new, _)| (id, inc, new, outcome.clone()));
+        let parts = parts.into_iter().map(|part| PartReport { outcome: outcome.clone(), ..part });
         let report = FlushReport { parts: parts.collect(), log_ends };
         let now = self.now;
         self.apply(Input::Flushed { report, now })

@@ -84,7 +84,7 @@ fn check(
         assert_eq!(protocol.next(answer.clone()), *expected, "{name}, answer {step}: {answer:?}");
     }
     let report = protocol.into_report();
-    let found: Vec<_> = report.parts.into_iter().map(|(_, _, _, outcome)| outcome).collect();
+    let found: Vec<_> = report.parts.into_iter().map(|part| part.outcome).collect();
     assert_eq!(found, outcomes, "{name}");
 }
 
@@ -232,9 +232,9 @@ fn of_a_refused_part_only_the_reason_is_stored_beside_its_old_position() {
 
     assert_eq!(protocol.next(Committed), Done);
     let report = protocol.into_report();
-    assert_eq!(report.parts[0].2, only_reason);
-    assert_eq!(report.parts[0].3, PartOutcome::Refused("23514".to_owned()));
-    assert_eq!(report.parts[1].3, PartOutcome::Committed);
+    assert_eq!(report.parts[0].as_stored, only_reason);
+    assert_eq!(report.parts[0].outcome, PartOutcome::Refused("23514".to_owned()));
+    assert_eq!(report.parts[1].outcome, PartOutcome::Committed);
 }
 
 #[test]
@@ -301,7 +301,8 @@ fn a_report_names_each_part_its_assignment_and_its_row() {
     let expected: Vec<_> =
         parts.iter().map(|part| (part.partition, part.incarnation, part.new.clone())).collect();
     let report = begin(parts).into_report();
-    let found: Vec<_> = report.parts.into_iter().map(|(id, inc, new, _)| (id, inc, new)).collect();
+    let found = report.parts.into_iter().map(|p| (p.partition, p.incarnation, p.as_stored));
+    let found: Vec<_> = found.collect();
     assert_eq!(found, expected);
 }
 
@@ -359,7 +360,7 @@ fn a_partition_is_caught_up_when_the_log_ends_where_its_flush_ends() {
         part.new.log_end_seen = Some(Position::at(7));
         let batch = FlushBatch { parts: vec![part] };
         let report = FlushProtocol::new(batch, vec![(0, ends)]).into_report();
-        let (_, _, new, _) = &report.parts[0];
+        let new = &report.parts[0].as_stored;
         assert_eq!(new.caught_up_at, is_caught_up.then_some(at(9, 0)), "{ends:?}");
         assert_eq!(new.log_end_seen, Some(high.max(Position::at(7))), "the highest ever seen");
         assert_eq!(report.log_ends, [(0, ends)]);

@@ -10,7 +10,9 @@ use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use event_model::EventTime;
-use windowing::{Bounds, Due, Effect, Engine, FlushReport, Input, PartOutcome, Position, Timers};
+use windowing::{
+    Bounds, Due, Effect, Engine, FlushReport, Input, PartOutcome, PartReport, Position, Timers,
+};
 
 use super::database::{LoadedRow, Tape};
 use super::faults::Kind;
@@ -189,7 +191,7 @@ impl Worker {
 
     fn serve_report(&mut self, shared: &mut Shared) {
         let Some(report) = self.report.take() else { return };
-        for (partition, _, _, outcome) in &report.parts {
+        for PartReport { partition, outcome, .. } in &report.parts {
             shared.meet(outcome_name(outcome));
             match outcome {
                 PartOutcome::Fenced => self.see_fence(*partition, shared),

@@ -64,7 +64,7 @@ fn nothing_is_stored_of_a_log_that_is_not_verified_yet() {
     assert_eq!(bench.apply(Input::FlushDue), ["flush 0:5→5"], "only to look at the log's ends");
     let batch = bench.flush.take().expect("a flush is under way");
     let protocol = FlushProtocol::new(batch, vec![(0, ends(0, 5))]);
-    assert_eq!(protocol.into_report().parts[0].3, PartOutcome::Unneeded);
+    assert_eq!(protocol.into_report().parts[0].outcome, PartOutcome::Unneeded);
     assert_eq!(bench.engine.positions().count(), 0);
 }
 
@@ -187,7 +187,7 @@ fn a_stored_reason_stays_until_the_partition_can_be_read() {
     let batch = bench.flush.take().expect("a flush is under way");
     assert_eq!(batch.parts[0].new.halted_reason.as_deref(), Some("lost"));
     let report = FlushProtocol::new(batch, Vec::new()).into_report();
-    assert_eq!(report.parts[0].3, PartOutcome::Unneeded);
+    assert_eq!(report.parts[0].outcome, PartOutcome::Unneeded);
     let now = bench.now;
     bench.apply(Input::Flushed { report, now });
     bench.read(0, 4);
