@@ -12,9 +12,10 @@ DENY_ALSO ?= advisories
 help: ## Show this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "%-24s%s\n", $$1, $$2 }'
 
+# The programs that it runs and no others, in a profile that is quick to build.
 demo: setup ## One simulated day: producer, Kafka, streamer, PostgreSQL, batcher; no Docker needed
-	cargo build --release --workspace
-	$(TARGET)/release/sandbox demo
+	cargo build --profile demo --package sandbox --package producer --package streamer --package batcher
+	$(TARGET)/demo/sandbox demo
 
 # Built with the tests' features, so that `cargo test` compiles nothing again.
 test: setup-tests ## All tests, on a real Kafka and PostgreSQL that live as long as the tests
