@@ -78,15 +78,19 @@ impl Queries {
         Ok(told(low, stable, high, asked_at))
     }
 
-    /// The ends of all of these partitions' logs, or the error of any of them. However many they are, three
-    /// questions are asked, and each broker that leads one of them answers once; each question waits for as
-    /// long as `patience` says then.
+    /// The ends of all of these partitions' logs, or the error of any of them. However many they are, five
+    /// questions are asked, of which each broker that leads one of them answers three; each question waits for
+    /// as long as `patience` says then.
     pub fn all_log_ends_within(
         &self,
         topic: &str,
         partitions: &[i32],
         patience: impl Fn() -> Duration,
     ) -> KafkaResult<Vec<(i32, LogEnds)>> {
+        for client in [&self.shown, &self.written] {
+            // A partition may have been added since, which a client does not notice by itself.
+            client.fetch_metadata(Some(topic), patience())?;
+        }
         let asked_at = clock();
         let low = offsets_at(&self.shown, topic, partitions, Offset::Beginning, patience())?;
         let stable = offsets_at(&self.shown, topic, partitions, Offset::End, patience())?;
@@ -114,7 +118,7 @@ impl Queries {
         })
     }
 
-    /// The same. Blocks for at most 6 s.
+    /// The same. Blocks for at most 10 s.
     pub fn all_log_ends(
         &self,
         topic: &str,

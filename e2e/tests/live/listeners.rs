@@ -23,8 +23,8 @@ fn a_broker_that_advertises_a_name_which_does_not_resolve_is_named_with_that_nam
         let ended = pipeline.start_with("streamer", &["--drain", "--wait", "2s"], variables)?;
         let ended = ended.end()?.expect(1)?;
         let said = format!(
-            "Kafka at {address} answers, and sends its clients on to {NOWHERE}, where nobody has \
-             answered within 2s"
+            "Kafka at {address} answers, and sends its clients on to {NOWHERE}, from where no \
+             answer has come within 2s"
         );
         ensure!(ended.log.contains(&said), "{variables:?}: {}", ended.log);
         ensure!(ended.log.contains("advertised.listeners"), "{}", ended.log);
