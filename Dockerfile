@@ -26,6 +26,8 @@ RUN find . -type f ! -name Cargo.toml ! -name Cargo.lock -delete \
 # --- producer and streamer: librdkafka, linked to Debian's libc -------------------------------
 
 FROM rust:${RUST_VERSION}-${DEBIAN_RELEASE} AS build
+# With Debian's OpenSSL, which this image has for development, and the final ones have to run.
+ENV OPENSSL_NO_VENDOR=1
 WORKDIR /src
 COPY --from=manifests /src .
 RUN cargo build --locked --release --package producer --package streamer
@@ -55,7 +57,13 @@ RUN find . -path ./target -prune -o -name '*.rs' -exec touch {} + \
 
 # Each program is process 1 and handles SIGTERM itself, so none needs an init in front of it.
 
-FROM debian:${DEBIAN_RELEASE}-slim AS streamer
+# What TLS to Kafka needs: OpenSSL, and the authorities that hosts trust.
+FROM debian:${DEBIAN_RELEASE}-slim AS tls
+RUN apt-get update -qq \
+ && apt-get install -y -qq --no-install-recommends ca-certificates libssl3 \
+ && rm -rf /var/lib/apt/lists/*
+
+FROM tls AS streamer
 ARG VERSION=0.1.0
 ARG REVISION=unknown
 LABEL org.opencontainers.image.title="streamer" \
@@ -70,7 +78,7 @@ HEALTHCHECK --interval=10s --timeout=10s --start-period=90s --retries=3 CMD ["st
 ENTRYPOINT ["streamer"]
 
 # No health check: it serves nobody, and it ends with an error when something is not delivered.
-FROM debian:${DEBIAN_RELEASE}-slim AS producer
+FROM tls AS producer
 ARG VERSION=0.1.0
 ARG REVISION=unknown
 LABEL org.opencontainers.image.title="producer" \

@@ -3,6 +3,12 @@
 .DEFAULT_GOAL := help
 .PHONY: help demo test sim fuzz mutants torture deny test-kraft test-airflow test-dbt test-superset test-compose test-upgrade lint docs check-compose check-alerts check-chart bench bench-all bench-page bench-layouts bench-curves bench-scaling bench-latency bench-producer bench-batcher bench-flush bench-micro build images sandbox setup setup-tests score-anomalies
 
+# librdkafka is linked with this host's OpenSSL where that is new enough, else with one built from source. `make setup`
+# writes the same into .cargo/config.toml, so that cargo without make agrees and librdkafka is not built twice.
+ifneq ($(shell pkg-config --atleast-version=1.1.1 openssl 2>/dev/null && echo yes),)
+export OPENSSL_NO_VENDOR := 1
+endif
+
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 # The streamer that tests can end at named points; no other build has these.
 BUILD_FAIL_POINTS = cargo build --workspace --bin streamer-with-fail-points --features streamer/fail-points

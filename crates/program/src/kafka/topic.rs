@@ -14,6 +14,7 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::metadata::Metadata;
 use thiserror::Error;
 
+use super::refusal::{LastRefusal, Refusal};
 use super::{KafkaArgs, KafkaPropertyError, SentOnTo, heard};
 
 /// Retention of a topic that we create: 7 days.
@@ -57,6 +58,17 @@ pub enum TopicError {
         #[source]
         source: rdkafka::error::KafkaError,
     },
+    /// A broker is there, and one side refuses the other.
+    #[error("no connection to Kafka at {servers}: {cause}")]
+    Refused {
+        /// The addresses tried.
+        servers: String,
+        /// Who refuses whom, and the way out.
+        cause: String,
+        /// The client's last word.
+        #[source]
+        source: rdkafka::error::KafkaError,
+    },
     /// The topic does not exist and could not be created.
     #[error("topic {topic} does not exist at {servers} and could not be created: {reason}")]
     NotCreated {
@@ -77,17 +89,28 @@ pub enum TopicError {
 
 /// Asks for metadata, and logs nothing above DEBUG.
 #[derive(Debug, Default)]
-struct Asking(SentOnTo);
+struct Asking {
+    sent_on_to: SentOnTo,
+    refusal: LastRefusal,
+}
+
+impl Asking {
+    fn hear(&self, line: &str) {
+        self.sent_on_to.hear(line);
+        self.refusal.hear(line);
+    }
+}
 
 impl ConsumerContext for Asking {}
 
 impl ClientContext for Asking {
     fn log(&self, _: RDKafkaLogLevel, facility: &str, message: &str) {
-        self.0.hear(message);
+        self.hear(message);
         tracing::debug!("librdkafka: {facility}: {message}");
     }
 
     fn error(&self, error: KafkaError, reason: &str) {
+        self.hear(reason);
         tracing::debug!("Kafka: {error}: {reason}");
     }
 }
@@ -121,8 +144,12 @@ pub async fn ensure_topic(args: &KafkaArgs, wait: Duration) -> Result<FoundTopic
             Ok(metadata) => metadata,
             // The client may ask where it was sent on to, instead of where it had its first answer.
             Err(error) => {
-                let advertised = heard(&client, &client.context().0);
-                return Err(args.unanswered(advertised.as_deref(), wait, error));
+                let asking = client.context();
+                let advertised = heard(&client, &asking.sent_on_to);
+                return Err(match asking.refusal.get() {
+                    Some(refusal) => args.refused(&refusal, error),
+                    None => args.unanswered(advertised.as_deref(), wait, error),
+                });
             }
         };
         let (partitions, advertised) =
@@ -272,6 +299,12 @@ impl KafkaArgs {
             Some(advertised) => TopicError::SentElsewhere { servers, advertised, waited, source },
             None => TopicError::Unreachable { servers, waited, source },
         }
+    }
+
+    fn refused(&self, refusal: &Refusal, source: KafkaError) -> TopicError {
+        let config = self.client_config().expect("a client was made from it before");
+        let servers = self.kafka_bootstrap_servers.clone();
+        TopicError::Refused { servers, cause: refusal.explained(&config), source }
     }
 
     fn not_created(&self, mut reason: String) -> TopicError {
