@@ -1,3 +1,5 @@
+//! The matcher on hand-made events: each kind of rule, its edges, and what a gap keeps from being judged.
+
 use super::*;
 use crate::Towers;
 

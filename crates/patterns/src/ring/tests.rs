@@ -1,3 +1,5 @@
+//! The ring: what it keeps, what it lets go at its bound, and what cutting it back takes away.
+
 use super::*;
 
 const ALL: Needs =

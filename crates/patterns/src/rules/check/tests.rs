@@ -1,3 +1,5 @@
+//! Rules that are refused, each with the line, the key, what was found and what was expected.
+
 use super::super::{Form, Mode, RuleSet, Value};
 use crate::Towers;
 
