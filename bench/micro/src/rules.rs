@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use event_model::EventTime;
 use patterns::{Hit, Matcher, PatternEvent, RuleSet, Towers};
+use towers::TowerTable;
 
 /// 2025-11-09 18:00:00 UTC.
 const EVENING: i64 = 1_762_711_200_000_000;
@@ -33,12 +34,12 @@ impl RuleRun {
     /// # Panics
     /// Unless the example's rules can be read.
     pub fn new(subscribers: i64) -> Self {
-        let mut towers = "tower,latitude,longitude\n".to_owned();
+        let mut towers = "tower,region,latitude,longitude\n".to_owned();
         for tower in 0..500 {
             let (latitude, longitude) = (43 + tower / 50, 70 + tower % 50 / 5);
-            writeln!(towers, "{tower},{latitude}.{tower},{longitude}.5").expect("it is a String");
+            writeln!(towers, "{tower},A,{latitude}.{tower},{longitude}.5").expect("it is a String");
         }
-        let towers = Towers::from_csv(&towers).expect("a table");
+        let towers = Towers::from(&TowerTable::parse(&towers).expect("a table"));
         let rules = include_str!("../../../crates/patterns/rules/example.toml");
         let rules = Arc::new(RuleSet::parse(rules, towers).expect("the example"));
         let judged_from = vec![0; rules.rules().len()];

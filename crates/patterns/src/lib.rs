@@ -23,10 +23,10 @@ mod subscribers;
 mod towers;
 mod window;
 
+pub use self::towers::Towers;
 pub use event::PatternEvent;
 pub use matcher::{Evidence, Hit, Lost, Matcher, Measure};
 pub use rules::{Mode, Rule, RuleSet, RulesError};
-pub use towers::{Towers, TowersError};
 
 /// An event that comes on time may be this much older than the watermark: its minute is still open.
 const OPEN_MINUTE_MICROS: i64 = 60_000_000;

@@ -15,8 +15,7 @@ const BASE: i64 = 1_762_732_800 * SECOND;
 /// Almaty, 30 km from it, Astana, Aktobe.
 pub(crate) const PLACES: [(u32, f64, f64); 4] =
     [(1, 43.238, 76.946), (2, 43.35, 77.3), (3, 51.169, 71.449), (4, 50.283, 57.167)];
-pub(crate) const TOWERS: &str =
-    "tower,latitude,longitude\n1,43.238,76.946\n2,43.35,77.3\n3,51.169,71.449\n4,50.283,57.167\n";
+pub(crate) const TOWERS: &str = "tower,region,latitude,longitude\n1,A,43.238,76.946\n2,A,43.35,77.3\n3,B,51.169,71.449\n4,C,50.283,57.167\n";
 
 /// SplitMix64 (Steele, Lea, Flood: Fast splittable pseudorandom number generators, 2014).
 pub(crate) struct Dice(u64);

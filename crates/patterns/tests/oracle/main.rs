@@ -13,6 +13,7 @@ use cases::{Case, Dice};
 use event_model::EventTime;
 use naive::{Found, Key};
 use patterns::{Hit, Matcher, RuleSet, Towers};
+use towers::TowerTable;
 
 const SEEDS: u64 = 400;
 const MINUTE: i64 = 60_000_000;
@@ -38,7 +39,7 @@ fn for_each_seed(check: impl Fn(&Case, &mut Dice) -> usize) {
 }
 
 fn rule_set(case: &Case) -> Arc<RuleSet> {
-    let towers = Towers::from_csv(cases::TOWERS).expect("a good table");
+    let towers = Towers::from(&TowerTable::parse(cases::TOWERS).expect("a good table"));
     let set = RuleSet::parse(&case.rules_text(), towers);
     Arc::new(set.unwrap_or_else(|error| panic!("{error}\n{}", case.rules_text())))
 }

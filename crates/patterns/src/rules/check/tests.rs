@@ -1,10 +1,13 @@
 //! Rules that are refused, each with the line, the key, what was found and what was expected.
 
 use super::super::{Form, Mode, RuleSet, Value};
+use ::towers::TowerTable;
+
 use crate::Towers;
 
 fn towers() -> Towers {
-    Towers::from_csv("tower,latitude,longitude\n1,43,77").unwrap()
+    let table = "tower,region,latitude,longitude\n1,Almaty,43,77";
+    Towers::from(&TowerTable::parse(table).unwrap())
 }
 
 fn rule(conditions: &str) -> String {
