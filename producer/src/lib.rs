@@ -35,7 +35,7 @@ use std::time::{Duration, Instant};
 use anyhow::Context;
 use chrono::Utc;
 use event_model::EventTime;
-use program::{Reply, Serving, ensure_topic, metrics_text, serve};
+use program::{ensure_topic, serve_metrics};
 
 use crate::config::Plan;
 pub use crate::config::{Cli, Config};
@@ -88,7 +88,7 @@ pub async fn run(config: Config, shutdown: impl Future) -> anyhow::Result<Summar
     let mut shutdown = pin!(shutdown);
     let metrics = ProducerMetrics::new();
     let is_ready = Arc::new(AtomicBool::new(false));
-    let _serving = serve_metrics(&config, &metrics, Arc::clone(&is_ready)).await?;
+    let _serving = serve_metrics(&config.metrics, &metrics.registry, Arc::clone(&is_ready)).await?;
     let (mut sink, partitions) = tokio::select! {
         // First, so that signals are caught before anything is under way.
         biased;
@@ -116,24 +116,6 @@ pub async fn run(config: Config, shutdown: impl Future) -> anyhow::Result<Summar
         }
     };
     finished.context("the sending thread panicked")?
-}
-
-/// Says what it does, at `--metrics-addr`; ready once there is somewhere to send to.
-async fn serve_metrics(
-    config: &Config,
-    metrics: &ProducerMetrics,
-    is_ready: Arc<AtomicBool>,
-) -> anyhow::Result<Option<Serving>> {
-    let Some(address) = config.metrics.metrics_addr.as_deref() else { return Ok(None) };
-    let registry = metrics.registry.clone();
-    let answer = move |path: &str| match path {
-        "/metrics" => Some(Reply::metrics(metrics_text(&[&registry]))),
-        "/healthz" => Some(Reply::text(true, "alive")),
-        "/readyz" if is_ready.load(Ordering::Relaxed) => Some(Reply::text(true, "ready")),
-        "/readyz" => Some(Reply::text(false, "starting: waiting for Kafka")),
-        _ => None,
-    };
-    serve(address, answer).await.map(Some)
 }
 
 /// Where records go, and the number of partitions there.

@@ -10,7 +10,7 @@ use std::time::{Duration, SystemTime};
 
 use anyhow::Context;
 use intake::{Counts, Sink, Write};
-use program::{KafkaArgs, delivery_remedy};
+use program::{KafkaArgs, delivery_remedy, repeated};
 use rdkafka::TopicPartitionList;
 use rdkafka::client::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
@@ -30,8 +30,6 @@ const DELIVERY_TIMEOUT_MS: &str = "9000";
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(15);
 /// How long a full queue gets before the next try.
 const FULL_QUEUE_WAIT: Duration = Duration::from_millis(20);
-/// A request that may be repeated is repeated at most this often.
-const ATTEMPTS_MAX: usize = 4;
 /// Delivery reports are taken once for so many records.
 const RECORDS_PER_POLL: u32 = 256;
 /// Settings that KAFKA_PROPERTIES may change.
@@ -69,6 +67,13 @@ pub(crate) struct Route<'a> {
     pub(crate) kafka: &'a KafkaArgs,
     pub(crate) journal: &'a str,
     pub(crate) name: &'a str,
+}
+
+/// Which topic a record is for.
+#[derive(Clone, Copy)]
+enum Target {
+    Events,
+    Journal,
 }
 
 /// Offsets of the raw topic that belong to a transaction.
@@ -135,7 +140,7 @@ impl Sender {
 
     fn enqueue(
         &mut self,
-        topic: &str,
+        to: Target,
         key: Option<&str>,
         payload: Option<&[u8]>,
     ) -> Result<(), SenderError> {
@@ -145,6 +150,10 @@ impl Sender {
             self.producer.poll(Duration::ZERO);
         }
         loop {
+            let topic = match to {
+                Target::Events => &self.topic,
+                Target::Journal => &self.journal,
+            };
             let mut record: BaseRecord<'_, str, [u8]> = BaseRecord::to(topic);
             (record.key, record.payload) = (key, payload);
             match self.producer.send(record) {
@@ -164,10 +173,10 @@ impl Sender {
         read: Option<ReadUpTo<'_>>,
     ) -> Result<(), SenderError> {
         self.begin()?;
-        let (journal, name) = (self.journal.clone(), self.name.clone());
         for write in writes {
-            let key = journal::key_text(&name, &write.key);
-            self.enqueue(&journal, Some(&key), write.value.as_deref().map(str::as_bytes))?;
+            let key = journal::key_text(&self.name, &write.key);
+            let value = write.value.as_deref().map(str::as_bytes);
+            self.enqueue(Target::Journal, Some(&key), value)?;
         }
         if let Some(ReadUpTo { offsets, group }) = read {
             repeated(|| self.producer.send_offsets_to_transaction(offsets, group, REQUEST_TIMEOUT))
@@ -196,8 +205,7 @@ impl Sink for Sender {
 
     fn send(&mut self, key: &str, payload: &[u8]) -> Result<(), SenderError> {
         self.begin()?;
-        let topic = self.topic.clone();
-        self.enqueue(&topic, Some(key).filter(|key| !key.is_empty()), Some(payload))
+        self.enqueue(Target::Events, Some(key).filter(|key| !key.is_empty()), Some(payload))
     }
 
     fn commit(&mut self, writes: &[Write]) -> Result<(), SenderError> {
@@ -238,19 +246,6 @@ fn is_fence(code: RDKafkaErrorCode) -> bool {
             | RDKafkaErrorCode::ProducerFenced
             | RDKafkaErrorCode::InvalidProducerEpoch
     )
-}
-
-/// Repeats what Kafka says may be repeated.
-fn repeated(attempt: impl Fn() -> Result<(), KafkaError>) -> Result<(), KafkaError> {
-    for _ in 1..ATTEMPTS_MAX {
-        match attempt() {
-            Err(KafkaError::Transaction(error)) if error.is_retriable() => {
-                tracing::debug!("Kafka: {error}; once more");
-            }
-            answered => return answered,
-        }
-    }
-    attempt()
 }
 
 /// What is not delivered fails its transaction; it is said once more here, with what cures it.

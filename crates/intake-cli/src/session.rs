@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::Context;
 use intake::Mapper;
-use program::{Reply, Serving, ensure_topic, metrics_text, print, serve};
+use program::{ensure_topic, print, serve_metrics};
 
 use crate::config::{RunArgs, read_mapping};
 use crate::files::{self, Files};
@@ -29,7 +29,7 @@ pub(crate) async fn run(
     args.key.key(!args.dry_run)?;
     let metrics = IntakeMetrics::new();
     let is_ready = Arc::new(AtomicBool::new(false));
-    let _serving = serve_metrics(&args, &metrics, Arc::clone(&is_ready)).await?;
+    let _serving = serve_metrics(&args.metrics, &metrics.registry, Arc::clone(&is_ready)).await?;
     tokio::select! {
         biased;
         () = &mut shutdown => return Ok(ExitCode::SUCCESS),
@@ -57,23 +57,6 @@ pub(crate) async fn run(
 async fn prepare(args: &RunArgs) -> anyhow::Result<()> {
     ensure_topic(&args.kafka, args.wait).await?;
     journal::ensure_journal(&args.kafka, &args.journal).await
-}
-
-async fn serve_metrics(
-    args: &RunArgs,
-    metrics: &IntakeMetrics,
-    is_ready: Arc<AtomicBool>,
-) -> anyhow::Result<Option<Serving>> {
-    let Some(address) = args.metrics.metrics_addr.as_deref() else { return Ok(None) };
-    let registry = metrics.registry.clone();
-    let answer = move |path: &str| match path {
-        "/metrics" => Some(Reply::metrics(metrics_text(&[&registry]))),
-        "/healthz" => Some(Reply::text(true, "alive")),
-        "/readyz" if is_ready.load(Ordering::Relaxed) => Some(Reply::text(true, "ready")),
-        "/readyz" => Some(Reply::text(false, "starting: waiting for Kafka")),
-        _ => None,
-    };
-    serve(address, answer).await.map(Some)
 }
 
 fn work(

@@ -7,6 +7,7 @@
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use anyhow::Context;
@@ -20,6 +21,8 @@ use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
+
+use crate::metrics::{Registry, metrics_text};
 
 /// So many are connected at a time; others wait.
 const CONNECTIONS_MAX: usize = 32;
@@ -115,6 +118,28 @@ pub async fn serve(
     tracing::info!("metrics at http://{address}/metrics");
     let task = tokio::spawn(accept(listener, Arc::new(answer)));
     Ok(Serving { address, task })
+}
+
+/// Serves a program that has nothing but metrics to show: ready once `is_ready` says so, before that it waits
+/// for Kafka. `None`: nowhere, because `--metrics-addr` is not given.
+///
+/// # Errors
+/// The address can't be listened on, or its host is not known.
+pub async fn serve_metrics(
+    args: &MetricsArgs,
+    registry: &Registry,
+    is_ready: Arc<AtomicBool>,
+) -> anyhow::Result<Option<Serving>> {
+    let Some(address) = args.metrics_addr.as_deref() else { return Ok(None) };
+    let registry = registry.clone();
+    let answer = move |path: &str| match path {
+        "/metrics" => Some(Reply::metrics(metrics_text(&[&registry]))),
+        "/healthz" => Some(Reply::text(true, "alive")),
+        "/readyz" if is_ready.load(Ordering::Relaxed) => Some(Reply::text(true, "ready")),
+        "/readyz" => Some(Reply::text(false, "starting: waiting for Kafka")),
+        _ => None,
+    };
+    serve(address, answer).await.map(Some)
 }
 
 type Answer = dyn Fn(&str) -> Option<Reply> + Send + Sync;

@@ -71,6 +71,26 @@ pub fn delivery_remedy(error: &KafkaError) -> &'static str {
     }
 }
 
+/// A request about a transaction that may be repeated is repeated at most this often.
+const ATTEMPTS_MAX: usize = 5;
+
+/// Makes a request about a Kafka transaction, and repeats it while Kafka says that it may be repeated: at most
+/// 5 times in all, each as long as the request itself waits.
+///
+/// # Errors
+/// The last one.
+pub fn repeated(attempt: impl Fn() -> Result<(), KafkaError>) -> Result<(), KafkaError> {
+    for _ in 1..ATTEMPTS_MAX {
+        match attempt() {
+            Err(KafkaError::Transaction(error)) if error.is_retriable() => {
+                tracing::debug!("Kafka: {error}; once more");
+            }
+            answered => return answered,
+        }
+    }
+    attempt()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

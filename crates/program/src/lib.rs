@@ -23,11 +23,11 @@ pub use args::{DatabaseArgs, LogArgs, LogFormat, Secret, parse_duration};
 pub use clock::seconds_since_1970;
 pub use host::host_name;
 #[cfg(feature = "metrics")]
-pub use http::{MetricsArgs, Reply, Serving, serve};
+pub use http::{MetricsArgs, Reply, Serving, serve, serve_metrics};
 #[cfg(feature = "kafka")]
 pub use kafka::{
     FoundTopic, KafkaArgs, KafkaPropertyError, SentOnTo, TopicError, delivery_remedy, ensure_topic,
-    heard,
+    heard, repeated,
 };
 #[cfg(feature = "metrics")]
 pub use metrics::{

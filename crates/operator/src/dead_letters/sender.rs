@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail, ensure};
 use log_reader::{QueryClient, Quiet, query_client, topic_exists, topic_partitions};
-use program::delivery_remedy;
+use program::{delivery_remedy, repeated};
 use rdkafka::client::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::{BaseConsumer, Consumer};
@@ -37,8 +37,6 @@ const OPEN_TRANSACTIONS_WAIT: Duration = Duration::from_secs(90);
 const OPEN_TRANSACTIONS_PAUSE: Duration = Duration::from_millis(100);
 /// How long a full queue gets before the next try.
 const FULL_QUEUE_WAIT: Duration = Duration::from_millis(20);
-/// A request that may be repeated is repeated at most this often.
-const ATTEMPTS_MAX: usize = 5;
 
 /// A letter ready to be sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -309,19 +307,6 @@ fn headers_of(record: &ReplayRecord) -> OwnedHeaders {
     let attempt = record.id.attempt.to_string();
     own.insert(Header { key: SOURCE_HEADER, value: Some(&record.id.source) })
         .insert(Header { key: ATTEMPT_HEADER, value: Some(&attempt) })
-}
-
-/// Repeats what Kafka says may be repeated.
-fn repeated(attempt: impl Fn() -> Result<(), KafkaError>) -> Result<(), KafkaError> {
-    for _ in 1..ATTEMPTS_MAX {
-        match attempt() {
-            Err(KafkaError::Transaction(error)) if error.is_retriable() => {
-                tracing::debug!("Kafka: {error}; once more");
-            }
-            answered => return answered,
-        }
-    }
-    attempt()
 }
 
 /// Counts delivery reports.
