@@ -9,7 +9,8 @@ DO $$
 DECLARE
     program TEXT;
 BEGIN
-    FOREACH program IN ARRAY ARRAY['streamer', 'detector', 'batcher', 'reader', 'operator', 'dashboards', 'dbt', 'bi'] LOOP
+    FOREACH program IN ARRAY ARRAY['streamer', 'detector', 'batcher', 'reader', 'operator', 'dashboards', 'dbt', 'bi', 'fraud',
+        'eraser'] LOOP
         BEGIN
             EXECUTE format('CREATE ROLE %I NOLOGIN', 'pipeline_' || program);
         EXCEPTION WHEN duplicate_object OR unique_violation THEN
@@ -41,13 +42,22 @@ GRANT SELECT ON _sqlx_migrations, schema_compatibility, settings, current_progre
 GRANT INSERT, UPDATE, DELETE ON daily_stats TO pipeline_batcher;
 GRANT INSERT, UPDATE ON batch_runs TO pipeline_batcher;
 
--- status, verify, gaps, health, settings show, and people who only look
-GRANT SELECT ON ALL TABLES IN SCHEMA public TO pipeline_reader;
+-- status, verify, gaps, health, settings show, dead-letters stats, and people who only look: everything that is about
+-- nobody. In one statement, so that no reader is denied anything while this runs.
+DO $$
+BEGIN
+    GRANT SELECT ON ALL TABLES IN SCHEMA public TO pipeline_reader;
+    REVOKE SELECT ON dead_letters, dead_letter_replays FROM pipeline_reader;
+    GRANT SELECT (topic, generation, partition, "offset", reason, record_timestamp, stored_at, erasure) ON dead_letters
+        TO pipeline_reader;
+    GRANT SELECT (topic, generation, partition, "offset", attempt, state, target, target_ends, replayed_by, started_at,
+        replayed_at) ON dead_letter_replays TO pipeline_reader;
+END $$;
 
 -- Grafana's dashboards, which anybody in the house may look at. Of dead letters how many there are, and
 -- why: what a record held, numbers of subscribers perhaps, is not for everybody.
 GRANT SELECT ON real_time_metrics, daily_stats, day_ledger, anomalies, detector_progress TO pipeline_dashboards;
-GRANT SELECT (topic, generation, partition, "offset", reason, record_timestamp, stored_at) ON dead_letters
+GRANT SELECT (topic, generation, partition, "offset", reason, record_timestamp, stored_at, erasure) ON dead_letters
     TO pipeline_dashboards;
 
 -- operators: accept-gap, retire, settings set, dead-letters replay; and all that readers may
@@ -56,6 +66,23 @@ GRANT INSERT, UPDATE ON gaps TO pipeline_operator;
 GRANT UPDATE ON stream_progress TO pipeline_operator;
 GRANT INSERT, UPDATE ON settings TO pipeline_operator;
 GRANT INSERT, UPDATE, DELETE ON dead_letter_replays TO pipeline_operator;
+
+-- Tables that name a subscriber stand in the schema `persons`, and nobody above may look into it: the fraud desk reads
+-- them. The default privileges give it those as well that a later migration adds, and count for tables that are made by
+-- the role that runs this script.
+GRANT USAGE ON SCHEMA persons TO pipeline_fraud;
+GRANT SELECT ON ALL TABLES IN SCHEMA persons TO pipeline_fraud;
+ALTER DEFAULT PRIVILEGES IN SCHEMA persons GRANT SELECT ON TABLES TO pipeline_fraud;
+
+-- streamer erase
+GRANT SELECT ON _sqlx_migrations, schema_compatibility, current_progress, dead_letters, dead_letter_replays, erasures
+    TO pipeline_eraser;
+GRANT UPDATE (detail, key, payload, headers, erasure) ON dead_letters TO pipeline_eraser;
+GRANT UPDATE (corrected_payload) ON dead_letter_replays TO pipeline_eraser;
+GRANT INSERT ON erasures TO pipeline_eraser;
+GRANT USAGE ON SCHEMA persons TO pipeline_eraser;
+GRANT SELECT, UPDATE, DELETE ON ALL TABLES IN SCHEMA persons TO pipeline_eraser;
+ALTER DEFAULT PRIVILEGES IN SCHEMA persons GRANT SELECT, UPDATE, DELETE ON TABLES TO pipeline_eraser;
 
 -- dbt: reads what its models are made from, writes the schema `marts`. No table that names a subscriber, no
 -- sketch, and of dead letters no more than Grafana: docs/dbt.md.

@@ -113,8 +113,9 @@ async fn every_table_can_be_published() {
     let (_, mut connection) = migrated().await;
     execute(&mut connection, "CREATE PUBLICATION everything FOR ALL TABLES").await;
     let tables: Vec<String> = sqlx::query_scalar(
-        "SELECT relname::text FROM pg_class
-         WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace ORDER BY relname",
+        "SELECT oid::regclass::text FROM pg_class
+         WHERE relkind = 'r' AND relnamespace IN ('public'::regnamespace, 'persons'::regnamespace)
+         ORDER BY relname",
     )
     .fetch_all(&mut connection)
     .await
@@ -135,4 +136,53 @@ async fn every_table_can_be_published() {
             .await;
         execute(&mut connection, &format!("DELETE FROM {table} WHERE false")).await;
     }
+}
+
+/// What `streamer erase` rests on, so that it reaches a table that it has never heard of.
+#[tokio::test]
+async fn every_table_of_persons_says_whom_its_rows_are_about() {
+    let (_, mut connection) = migrated().await;
+    assert_eq!(nameless_tables(&mut connection).await, [""; 0]);
+    execute(
+        &mut connection,
+        "CREATE TABLE persons.cases (id INT PRIMARY KEY, subscriber_id TEXT NOT NULL);
+         CREATE TABLE persons.notes (of_case INT REFERENCES persons.cases ON DELETE CASCADE);
+         CREATE TABLE persons.optional (subscriber_id TEXT);
+         CREATE TABLE persons.bound (subscriber_id TEXT NOT NULL, of_case INT REFERENCES persons.cases);
+         CREATE TABLE persons.nobody (region TEXT)",
+    )
+    .await;
+    assert_eq!(nameless_tables(&mut connection).await, ["bound", "nobody", "optional"]);
+}
+
+/// Tables of `persons` that neither have a column `subscriber_id TEXT NOT NULL` nor go with a row of another one, and
+/// those that keep a row of another one from being deleted.
+async fn nameless_tables(connection: &mut PgConnection) -> Vec<String> {
+    sqlx::query_scalar(
+        "SELECT relname::text FROM pg_class t
+         WHERE relnamespace = 'persons'::regnamespace AND relkind IN ('r', 'p') AND (
+             NOT EXISTS (SELECT FROM pg_attribute WHERE attrelid = t.oid AND attname = 'subscriber_id'
+                         AND atttypid = 'text'::regtype AND attnotnull)
+             AND NOT EXISTS (SELECT FROM pg_constraint WHERE conrelid = t.oid AND contype = 'f' AND confdeltype = 'c')
+             OR EXISTS (SELECT FROM pg_constraint WHERE conrelid = t.oid AND contype = 'f' AND confdeltype <> 'c'))
+         ORDER BY relname",
+    )
+    .fetch_all(connection)
+    .await
+    .unwrap()
+}
+
+#[tokio::test]
+async fn a_schema_persons_that_is_somebody_else_s_is_left_alone() {
+    let url = sandbox::fresh_database().unwrap();
+    let mut connection = connect(&url).await;
+    execute(&mut connection, "CREATE SCHEMA persons; CREATE TABLE persons.theirs ()").await;
+    let Err(StoreError::NeedsMigration(Some(cause))) = store::migrate(&mut connection).await else {
+        panic!("migrated");
+    };
+    assert!(cause.to_string().contains("ALTER SCHEMA persons RENAME TO"), "{cause}");
+
+    execute(&mut connection, "DROP TABLE persons.theirs").await;
+    store::migrate(&mut connection).await.unwrap();
+    assert_eq!(schema_state(&mut connection).await.unwrap(), SchemaState::Current);
 }

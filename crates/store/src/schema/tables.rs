@@ -3,7 +3,7 @@
 use crate::RESULT_TABLES;
 
 /// Names that a first migration would create; each must not exist before it.
-const OTHER_TABLES: [&str; 10] = [
+const OTHER_TABLES: [&str; 11] = [
     "gaps",
     "settings",
     "stream_progress",
@@ -14,6 +14,7 @@ const OTHER_TABLES: [&str; 10] = [
     "anomalies",
     "detector_progress",
     "schema_compatibility",
+    "erasures",
 ];
 
 /// The same, with those of the kinds of results.
