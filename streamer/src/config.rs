@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use chrono_tz::Tz;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use operator::args::{DatabaseCommandArgs, parse_flush_interval, parse_setting};
 use operator::dead_letters::DeadLettersCommand;
@@ -14,7 +15,7 @@ use operator::migrate::MigrateArgs;
 use operator::settings::SettingsCommand;
 use operator::status::StatusArgs;
 use program::{DatabaseArgs, KafkaArgs, LogArgs, MetricsArgs, parse_duration};
-use store::{ExplicitSettings, FirstContact};
+use store::{ExplicitSettings, FirstContact, SynchronousCommit};
 
 /// Counts telecom events in 1-minute event-time windows, exactly once, from Kafka to PostgreSQL
 #[derive(Parser, Clone, Debug)]
@@ -95,6 +96,9 @@ pub struct RunArgs {
     /// How often results are written (shortened at random by up to 20 %)
     #[arg(long, env = "FLUSH_INTERVAL", default_value = "30s", value_parser = parse_flush_interval)]
     pub flush_interval: Duration,
+    /// What a flush waits for when it commits: the server's synchronous_commit; docs/high-availability.md
+    #[arg(long, env = "FLUSH_SYNCHRONOUS_COMMIT", default_value = "off", value_parser = synchronous_commit())]
+    pub flush_synchronous_commit: SynchronousCommit,
     /// How long a window waits for stragglers after its end [stored at first start: 2m]
     #[arg(long, env = "WATERMARK_DELAY", value_parser = parse_setting)]
     pub watermark_delay: Option<Duration>,
@@ -139,6 +143,15 @@ impl RunArgs {
             business_timezone: self.business_timezone,
         }
     }
+}
+
+/// Reads the server's own names.
+fn synchronous_commit() -> impl TypedValueParser<Value = SynchronousCommit> {
+    let all = SynchronousCommit::ALL;
+    PossibleValuesParser::new(all.map(|(name, _)| name)).map(move |given| {
+        let found = all.into_iter().find(|(name, _)| *name == given);
+        found.map_or_else(SynchronousCommit::default, |(_, value)| value)
+    })
 }
 
 /// Where to begin.

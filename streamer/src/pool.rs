@@ -125,7 +125,8 @@ fn new_worker(
             partitions_each: started.partition_count.div_ceil(usize::from(args.workers)),
             patience: args.drain.then_some(args.wait),
         },
-        flusher: Flusher::new(database_url.expose().to_owned(), identity),
+        flusher: Flusher::new(database_url.expose().to_owned(), identity)
+            .waiting_for(args.flush_synchronous_commit),
         loader,
         flush_interval: args.flush_interval,
         drain_to: if args.drain { drain_to.collect() } else { Vec::new() },

@@ -19,7 +19,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand, ValueEnum};
 use event_model::DeadReason;
 use program::KafkaArgs;
-use store::PgConnection;
+use store::{PgConnection, SynchronousCommit};
 
 use self::letters::{DeadLetterFilter, DeadLetterId};
 use crate::Exit;
@@ -180,7 +180,12 @@ pub async fn run(
         DeadLettersCommand::List(args) => look::list(&mut connection, &args).await,
         DeadLettersCommand::Show(args) => look::show(&mut connection, &args).await,
         DeadLettersCommand::Stats(args) => look::stats(&mut connection, &args).await,
-        DeadLettersCommand::Replay(args) => replay::replay(&mut connection, &args, shutdown).await,
+        DeadLettersCommand::Replay(args) => {
+            // A failover must not forget a letter that was sent: it would be sent again. Without a
+            // synchronous standby this waits for the server's own disk, as usual.
+            SynchronousCommit::RemoteApply.set(&mut connection).await?;
+            replay::replay(&mut connection, &args, shutdown).await
+        }
     }
 }
 

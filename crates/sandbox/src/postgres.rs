@@ -110,6 +110,55 @@ impl Postgres {
         self.start_server()
     }
 
+    /// A second server that follows this one by streaming replication. This one is stopped for the time of
+    /// copying its data, and runs again afterwards.
+    ///
+    /// # Errors
+    /// The data can't be copied, or one of the two does not start.
+    pub fn standby(&mut self) -> Result<Postgres> {
+        self.stop(false)?;
+        let standby = start_on_free_ports(|| self.copy_that_follows());
+        self.start_server()?;
+        standby
+    }
+
+    fn copy_that_follows(&self) -> Result<Postgres> {
+        let server = Server::new("PostgreSQL", Signal::Quit)?;
+        let prefix = command_prefix(&server)?;
+        let data = server.folder().join("data");
+        run(&prefix, ["cp".into(), "-a".into(), self.data_dir().into(), data.clone().into()])?;
+        run(&prefix, ["touch".into(), data.join("standby.signal").into()])?;
+        let port = random::free_port()?;
+        let primary = format!(
+            "host=127.0.0.1 port={} user={USER} password={PASSWORD} application_name=standby",
+            self.port
+        );
+        // Of two equal settings the last one counts, so those of the primary may stay.
+        let mut command = prefix;
+        command.extend(self.command.iter().skip(command.len()).cloned());
+        let data_at = command.iter().position(|part| part == "-D").context("no -D")? + 1;
+        command[data_at] = data.into();
+        for setting in [
+            format!("port={port}"),
+            format!("primary_conninfo={primary}"),
+            "synchronous_standby_names=".to_owned(),
+            "wal_retrieve_retry_interval=100ms".to_owned(),
+        ] {
+            command.extend(["-c".into(), setting.into()]);
+        }
+        let mut standby = Postgres { server, command, port };
+        standby.start_server()?;
+        Ok(standby)
+    }
+
+    /// Lets a standby take over, and returns when it can be written to.
+    ///
+    /// # Errors
+    /// It is no standby, or does not take over within a minute.
+    pub fn promote(&self) -> Result<()> {
+        sql::execute(&self.url("postgres"), "SELECT pg_promote(true, 60)")
+    }
+
     fn start_server(&mut self) -> Result<()> {
         let url = url(self.port, "postgres");
         self.server.start(&self.command, || sql::execute(&url, "SELECT 1").is_ok())
@@ -155,6 +204,16 @@ fn command_prefix(server: &Server) -> Result<Vec<OsString>> {
         format!("--regid={NOBODY}").into(),
         "--clear-groups".into(),
     ])
+}
+
+/// Runs a short command as PostgreSQL's user.
+fn run<const N: usize>(prefix: &[OsString], command: [OsString; N]) -> Result<()> {
+    let whole: Vec<&OsString> = prefix.iter().chain(&command).collect();
+    let status = Command::new(whole[0]).args(&whole[1..]).stdin(Stdio::null()).status();
+    match status.with_context(|| format!("cannot run {whole:?}"))? {
+        status if status.success() => Ok(()),
+        status => bail!("{whole:?} failed: {status}"),
+    }
 }
 
 /// Creates the data folder.

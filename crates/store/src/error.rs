@@ -21,6 +21,16 @@ pub enum StoreError {
         /// The driver's reason.
         source: ServerError,
     },
+    /// None of the servers that the address names will do.
+    #[error("no server of {target} will do (target_session_attrs={wanted}): {found}")]
+    NoServer {
+        /// User, hosts, ports and database, without the password.
+        target: Target,
+        /// Which server was looked for.
+        wanted: String,
+        /// Each server, and why it will not do.
+        found: String,
+    },
     /// The database can't hold every event's text.
     #[error(
         "database {target} has encoding {found}; the pipeline needs one created with ENCODING 'UTF8'"
@@ -182,7 +192,7 @@ fn remedy(source: &ServerError) -> Option<&'static str> {
         ("3F000", _) => Some("; search_path of this role names no schema that exists"),
         ("25006", _) => Some(
             "; nothing may be written here: the server follows another one (let DATABASE_URL name \
-             the primary), or default_transaction_read_only is on for the server, the database or \
+             the primary, or all of them and ?target_session_attrs=read-write), or default_transaction_read_only is on for the server, the database or \
              the role; some hosts set it when the disk is full",
         ),
         _ => None,
@@ -223,9 +233,17 @@ impl StoreError {
                     "08" | "40" | "53" | "55" | "57" | "58" | "25"
                 ),
             },
-            StoreError::NoAnswer(_) => true,
+            StoreError::NoAnswer(_) | StoreError::NoServer { .. } => true,
             _ => false,
         }
+    }
+
+    /// Whether a server answered that may not be written to: passes within seconds where another one
+    /// takes over.
+    pub fn is_not_writable(&self) -> bool {
+        const READ_ONLY_SQL_TRANSACTION: &str = "25006";
+        matches!(self, StoreError::NoServer { .. })
+            || self.sqlstate().is_some_and(|state| state == READ_ONLY_SQL_TRANSACTION)
     }
 
     /// Whether the work took too long: the server cancelled a statement, or did not answer at all.

@@ -15,11 +15,12 @@ pub(crate) mod progress;
 pub(crate) mod refusal;
 pub(crate) mod results;
 pub(crate) mod statements;
+pub(crate) mod synchronous_commit;
 
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use fail_point::{fail_point, fail_point_once_waiting};
 use sqlx::postgres::{PgConnection, PgRow};
@@ -33,6 +34,7 @@ use crate::flush::refusal::find_refused;
 use crate::flush::results::NotStored;
 pub use crate::flush::statements::WriterIdentity;
 use crate::flush::statements::store_parts;
+use crate::flush::synchronous_commit::SynchronousCommit;
 use crate::{Session, StoreError, connect};
 
 /// First and longest wait between two attempts at a flush.
@@ -42,11 +44,15 @@ const RETRY_CAP: Duration = Duration::from_secs(5);
 /// server that does not answer at all. The connection is dropped then, and with it the doubt: the
 /// next attempt compares again.
 const ATTEMPT_DEADLINE: Duration = Duration::from_secs(60);
+/// A switch of servers should be over by then; it is worth an ERROR when no server can be written to
+/// for longer.
+const SWITCH_OF_SERVERS: Duration = Duration::from_secs(30);
 
 /// Stores one worker's flushes, one after another.
 pub struct Flusher {
     database_url: String,
     identity: WriterIdentity,
+    synchronous_commit: SynchronousCommit,
     connection: Option<PgConnection>,
     failed_attempts: Arc<AtomicU64>,
 }
@@ -61,7 +67,19 @@ impl fmt::Debug for Flusher {
 impl Flusher {
     /// A writer without a connection yet; it opens one when it needs it.
     pub fn new(database_url: String, identity: WriterIdentity) -> Self {
-        Flusher { database_url, identity, connection: None, failed_attempts: Arc::default() }
+        Flusher {
+            database_url,
+            identity,
+            synchronous_commit: SynchronousCommit::default(),
+            connection: None,
+            failed_attempts: Arc::default(),
+        }
+    }
+
+    /// The same, whose COMMITs wait for this.
+    #[must_use]
+    pub fn waiting_for(self, synchronous_commit: SynchronousCommit) -> Self {
+        Flusher { synchronous_commit, ..self }
     }
 
     /// How many attempts have failed so far; rises also while a flush goes on trying.
@@ -80,6 +98,7 @@ impl Flusher {
         let mut protocol = FlushProtocol::new(batch, log_ends);
         let mut action = protocol.start();
         let mut wait = RETRY_FIRST;
+        let mut not_writable_since: Option<Instant> = None;
         while action != FlushAction::Done && !give_up() {
             let error =
                 match tokio::time::timeout(ATTEMPT_DEADLINE, self.attempt(&mut protocol)).await {
@@ -95,7 +114,10 @@ impl Flusher {
                 };
             self.connection = None;
             self.failed_attempts.fetch_add(1, Ordering::Relaxed);
-            report_failed_attempt(&error, wait);
+            not_writable_since =
+                error.is_not_writable().then(|| not_writable_since.unwrap_or_else(Instant::now));
+            let is_over = |since: Instant| since.elapsed() >= SWITCH_OF_SERVERS;
+            report_failed_attempt(&error, wait, not_writable_since.is_some_and(is_over));
             if !error.is_retryable() && !matches!(error, StoreError::Connect { .. }) && !give_up() {
                 self.note_blocked(&protocol, &error).await;
             }
@@ -135,7 +157,13 @@ impl Flusher {
         let topic = &self.identity.topic;
         let connection = match &mut self.connection {
             Some(connection) => connection,
-            none => none.insert(connect(&self.database_url, Session::Flush).await?),
+            none => {
+                let mut opened = connect(&self.database_url, Session::Flush).await?;
+                if self.synchronous_commit != SynchronousCommit::Off {
+                    self.synchronous_commit.set(&mut opened).await?;
+                }
+                none.insert(opened)
+            }
         };
         let mut transaction =
             connection.begin().await.map_err(StoreError::sql("beginning a flush"))?;
@@ -179,9 +207,14 @@ fn cause_of(error: &StoreError) -> String {
     std::error::Error::source(error).map(|cause| format!(": {cause}")).unwrap_or_default()
 }
 
-fn report_failed_attempt(error: &StoreError, wait: Duration) {
+fn report_failed_attempt(error: &StoreError, wait: Duration, nothing_takes_over: bool) {
     let cause = cause_of(error);
-    if error.is_retryable() {
+    if nothing_takes_over {
+        tracing::error!(
+            "flush not stored: no server has been writable for {SWITCH_OF_SERVERS:?} or longer; trying \
+             again in {wait:?}: {error}{cause}"
+        );
+    } else if error.is_retryable() {
         tracing::warn!("flush not stored, trying again in {wait:?}: {error}{cause}");
     } else {
         // Nothing is lost: reading pauses until somebody mends it.

@@ -27,6 +27,7 @@ pub use flush::progress::{
     halt_missing_partitions, load_progress, parse_resume_at, stored_positions,
 };
 pub use flush::results::RESULT_TABLES;
+pub use flush::synchronous_commit::SynchronousCommit;
 pub use flush::{Flusher, WriterIdentity};
 pub use schema::adopt::{AdoptedTable, Adoption, DOUBLED_KEYS_LISTED_MAX, DoubledKey, adopt};
 pub use schema::migrate::{SchemaState, ensure_schema, migrate, schema_state};

@@ -10,16 +10,26 @@ pub struct Target(String);
 
 impl Target {
     pub(crate) fn of(options: &PgConnectOptions) -> Self {
-        let (host, port) = (options.get_host(), options.get_port());
-        let folder = options.get_socket().map(|folder| folder.to_string_lossy());
-        let place = match folder {
-            Some(folder) => format!("{folder}/.s.PGSQL.{port}"),
-            None if host.starts_with('/') => format!("{host}/.s.PGSQL.{port}"),
-            None if host.contains(':') => format!("[{host}]:{port}"),
-            None => format!("{host}:{port}"),
-        };
-        let database = options.get_database().unwrap_or("(default)");
-        Target(format!("{}@{place}/{database}", options.get_username()))
+        Target::of_all(std::slice::from_ref(options))
+    }
+
+    /// Several servers of one address, which differ in host and port alone.
+    pub(crate) fn of_all(servers: &[PgConnectOptions]) -> Self {
+        let places: Vec<String> = servers.iter().map(place).collect();
+        let database = servers[0].get_database().unwrap_or("(default)");
+        Target(format!("{}@{}/{database}", servers[0].get_username(), places.join(",")))
+    }
+}
+
+/// Host and port, or the socket.
+fn place(options: &PgConnectOptions) -> String {
+    let (host, port) = (options.get_host(), options.get_port());
+    let folder = options.get_socket().map(|folder| folder.to_string_lossy());
+    match folder {
+        Some(folder) => format!("{folder}/.s.PGSQL.{port}"),
+        None if host.starts_with('/') => format!("{host}/.s.PGSQL.{port}"),
+        None if host.contains(':') => format!("[{host}]:{port}"),
+        None => format!("{host}:{port}"),
     }
 }
 
