@@ -1,7 +1,7 @@
 # Everything that a newcomer or CI runs. `make` alone lists it.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test sim fuzz mutants torture deny test-kraft test-airflow test-dbt test-superset test-compose test-upgrade lint docs check-compose check-alerts check-chart bench bench-all bench-page bench-layouts bench-curves bench-scaling bench-latency bench-producer bench-batcher bench-flush bench-micro build images sandbox setup setup-tests score-anomalies
+.PHONY: help demo live test sim fuzz mutants torture deny test-kraft test-airflow test-dbt test-superset test-compose test-upgrade lint docs check-compose check-alerts check-chart bench bench-all bench-page bench-layouts bench-curves bench-scaling bench-latency bench-producer bench-batcher bench-flush bench-micro build images sandbox setup setup-tests score-anomalies
 
 # librdkafka is linked with this host's OpenSSL where that is new enough, else with one built from source. `make setup`
 # writes the same into .cargo/config.toml, so that cargo without make agrees and librdkafka is not built twice.
@@ -19,9 +19,14 @@ help: ## Show this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "%-24s%s\n", $$1, $$2 }'
 
 # The programs that it runs and no others, in a profile that is quick to build.
+BUILD_DEMO = cargo build --profile demo --package sandbox --package producer --package streamer --package batcher
 demo: setup ## One simulated day: producer, Kafka, streamer, PostgreSQL, batcher; no Docker needed
-	cargo build --profile demo --package sandbox --package producer --package streamer --package batcher
+	$(BUILD_DEMO)
 	$(TARGET)/demo/sandbox demo
+
+live: setup ## The same pipeline until Ctrl-C, with its page at http://127.0.0.1:9464
+	$(BUILD_DEMO)
+	$(TARGET)/demo/sandbox live
 
 # Built with the tests' features, so that `cargo test` compiles nothing again.
 test: setup-tests ## All tests, on a real Kafka and PostgreSQL that live as long as the tests

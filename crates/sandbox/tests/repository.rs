@@ -67,3 +67,53 @@ fn images_are_built_by_the_toolchain_of_this_repository() {
     };
     assert_eq!(version(&dockerfile, "ARG RUST_VERSION="), version(&toolchain, "channel"));
 }
+
+/// The blocks of a page in this language, without comments and blank lines.
+fn blocks(page: &str, language: &str) -> Vec<String> {
+    let opening = format!("```{language}\n");
+    let text = file(page);
+    let inner = text.split(&opening).skip(1).filter_map(|rest| rest.split_once("```"));
+    let bare = |line: &str| {
+        let command =
+            if language == "sql" { line.split("--").next() } else { line.split(" # ").next() };
+        command.unwrap_or_default().trim_end().to_owned()
+    };
+    let lines = |(block, _): (&str, &str)| {
+        block.lines().map(bare).filter(|line| !line.is_empty()).collect::<Vec<_>>().join("\n")
+    };
+    inner.map(lines).collect()
+}
+
+#[test]
+fn both_first_pages_have_the_same_commands_and_queries() {
+    for language in ["sh", "sql"] {
+        let english = blocks("README.md", language);
+        assert!(!english.is_empty());
+        assert_eq!(english, blocks("README.ru.md", language), "{language}");
+    }
+}
+
+/// Files that pages of the repository link to.
+#[test]
+fn links_of_the_first_pages_and_the_documents_lead_to_files() {
+    let repository = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let documents = fs::read_dir(repository.join("docs")).unwrap();
+    let pages = documents
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|extension| extension == "md"))
+        .chain(
+            ["README.md", "README.ru.md", "ARCHITECTURE.md", "CONTRIBUTING.md"]
+                .map(|page| repository.join(page)),
+        );
+    for page in pages {
+        let text = fs::read_to_string(&page).unwrap();
+        for link in text.split("](").skip(1).filter_map(|rest| rest.split_once(')')) {
+            let target = link.0.split('#').next().unwrap_or_default();
+            if target.is_empty() || target.contains("://") || target.contains(' ') {
+                continue;
+            }
+            let leads_to = page.parent().unwrap().join(target);
+            assert!(leads_to.exists(), "{}: {target}", page.display());
+        }
+    }
+}

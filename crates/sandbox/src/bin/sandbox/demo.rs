@@ -4,8 +4,10 @@
 //! they say, and then the answers to the queries that users of the tables ask. The day and the seed
 //! are fixed, so the day's figures are the same in every run.
 
-use std::path::{Path, PathBuf};
-use std::process::{Command, ExitCode};
+use std::fmt;
+use std::io::{BufRead, BufReader};
+use std::process::{ExitCode, Stdio};
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use chrono::{SecondsFormat, TimeDelta, Utc};
@@ -13,24 +15,13 @@ use program::{note, print};
 use sqlx::{Column, Connection, Executor, PgConnection, Row, TypeInfo, ValueRef};
 
 use crate::pair::Pair;
+use crate::programs::Programs;
 use crate::table::Table;
 
 /// The day of the contract's sample query.
 const DAY: &str = "2025-11-09";
 const NEXT_DAY: &str = "2025-11-10";
 const SEED: &str = "20251109";
-
-/// Settings of the pipeline that a user may have in the environment: the demo shows the defaults.
-const PIPELINE_VARIABLES: [&str; 8] = [
-    "KAFKA_TOPIC",
-    "KAFKA_GROUP_ID",
-    "KAFKA_PROPERTIES",
-    "FLUSH_INTERVAL",
-    "WATERMARK_DELAY",
-    "MAX_FUTURE_SKEW",
-    "BUSINESS_TIMEZONE",
-    "SUBSCRIBER_KEY",
-];
 
 const QUERIES: [(&str, &str); 5] = [
     ("The last hour, by type", include_str!("../../../queries/last_hour.sql")),
@@ -45,9 +36,10 @@ const QUERIES: [(&str, &str); 5] = [
 
 const WHERE_NEXT: &str = "
 Where to look next
-  sandbox up        the same two servers for your own experiments: make sandbox
-  README.md         how to run the three programs against your own Kafka and PostgreSQL
-  README.md         operating: late data, dead letters, streamer verify
+  make live         the same pipeline goes on, with its own page at http://127.0.0.1:9464, until Ctrl-C
+  make sandbox      the same two servers, for your own experiments
+  README.md         your own Kafka and PostgreSQL, your own records, the tables
+  docs/operating.md late data, dead letters, streamer verify
   ARCHITECTURE.md   how one transaction keeps positions and results together
 ";
 
@@ -72,41 +64,95 @@ pub(crate) async fn demo() -> Result<ExitCode> {
         ("Do they add up?", "batcher", &["validate", DAY]),
         ("Is every record accounted for?", "streamer", &["verify"]),
     ];
+    let mut sent = 0;
+    let mut counting = Duration::ZERO;
     for (title, program, arguments) in steps {
-        programs.run(&pair, title, program, arguments)?;
+        let step = programs.run(&pair, title, program, arguments)?;
+        match program {
+            "producer" => sent += delivered(&step.log)?,
+            "streamer" if arguments.contains(&"--drain") => counting = step.took,
+            _ => {}
+        }
     }
     show_queries(&pair.database_url()).await?;
-    show(WHERE_NEXT)?;
-    Ok(ExitCode::SUCCESS)
+    let counted = counted(&pair.database_url()).await?;
+    show(&format!("\n── What it comes to\n{}\n{WHERE_NEXT}", Tally { sent, counted, counting }))?;
+    Ok(if sent == counted { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// The folder of the three programs.
-struct Programs(PathBuf);
+/// What was sent beside what was counted.
+struct Tally {
+    /// Events that the producers say were delivered.
+    sent: u64,
+    /// Events that the ledger holds: on time, late, or dead.
+    counted: u64,
+    /// How long the streamer ran.
+    counting: Duration,
+}
+
+impl fmt::Display for Tally {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Tally { sent, counted, counting } = self;
+        let (lost, doubled) = (sent.saturating_sub(*counted), counted.saturating_sub(*sent));
+        let seconds = counting.as_secs_f64();
+        #[expect(
+            clippy::cast_precision_loss,
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss
+        )]
+        let rate = (*counted as f64 / seconds.max(f64::EPSILON)) as u64;
+        writeln!(f, "{sent} events sent, {counted} counted: {lost} lost, {doubled} doubled")?;
+        write!(
+            f,
+            "counted in {seconds:.1} s, the start included: {rate} events a second on one worker"
+        )
+    }
+}
+
+/// How many events a producer says were delivered.
+fn delivered(log: &str) -> Result<u64> {
+    let (_, rest) = log.rsplit_once(", delivered ").context("the producer gave no summary")?;
+    let digits: String = rest.chars().take_while(char::is_ascii_digit).collect();
+    digits.parse().with_context(|| format!("no number in the producer's summary {rest:?}"))
+}
+
+async fn counted(database_url: &str) -> Result<u64> {
+    let mut connection = PgConnection::connect(database_url).await?;
+    let sql = "SELECT SUM(on_time + late + dead)::bigint FROM stream_progress";
+    let counted: Option<i64> = sqlx::query_scalar(sql).fetch_one(&mut connection).await?;
+    connection.close().await?;
+    Ok(u64::try_from(counted.unwrap_or_default())?)
+}
+
+/// What one program said, and how long it took.
+struct Step {
+    log: String,
+    took: Duration,
+}
 
 impl Programs {
-    fn beside_this_one() -> Result<Programs> {
-        let this = std::env::current_exe().context("cannot find this program's own folder")?;
-        let folder = this.parent().unwrap_or(Path::new(".")).to_owned();
-        for name in ["producer", "streamer", "batcher"] {
-            if !folder.join(name).is_file() {
-                bail!("{name} is not in {}: build it first, with make demo", folder.display());
-            }
-        }
-        Ok(Programs(folder))
-    }
-
-    fn run(&self, pair: &Pair, title: &str, name: &str, arguments: &[&str]) -> Result<()> {
+    /// Runs one to its end; what it logs is shown and kept.
+    fn run(&self, pair: &Pair, title: &str, name: &str, arguments: &[&str]) -> Result<Step> {
         show(&format!("\n── {title}\n$ {name} {}", arguments.join(" ")))?;
-        let mut command = Command::new(self.0.join(name));
-        command.args(arguments).envs(pair.program_variables());
-        for variable in PIPELINE_VARIABLES {
-            command.env_remove(variable);
+        let started = Instant::now();
+        let mut command = self.command(pair, name);
+        let mut child = command
+            .args(arguments)
+            .stderr(Stdio::piped())
+            .spawn()
+            .with_context(|| format!("cannot run {name}"))?;
+        let mut log = String::new();
+        for line in BufReader::new(child.stderr.take().context("no standard error")?).lines() {
+            let line = line.with_context(|| format!("what {name} logs can't be read"))?;
+            note(&line);
+            log.push_str(&line);
+            log.push('\n');
         }
-        let status = command.status().with_context(|| format!("cannot run {name}"))?;
+        let status = child.wait().with_context(|| format!("cannot wait for {name}"))?;
         if !status.success() {
             bail!("{name} failed: {status}");
         }
-        Ok(())
+        Ok(Step { log, took: started.elapsed() })
     }
 }
 
@@ -144,7 +190,7 @@ fn cell(row: &sqlx::postgres::PgRow, index: usize) -> Result<String> {
     text.map(str::to_owned).with_context(|| format!("a value of type {}", value.type_info().name()))
 }
 
-fn show(text: &str) -> Result<()> {
+pub(crate) fn show(text: &str) -> Result<()> {
     print(format!("{text}\n"))?;
     Ok(())
 }

@@ -3,7 +3,9 @@
 //! Everything it starts ends with it, whichever way it ends.
 
 mod demo;
+mod live;
 mod pair;
+mod programs;
 mod run;
 mod table;
 mod up;
@@ -35,6 +37,8 @@ enum Command {
     },
     /// Send one simulated day through the three programs and show what users see
     Demo,
+    /// Start both and the pipeline between them, with a page to watch, until Ctrl-C
+    Live,
 }
 
 fn main() -> ExitCode {
@@ -54,5 +58,6 @@ async fn execute(command: Command) -> Result<ExitCode> {
         Command::Up => up::up().await,
         Command::Run { command } => run::run(&command).await,
         Command::Demo => demo::demo().await,
+        Command::Live => live::live().await,
     }
 }
