@@ -8,6 +8,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use operator::args::{DatabaseCommandArgs, parse_flush_interval, parse_setting};
 use operator::dead_letters::DeadLettersCommand;
 use operator::detect::{DetectArgs, DetectionArgs};
+use operator::erase::EraseArgs;
 use operator::gaps::{AcceptGapArgs, RetireArgs};
 use operator::health::HealthArgs;
 use operator::late::LateArgs;
@@ -44,6 +45,7 @@ impl Cli {
             Some(Command::Status(args)) => &args.log,
             Some(Command::Health(args)) => &args.log,
             Some(Command::DeadLetters(command)) => &command.database_args().log,
+            Some(Command::Erase(args)) => &args.database.log,
             Some(Command::Late(args)) => &args.database.log,
             Some(Command::Detect(args)) => &args.log,
         }
@@ -75,6 +77,8 @@ pub enum Command {
     /// Look at records that can't be used, and send them again
     #[command(subcommand)]
     DeadLetters(DeadLettersCommand),
+    /// Remove a person from every table that names subscribers, and from dead letters
+    Erase(Box<EraseArgs>),
     /// Sum up events that came too late
     Late(LateArgs),
     /// Look for unusual traffic in what has become complete, until stopped; docs/anomalies.md

@@ -24,7 +24,7 @@ use anyhow::Context;
 use clap::Parser;
 use operator::settings::SettingsCommand;
 use operator::{
-    Exit, dead_letters, detect, gaps, health, late, live, migrate, settings, status, verify,
+    Exit, dead_letters, detect, erase, gaps, health, late, live, migrate, settings, status, verify,
 };
 use program::{Serving, ensure_files, report_failure, run_program, shutdown_requested};
 
@@ -62,6 +62,7 @@ pub async fn run(cli: Cli, shutdown: impl Future<Output = ()>) -> anyhow::Result
         Some(Command::Status(args)) => status::status(&args, shutdown).await,
         Some(Command::Health(args)) => health::health(&args).await,
         Some(Command::DeadLetters(command)) => dead_letters::run(command, shutdown).await,
+        Some(Command::Erase(args)) => erase::erase(&args).await,
         Some(Command::Late(args)) => late::late(&args).await,
         Some(Command::Detect(args)) => detect::detect(&args, shutdown).await,
     }

@@ -1,5 +1,6 @@
 //! Looks into a log that is in doubt: what stands at the offset of a record that we remember?
 
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
@@ -65,8 +66,43 @@ pub fn look_at(
     }
 }
 
+/// How long a topic keeps its records.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Retention {
+    /// After so long a record may be deleted; `None`: never by its age.
+    pub keeps: Option<Duration>,
+    /// A record is deleted with the file that it stands in, whose records are so far apart at most.
+    pub segment: Duration,
+}
+
+/// Asks how long a topic keeps its records.
+///
+/// # Errors
+/// The broker does not answer, refuses, or has no such topic.
+pub async fn retention(kafka: &ClientConfig, topic: &str) -> anyhow::Result<Retention> {
+    let settings = settings_of(kafka, topic).await?;
+    let milliseconds = |name: &str| -> anyhow::Result<Option<Duration>> {
+        let value = settings.get(name).with_context(|| format!("{topic} has no {name}"))?;
+        let number: i64 = value.parse().with_context(|| format!("{topic} has {name}={value}"))?;
+        // Negative: without end.
+        Ok(u64::try_from(number).ok().map(Duration::from_millis))
+    };
+    let deletes = settings.get("cleanup.policy").is_none_or(|policy| policy.contains("delete"));
+    let keeps = milliseconds("retention.ms")?.filter(|_| deletes);
+    Ok(Retention { keeps, segment: milliseconds("segment.ms")?.unwrap_or(Duration::MAX) })
+}
+
 /// Whether the topic is compacted.
 pub async fn is_compacted(kafka: &ClientConfig, topic: &str) -> anyhow::Result<bool> {
+    let settings = settings_of(kafka, topic).await?;
+    Ok(settings.get("cleanup.policy").is_some_and(|policy| policy.contains("compact")))
+}
+
+/// The topic's configuration, with the broker's defaults.
+async fn settings_of(
+    kafka: &ClientConfig,
+    topic: &str,
+) -> anyhow::Result<BTreeMap<String, String>> {
     let admin: AdminClient<DefaultClientContext> = kafka.create()?;
     let options = AdminOptions::new().request_timeout(Some(LOOK_TIMEOUT));
     let described = admin
@@ -77,12 +113,8 @@ pub async fn is_compacted(kafka: &ClientConfig, topic: &str) -> anyhow::Result<b
         .into_iter()
         .collect::<Result<_, _>>()
         .map_err(|code| anyhow::anyhow!("the configuration of {topic} can't be read: {code}"))?;
-    let policy = resources
-        .into_iter()
-        .flat_map(|resource| resource.entries)
-        .find(|entry| entry.name == "cleanup.policy")
-        .and_then(|entry| entry.value);
-    Ok(policy.is_some_and(|policy| policy.contains("compact")))
+    let entries = resources.into_iter().flat_map(|resource| resource.entries);
+    Ok(entries.filter_map(|entry| Some((entry.name, entry.value?))).collect())
 }
 
 /// The record, without its headers, which are no part of a fingerprint.

@@ -18,7 +18,7 @@ mod reader;
 mod records;
 mod rounds;
 
-pub use examine::{is_compacted, look_at};
+pub use examine::{Retention, is_compacted, look_at, retention};
 pub use queries::{
     Queries, QueryClient, Quiet, clock, query_client, topic_exists, topic_partitions,
 };

@@ -1,7 +1,7 @@
 //! `streamer dead-letters`: look at the records that can't be used, and send them again.
 //!
 //! In: the letters stored by the flush. Out: text or JSON on standard output and, from `replay`,
-//! records in Kafka. Letters themselves are never changed or deleted.
+//! records in Kafka. Nothing here changes or deletes letters.
 //!
 //! Reading order: `look` (list, show, stats) → `plan` (what a replay would send) → `replay` (the
 //! steps around a crash) → `sender` (what we ask of Kafka).

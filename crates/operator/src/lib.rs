@@ -1,12 +1,13 @@
 //! What operators ask of the pipeline, a folder for each command: its arguments, its SQL, its judgement, its
 //! text and its tests. The command line that dispatches to them is the streamer's.
 //!
-//! None of them needs a running streamer. Only `accept-gap`, `retire`, `settings set`, `dead-letters replay`,
+//! None of them needs a running streamer. Only `accept-gap`, `retire`, `settings set`, `dead-letters replay`, `erase`,
 //! `migrate` and `detect` change anything.
 
 pub mod args;
 pub mod dead_letters;
 pub mod detect;
+pub mod erase;
 pub mod exit;
 pub mod gaps;
 pub mod health;

@@ -35,8 +35,10 @@ fn programs() -> Result<PathBuf> {
 
 /// The driver takes only constants as SQL, unless this is written around it.
 const NOT_A_CONSTANT: &str = "AssertSqlSafe(";
-/// Renames tables whose names are constants or were quoted by the server.
-const REVIEWED: &str = "crates/store/src/schema/adopt.rs";
+/// Renames tables whose names are constants or were quoted by the server; erases from tables that the server finds in its
+/// catalogue and quotes.
+const REVIEWED: [&str; 2] =
+    ["crates/operator/src/erase/rows.rs", "crates/store/src/schema/adopt.rs"];
 
 #[test]
 fn no_program_builds_sql_from_data() -> Result<()> {
@@ -53,7 +55,8 @@ fn no_program_builds_sql_from_data() -> Result<()> {
             }
         })?;
     }
-    assert_eq!(found, [REVIEWED]);
+    found.sort();
+    assert_eq!(found, REVIEWED);
     Ok(())
 }
 

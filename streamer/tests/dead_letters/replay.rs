@@ -152,7 +152,7 @@ fn what_cannot_be_done_is_said_and_leaves_nothing_behind() {
     stage.with_other_session(locking, || {
         stage
             .letters(&["replay", "--execute"])
-            .expect(1, &["another replay is running", "pg_terminate_backend("]);
+            .expect(1, &["another replay or an erasure is running", "pg_terminate_backend("]);
         stage.letters(&["replay"]).expect(0, &["would send 2 letters"]);
     });
     stage.letters(&["replay", &two[0], "--execute"]).expect(0, &["sent 1 letters"]);

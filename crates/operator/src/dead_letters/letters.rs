@@ -67,6 +67,8 @@ pub struct DeadLetterLine {
     pub payload_start: Option<Vec<u8>>,
     /// The whole payload's length in bytes.
     pub payload_bytes: Option<i64>,
+    /// Whether an erasure has emptied it.
+    pub is_erased: bool,
     /// Its last sending: attempt and state.
     pub replay: Option<(i32, ReplayState)>,
 }
@@ -93,6 +95,8 @@ pub struct StoredDeadLetter {
     pub headers: Vec<DeadLetterHeader>,
     /// When the letter was stored, UTC.
     pub stored_at: NaiveDateTime,
+    /// The erasure that emptied it; `None`: it is whole.
+    pub erasure: Option<i64>,
     /// Each time that it was sent again, in order.
     pub replays: Vec<DeadLetterReplay>,
 }
@@ -152,7 +156,7 @@ pub async fn list_dead_letters(
 }
 
 /// The letters that a replay would send, in the order of their logs. Those that were replayed
-/// before are left out unless `again`.
+/// before are left out unless `again`, and those that an erasure has emptied always.
 ///
 /// # Errors
 /// A failed statement.
@@ -222,7 +226,7 @@ pub async fn load_dead_letter(
 ) -> Result<Option<StoredDeadLetter>, StoreError> {
     let failed = || StoreError::sql(READING);
     let row = sqlx::query(
-        "SELECT reason, detail, record_timestamp, key, payload, headers, stored_at
+        "SELECT reason, detail, record_timestamp, key, payload, headers, stored_at, erasure
          FROM dead_letters
          WHERE topic = $1 AND generation = $2 AND partition = $3 AND \"offset\" = $4",
     );
@@ -247,6 +251,7 @@ pub async fn load_dead_letter(
             payload: row.try_get("payload")?,
             headers: Vec::new(),
             stored_at: row.try_get("stored_at")?,
+            erasure: row.try_get("erasure")?,
             replays: replays.iter().map(replay_of).collect::<Result<_, _>>()?,
         })
     };
@@ -273,6 +278,7 @@ fn line_of(row: &PgRow) -> Result<DeadLetterLine, sqlx::Error> {
         stored_at: row.try_get("stored_at")?,
         payload_start: row.try_get("payload_start")?,
         payload_bytes: row.try_get("payload_bytes")?,
+        is_erased: row.try_get("is_erased")?,
         replay: match attempt {
             None => None,
             Some(attempt) => Some((attempt, state_of(row)?)),

@@ -71,7 +71,7 @@ fn list_table(lines: &[DeadLetterLine]) -> Table<'static, 6> {
         };
         let bytes = line.payload_bytes.map_or_else(|| "-".to_owned(), |bytes| bytes.to_string());
         let payload = line.payload_start.as_ref().map_or_else(
-            || "(null)".to_owned(),
+            || if line.is_erased { "(erased)" } else { "(null)" }.to_owned(),
             |start| {
                 let total = usize::try_from(line.payload_bytes.unwrap_or(0)).unwrap_or(usize::MAX);
                 preview(start, total, PREVIEW_CHARS)
@@ -89,6 +89,9 @@ pub(super) async fn show(connection: &mut PgConnection, args: &ShowArgs) -> anyh
     if args.json {
         print(format!("{}\n", letter_json(&letter)))?;
     } else if args.payload {
+        if let Some(erasure) = letter.erasure {
+            bail!("{} was emptied by erasure {erasure}", letter.id);
+        }
         let Some(payload) = &letter.payload else {
             bail!("the record of {} had no payload", letter.id);
         };
@@ -122,6 +125,9 @@ fn letter_text(letter: &StoredDeadLetter) -> String {
     line("detail", &visible(&letter.detail, usize::MAX));
     line("recorded", &letter.record_timestamp.map_or_else(|| "not known".to_owned(), time));
     line("stored", &time(letter.stored_at));
+    if let Some(erasure) = letter.erasure {
+        line("erased", &format!("by erasure {erasure}: key, headers and payload are gone"));
+    }
     line("key", &letter.key.as_deref().map_or_else(|| "(null)".to_owned(), whole));
     for (name, value) in &letter.headers {
         let value = value.as_deref().map_or_else(|| "(null)".to_owned(), whole);
@@ -181,6 +187,7 @@ fn letter_json(letter: &StoredDeadLetter) -> Value {
         "detail": letter.detail,
         "record_timestamp": time_json(letter.record_timestamp),
         "stored_at": time_json(Some(letter.stored_at)),
+        "erasure": letter.erasure,
         "key": bytes_json(letter.key.as_deref()),
         "payload": bytes_json(letter.payload.as_deref()),
         "headers": letter.headers.iter().map(header).collect::<Vec<_>>(),

@@ -36,6 +36,8 @@ pub(super) struct Plan {
     pub(super) corrected_payload: Option<Vec<u8>>,
     /// Letters left out because they were replayed before.
     replayed_before: i64,
+    /// Letters left out because an erasure has emptied them.
+    erased: Vec<DeadLetterId>,
     /// Letters left out because they were sent too often, with the attempt that it would be.
     worn_out: Vec<(DeadLetterId, i32)>,
     /// Whether more letters match than the limit allows.
@@ -81,6 +83,7 @@ impl Plan {
             letters: Vec::new(),
             corrected_payload,
             replayed_before: 0,
+            erased: Vec::new(),
             worn_out: Vec::new(),
             has_more: false,
         };
@@ -122,7 +125,11 @@ impl Plan {
     }
 
     fn add(&mut self, args: &ReplayArgs, letter: &StoredDeadLetter) {
-        // Named letters come here replayed or not.
+        // Named letters come here erased or not, replayed or not.
+        if letter.erasure.is_some() {
+            self.erased.push(letter.id.clone());
+            return;
+        }
         if !args.again && !letter.replays.is_empty() {
             self.replayed_before += 1;
             return;
@@ -150,6 +157,9 @@ impl Plan {
         if self.replayed_before > 0 {
             let count = self.replayed_before;
             text += &format!("left out: {count} replayed before; --again sends them once more\n");
+        }
+        for id in &self.erased {
+            text += &format!("left out: {id} was emptied by `streamer erase`\n");
         }
         for (id, attempt) in &self.worn_out {
             text += &format!(
@@ -269,6 +279,7 @@ mod tests {
             payload: None,
             headers: headers.iter().map(header).collect(),
             stored_at: at,
+            erasure: None,
             replays: attempts.iter().map(replay).collect(),
         }
     }

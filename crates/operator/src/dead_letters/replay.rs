@@ -45,7 +45,7 @@ pub(super) async fn replay(
     if let ReplayLock::HeldBy(session) = sendings::lock_replays(connection).await? {
         let session = session.map_or_else(|| "?".to_owned(), |pid| pid.to_string());
         bail!(
-            "another replay is running on this database; wait for its end, or, if its host has gone, \
+            "another replay or an erasure is running on this database; wait for its end, or, if its host has gone, \
              end its session: SELECT pg_terminate_backend({session})"
         );
     }

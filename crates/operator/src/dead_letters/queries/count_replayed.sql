@@ -6,6 +6,7 @@ WHERE ($1::text IS NULL OR d.reason = $1)
   AND ($3::int IS NULL OR d.partition = $3)
   AND ($4::timestamp IS NULL OR d.stored_at >= $4)
   AND ($5::timestamp IS NULL OR d.stored_at < $5)
+  AND d.erasure IS NULL
   AND EXISTS (
       SELECT FROM dead_letter_replays r
       WHERE (r.topic, r.generation, r.partition, r."offset")
