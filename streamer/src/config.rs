@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use chrono_tz::Tz;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use operator::args::{DatabaseCommandArgs, parse_flush_interval, parse_setting};
 use operator::dead_letters::DeadLettersCommand;
 use operator::detect::{DetectArgs, DetectionArgs};
@@ -17,6 +17,7 @@ use operator::settings::SettingsCommand;
 use operator::status::StatusArgs;
 use program::{DatabaseArgs, KafkaArgs, LogArgs, MetricsArgs, parse_duration};
 use store::{ExplicitSettings, FirstContact, SynchronousCommit};
+use windowing::results::Numbers;
 
 /// Counts telecom events in 1-minute event-time windows, exactly once, from Kafka to PostgreSQL
 #[derive(Parser, Clone, Debug)]
@@ -118,6 +119,9 @@ pub struct RunArgs {
     /// Members of the consumer group in this process, each with a thread of its own
     #[arg(long, env = "WORKERS", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=256))]
     pub workers: u16,
+    /// Mask numbers of 8 to 15 digits in records that can't be used, before they are stored; `false` keeps them whole
+    #[arg(long, env = "MASK_DEAD_LETTERS", default_value_t = true, action = ArgAction::Set)]
+    pub mask_dead_letters: bool,
     /// Look for unusual traffic too, beside counting, as `streamer detect` does
     #[arg(long, env = "DETECT")]
     pub detect: bool,
@@ -139,6 +143,11 @@ pub struct RunArgs {
 }
 
 impl RunArgs {
+    /// What becomes of the numbers in records that can't be used.
+    pub const fn numbers(&self) -> Numbers {
+        if self.mask_dead_letters { Numbers::Masked } else { Numbers::Kept }
+    }
+
     /// The settings that this start was given explicitly.
     pub fn explicit_settings(&self) -> ExplicitSettings {
         ExplicitSettings {
@@ -196,13 +205,14 @@ mod tests {
     }
 
     #[test]
-    fn durations_out_of_bounds_are_refused() {
+    fn values_out_of_bounds_are_refused() {
         for flags in [
             ["--flush-interval", "1ms"],
             ["--flush-interval", "2h"],
             ["--watermark-delay", "1us"],
             ["--max-future-skew", "10000days"],
             ["--workers", "0"],
+            ["--mask-dead-letters", "perhaps"],
             ["--business-timezone", "Mars/Olympus"],
             ["--detect-interval", "10ms"],
             ["--detect-holidays", "12-31,13-01"],

@@ -129,6 +129,7 @@ fn new_worker(
             .waiting_for(args.flush_synchronous_commit),
         loader,
         flush_interval: args.flush_interval,
+        numbers: args.numbers(),
         drain_to: if args.drain { drain_to.collect() } else { Vec::new() },
         stop,
         metrics,

@@ -23,6 +23,7 @@ use anyhow::Context;
 use fail_point::fail_point;
 use log_reader::{Event, Membership, Reader, Trouble, clock};
 use store::Flusher;
+use windowing::results::Numbers;
 use windowing::{Bounds, Due, Effect, Engine, Input, Position, Timers};
 
 use crate::loader::Loader;
@@ -45,6 +46,7 @@ pub(crate) struct WorkerOptions {
     pub(crate) flusher: Flusher,
     pub(crate) loader: Loader,
     pub(crate) flush_interval: Duration,
+    pub(crate) numbers: Numbers,
     /// With `--drain`: the end of each partition's log. Empty: never drained.
     pub(crate) drain_to: Vec<(i32, Position)>,
     pub(crate) stop: Arc<AtomicBool>,
@@ -90,7 +92,7 @@ impl Worker {
         )?;
         Ok(Worker {
             reader,
-            engine: Engine::new(Bounds::default()).in_group(group_id),
+            engine: Engine::new(Bounds::default()).in_group(group_id).with_numbers(options.numbers),
             writer,
             loader: options.loader,
             effects: Vec::new(),

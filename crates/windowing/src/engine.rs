@@ -20,6 +20,7 @@ use event_model::EventTime;
 
 use self::assigned::{AssignedPartition, LoadedRow, ObservedEnds, Status};
 use crate::bounds::{Bounds, Held, Limit};
+use crate::results::Numbers;
 use crate::{
     FlushBatch, FlushPart, FlushReport, LogEnds, PartOutcome, PartReport, PartitionState, Position,
     Record,
@@ -38,6 +39,7 @@ pub struct Engine {
     /// Those that count: less than the full ones after a flush that was too large.
     bounds: Bounds,
     group_id: String,
+    numbers: Numbers,
     /// By partition number.
     partitions: Vec<Option<AssignedPartition>>,
     incarnations: u64,
@@ -63,6 +65,12 @@ impl Engine {
         Engine { group_id, ..self }
     }
 
+    /// The same worker, with this done to the numbers in dead letters.
+    #[must_use]
+    pub fn with_numbers(self, numbers: Numbers) -> Self {
+        Engine { numbers, ..self }
+    }
+
     /// Takes one input in; appends what is to be done, in order, to `effects`.
     pub fn apply(&mut self, input: Input<'_>, effects: &mut Vec<Effect>) {
         match input {
@@ -82,7 +90,8 @@ impl Engine {
             }
             Input::Assigned(partitions) => self.assign(partitions, effects),
             Input::Loaded { partition, progress, rules, ownership, ends } => {
-                let row = LoadedRow { progress: *progress, rules, ownership };
+                let row =
+                    LoadedRow { progress: *progress, rules, ownership, numbers: self.numbers };
                 self.load(partition, row, &ends, effects);
             }
             Input::Examined { partition, examination } => {

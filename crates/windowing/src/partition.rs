@@ -12,7 +12,7 @@ use event_model::{Dead, EventTime, EventView, decode};
 
 use crate::bounds::Growth;
 use crate::groups::GroupNumber;
-use crate::results::CountedEvent;
+use crate::results::{CountedEvent, Numbers};
 use crate::{Delta, Fingerprint, Position, Progress, Record, RecordTime, Rules, Window};
 
 /// A partition's state as it will be once everything read so far is stored.
@@ -20,6 +20,7 @@ use crate::{Delta, Fingerprint, Position, Progress, Record, RecordTime, Rules, W
 pub struct PartitionState {
     progress: Progress,
     rules: Rules,
+    numbers: Numbers,
     delta: Delta,
 }
 
@@ -28,12 +29,17 @@ impl PartitionState {
     pub fn new(mut progress: Progress, rules: Rules) -> Self {
         // A shorter delay may have been set since the watermark was stored; it never goes back (I-4).
         progress.watermark = progress.watermark.max(watermark_of(progress.max_event_time, rules));
-        PartitionState { progress, rules, delta: Delta::default() }
+        PartitionState { progress, rules, numbers: Numbers::default(), delta: Delta::default() }
+    }
+
+    /// The same, with this done to the numbers in dead letters.
+    pub(crate) fn with_numbers(self, numbers: Numbers) -> Self {
+        PartitionState { numbers, ..self }
     }
 
     /// Forgets what was read, and goes on from this row, by the same rules.
     pub(crate) fn restarted_at(self, progress: Progress) -> Self {
-        PartitionState::new(progress, self.rules)
+        PartitionState::new(progress, self.rules).with_numbers(self.numbers)
     }
 
     /// Positions, counters and watermark, everything read so far included.
@@ -71,7 +77,7 @@ impl PartitionState {
             Ok(event) => self.count(&event, record.time),
             Err(dead) => {
                 self.progress.counters.dead += 1;
-                self.delta.add_dead(record, &dead)
+                self.delta.add_dead(record, &dead, self.numbers)
             }
         }
     }

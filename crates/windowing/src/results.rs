@@ -58,9 +58,19 @@ pub(crate) trait Counted: ResultKind {
     }
 
     #[inline]
-    fn dead(_: &mut Self::Held, _: &Record<'_>, _: &Dead) -> Size {
+    fn dead(_: &mut Self::Held, _: &Record<'_>, _: &Dead, _: Numbers) -> Size {
         Size::NONE
     }
+}
+
+/// What becomes of the numbers in a record that can't be used. No count rests on it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Numbers {
+    /// They are masked before they are held.
+    #[default]
+    Masked,
+    /// The record is held as it came.
+    Kept,
 }
 
 /// An event that counts.
@@ -123,9 +133,14 @@ macro_rules! define {
             }
 
             /// Keeps a record that can't be used.
-            pub(crate) fn add_dead(&mut self, record: &Record<'_>, dead: &Dead) -> Growth {
+            pub(crate) fn add_dead(
+                &mut self,
+                record: &Record<'_>,
+                dead: &Dead,
+                numbers: Numbers,
+            ) -> Growth {
                 let mut growth = Growth::default();
-                $(growth.add($kind::LIMIT, $kind::dead(&mut self.$field, record, dead));)+
+                $(growth.add($kind::LIMIT, $kind::dead(&mut self.$field, record, dead, numbers));)+
                 growth
             }
 

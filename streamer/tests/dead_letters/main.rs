@@ -6,5 +6,6 @@ mod crashes;
 mod erase;
 mod late;
 mod look;
+mod masking;
 mod replay;
 mod support;

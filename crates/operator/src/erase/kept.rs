@@ -45,10 +45,7 @@ impl fmt::Display for Kept {
 
 /// In hours, rounded up.
 fn hours(duration: Duration) -> String {
-    format!(
-        "{} h",
-        duration.as_secs_f64().div_euclid(3600.0) as u64 + u64::from(!duration.as_secs().is_multiple_of(3600))
-    )
+    format!("{} h", duration.as_secs().div_ceil(3600))
 }
 
 #[cfg(test)]

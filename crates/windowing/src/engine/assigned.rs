@@ -9,6 +9,7 @@ mod log_ends;
 use self::log_ends::{Stall, unreadable};
 use super::{Effect, Ownership};
 use crate::continuity::{describe, log_break_of, plan_gap};
+use crate::results::Numbers;
 use crate::{
     AwaitedEnd, Doubt, Examination, GapPermission, LogBreak, LogEnds, PartitionState, Position,
     Progress, Record, Rules, fingerprint_of,
@@ -50,6 +51,8 @@ pub(super) struct LoadedRow {
     pub(super) rules: Rules,
     /// What else is stored about it.
     pub(super) ownership: Ownership,
+    /// What becomes of the numbers in its dead letters.
+    pub(super) numbers: Numbers,
 }
 
 /// One assigned partition.
@@ -146,14 +149,14 @@ impl AssignedPartition {
         our_group: &str,
         effects: &mut Vec<Effect>,
     ) {
-        let LoadedRow { progress, rules, ownership } = row;
+        let LoadedRow { progress, rules, ownership, numbers } = row;
         self.stall = Stall::default();
         self.ownership = ownership;
         self.loaded_at = progress.next;
         self.is_news = true;
         self.stored = progress.clone();
         // A stored reason to halt stays until it is decided that there is none.
-        let state = PartitionState::new(progress, rules);
+        let state = PartitionState::new(progress, rules).with_numbers(numbers);
         // Another worker may have stored the watermark that a new delay makes; a row that is
         // written without its records must not put it back (I-4).
         self.stored.watermark = state.progress().watermark;

@@ -1,8 +1,11 @@
-//! Records that can't be used, whole but for the numbers in them, which are masked (I-7): rows of `dead_letters`.
+//! Records that can't be used, whole but for the numbers in them, which are masked unless that is switched off (I-7):
+//! rows of `dead_letters`.
+
+use std::borrow::Cow;
 
 use event_model::{Dead, DeadReason, mask_payload, mask_text};
 
-use super::{Counted, Delta, PartResults, ResultKind};
+use super::{Counted, Delta, Numbers, PartResults, ResultKind};
 use crate::bounds::{Limit, Size};
 use crate::{DeadLetter, Record};
 
@@ -46,14 +49,26 @@ impl ResultKind for DeadLetters {
 impl Counted for DeadLetters {
     const LIMIT: Limit = Limit::DeadLetters;
 
-    fn dead(held: &mut Vec<DeadLetter>, record: &Record<'_>, dead: &Dead) -> Size {
+    fn dead(
+        held: &mut Vec<DeadLetter>,
+        record: &Record<'_>,
+        dead: &Dead,
+        numbers: Numbers,
+    ) -> Size {
+        let masked = |bytes: &[u8], mask: fn(&[u8]) -> Cow<'_, [u8]>| match numbers {
+            Numbers::Masked => mask(bytes).into_owned(),
+            Numbers::Kept => bytes.to_vec(),
+        };
         let letter = DeadLetter {
             offset: record.offset,
             reason: dead.reason.code(),
-            detail: detail_of(dead),
+            detail: match numbers {
+                Numbers::Masked => masked_detail(dead),
+                Numbers::Kept => dead.detail.clone(),
+            },
             record_time: record.time.instant(),
-            key: record.key.map(|key| mask_text(key).into_owned()),
-            payload: record.payload.map(|payload| mask_payload(payload).into_owned()),
+            key: record.key.map(|key| masked(key, mask_text)),
+            payload: record.payload.map(|payload| masked(payload, mask_payload)),
             headers: (record.headers)(),
         };
         let size = Size { items: 1, bytes: letter.bytes() };
@@ -63,7 +78,7 @@ impl Counted for DeadLetters {
 }
 
 /// What is wrong with a record, without a number: it may show the beginning of the payload.
-fn detail_of(dead: &Dead) -> String {
+fn masked_detail(dead: &Dead) -> String {
     // A time in a mistaken unit is nothing but digits, and what is to be seen.
     let is_about_time = matches!(
         dead.reason,
@@ -86,7 +101,7 @@ mod tests {
     use crate::RecordTime;
 
     /// What is kept of a record with this key and payload: key, payload, detail.
-    fn kept(key: &str, payload: &str) -> (String, String, String) {
+    fn kept(key: &str, payload: &str, numbers: Numbers) -> (String, String, String) {
         let dead = decode(payload.as_bytes()).unwrap_err();
         let record = Record {
             offset: 0,
@@ -96,7 +111,7 @@ mod tests {
             headers: &Vec::new,
         };
         let mut held = Vec::new();
-        DeadLetters::dead(&mut held, &record, &dead);
+        DeadLetters::dead(&mut held, &record, &dead, numbers);
         let DeadLetter { key, payload, detail, .. } = held.remove(0);
         let text = |bytes: Option<Vec<u8>>| String::from_utf8(bytes.unwrap()).unwrap();
         (text(key), text(payload), detail)
@@ -109,7 +124,7 @@ mod tests {
             r#"{"event_type":77010000001}"#,
             r#"{"event_type":"call","region":"x","msisdn":"77010000001"}"#,
         ] {
-            let (key, kept, detail) = kept("77010000001", payload);
+            let (key, kept, detail) = kept("77010000001", payload, Numbers::Masked);
             for text in [&key, &kept, &detail] {
                 assert!(!text.contains("77010000001"), "{text}");
             }
@@ -118,9 +133,17 @@ mod tests {
     }
 
     #[test]
+    fn where_masking_is_switched_off_a_record_is_kept_as_it_came() {
+        let payload = r#"{"event_type":77010000001}"#;
+        let (key, kept, detail) = kept("77010000001", payload, Numbers::Kept);
+        assert_eq!((key.as_str(), kept.as_str()), ("77010000001", payload));
+        assert!(detail.contains("77010000001"), "{detail}");
+    }
+
+    #[test]
     fn times_ids_and_pseudonyms_are_kept() {
         let payload = r#"{"event_type":"call","region":"x","timestamp":1762698645,"subscriber_id":"1234567890123456"}"#;
-        let (key, kept, detail) = kept("00c0ffee00c0ffee", payload);
+        let (key, kept, detail) = kept("00c0ffee00c0ffee", payload, Numbers::Masked);
         assert_eq!((key.as_str(), kept.as_str()), ("00c0ffee00c0ffee", payload));
         assert!(detail.contains("1762698645"), "{detail}");
     }
