@@ -243,7 +243,8 @@ impl<'m> Mapper<'m> {
             RegionRule::Unknown => None,
             RegionRule::Fixed(name) => Some(name.clone()),
             RegionRule::ByTower(towers) => {
-                tower.and_then(|tower| towers.region(tower)).map(str::to_owned)
+                let tower = tower.and_then(|tower| u32::try_from(tower).ok());
+                tower.and_then(|tower| towers.get(tower)).map(str::to_owned)
             }
             RegionRule::ByPrefix(prefixes) => match subscriber {
                 Party::Full(number) => prefixes.region(number).map(str::to_owned),

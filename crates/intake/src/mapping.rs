@@ -10,8 +10,9 @@ use std::collections::BTreeMap;
 
 use chrono_tz::Tz;
 use thiserror::Error;
+use towers::TowerRegions;
 
-pub(crate) use self::tables::{Prefixes, Towers};
+pub(crate) use self::tables::Prefixes;
 use crate::decimal::Notation;
 use crate::form::{DurationUnit, Format, MinusOne, Moment, Otherwise, RoamingThen, Unanswered};
 use crate::moment::Clock;
@@ -128,7 +129,7 @@ pub(crate) struct PartyRule {
 pub(crate) enum RegionRule {
     Fixed(String),
     ByValue { column: Column, values: BTreeMap<String, String> },
-    ByTower(Towers),
+    ByTower(TowerRegions),
     ByPrefix(Prefixes),
     Unknown,
 }

@@ -5,7 +5,7 @@
 //!
 //! No IO: who has a file reads it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 
 /// The columns, in the order in which they are written. A file may have them in any order, and others besides.
@@ -52,38 +52,21 @@ impl TowerTable {
     /// # Errors
     /// A column that is missing, a value that doesn't fit, a tower that stands there twice, or no tower at all.
     pub fn parse(text: &str) -> Result<TowerTable, BadTable> {
-        let mut reader = csv::ReaderBuilder::new()
-            .trim(csv::Trim::All)
-            .from_reader(text.trim_start_matches('\u{feff}').as_bytes());
+        let mut reader = reader_of(text, true);
         let places =
-            places_of_columns(reader.headers().map_err(|error| BadTable(error.to_string()))?)?;
+            places_of::<4>(reader.headers().map_err(|error| BadTable(error.to_string()))?)?;
         let mut table = TowerTable::default();
         for row in reader.records() {
             let row = row.map_err(|error| BadTable(error.to_string()))?;
-            let line = row.position().map_or(0, csv::Position::line);
-            let field = |column: usize| row.get(places[column]).unwrap_or("");
-            let bad = |column: usize, expected: &str| {
-                let (name, value) = (COLUMNS[column], field(column));
-                BadTable(format!("line {line}: {name}: `{value}`, expected {expected}"))
-            };
-            let degrees = |column: usize, most: f64| {
-                let value = field(column).parse::<f64>().ok().filter(|value| value.abs() <= most);
-                value.ok_or_else(|| {
-                    bad(column, &format!("degrees from -{most} to {most}, like 43.24"))
-                })
-            };
-            let id = field(0).parse::<u32>().ok().filter(|id| *id <= TOWER_MAX);
+            let line = Line { row: &row, places: &places };
             let tower = Tower {
-                id: id.ok_or_else(|| bad(0, "a whole number from 0 to 2147483647"))?,
-                region: field(1).to_owned(),
-                latitude: degrees(2, 90.0)?,
-                longitude: degrees(3, 180.0)?,
+                id: line.id()?,
+                region: line.region()?.to_owned(),
+                latitude: line.degrees(2, 90.0)?,
+                longitude: line.degrees(3, 180.0)?,
             };
-            if !(1..=100).contains(&tower.region.chars().count()) {
-                return Err(bad(1, "1 to 100 characters"));
-            }
             if table.towers.insert(tower.id, tower).is_some() {
-                return Err(bad(0, "a tower that stands there once"));
+                return Err(line.doubled());
             }
         }
         if table.towers.is_empty() {
@@ -131,6 +114,42 @@ impl TowerTable {
     }
 }
 
+/// Regions of towers, from a table in which nothing else need be known of them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TowerRegions(HashMap<u32, String>);
+
+impl TowerRegions {
+    /// Reads a table like [`TowerTable`]'s, or one that has less: columns that are named otherwise, or not at all, are
+    /// taken for tower and region in this order, and lines may differ in length.
+    ///
+    /// # Errors
+    /// A value that doesn't fit, a tower that stands there twice, or no tower at all.
+    pub fn parse(text: &str) -> Result<TowerRegions, BadTable> {
+        let mut regions = TowerRegions::default();
+        let mut places = [0, 1];
+        for (index, row) in reader_of(text, false).records().enumerate() {
+            let row = row.map_err(|error| BadTable(error.to_string()))?;
+            if index == 0 && row.get(0).is_none_or(|cell| cell.parse::<i64>().is_err()) {
+                places = places_of::<2>(&row).unwrap_or(places);
+                continue;
+            }
+            let line = Line { row: &row, places: &places };
+            if regions.0.insert(line.id()?, line.region()?.to_owned()).is_some() {
+                return Err(line.doubled());
+            }
+        }
+        if regions.0.is_empty() {
+            return Err(BadTable("no tower: expected a line for each, like 1234,Almaty".to_owned()));
+        }
+        Ok(regions)
+    }
+
+    /// The region of a tower.
+    pub fn get(&self, id: u32) -> Option<&str> {
+        self.0.get(&id).map(String::as_str)
+    }
+}
+
 impl FromIterator<Tower> for TowerTable {
     /// Of several towers with the same id the last stays.
     fn from_iter<T: IntoIterator<Item = Tower>>(towers: T) -> Self {
@@ -152,9 +171,64 @@ impl Tower {
     }
 }
 
-/// Where each of [`COLUMNS`] stands.
-fn places_of_columns(headers: &csv::StringRecord) -> Result<[usize; 4], BadTable> {
-    let mut places = [0; 4];
+/// One line of a table, and where each of the first of [`COLUMNS`] stands in it.
+struct Line<'r> {
+    row: &'r csv::StringRecord,
+    places: &'r [usize],
+}
+
+impl Line<'_> {
+    fn field(&self, column: usize) -> &str {
+        self.row.get(self.places[column]).unwrap_or("")
+    }
+
+    fn bad(&self, column: usize, expected: &str) -> BadTable {
+        let (name, value) = (COLUMNS[column], self.field(column));
+        let line = self.row.position().map_or(0, csv::Position::line);
+        BadTable(format!("line {line}: {name}: `{value}`, expected {expected}"))
+    }
+
+    fn id(&self) -> Result<u32, BadTable> {
+        let id = self.field(0).parse::<u32>().ok().filter(|id| *id <= TOWER_MAX);
+        id.ok_or_else(|| self.bad(0, "a whole number from 0 to 2147483647"))
+    }
+
+    fn region(&self) -> Result<&str, BadTable> {
+        let region = self.field(1);
+        let fits = (1..=100).contains(&region.chars().count());
+        if fits { Ok(region) } else { Err(self.bad(1, "1 to 100 characters")) }
+    }
+
+    fn degrees(&self, column: usize, most: f64) -> Result<f64, BadTable> {
+        let degrees = self.field(column).parse::<f64>().ok().filter(|value| value.abs() <= most);
+        degrees.ok_or_else(|| {
+            self.bad(column, &format!("degrees from -{most} to {most}, like 43.24"))
+        })
+    }
+
+    fn doubled(&self) -> BadTable {
+        self.bad(0, "a tower that stands there once")
+    }
+}
+
+/// Reads a text whose columns are separated by whatever separates most of its first line.
+fn reader_of(text: &str, is_whole: bool) -> csv::Reader<&[u8]> {
+    let text = text.trim_start_matches('\u{feff}');
+    let first_line = text.lines().next().unwrap_or("");
+    let count = |separator: &u8| first_line.bytes().filter(|byte| byte == separator).count();
+    // Of several that are there as often, the last one here: the comma.
+    let separator = b"\t;,".iter().max_by_key(|separator| count(separator)).unwrap_or(&b',');
+    csv::ReaderBuilder::new()
+        .delimiter(*separator)
+        .trim(csv::Trim::All)
+        .has_headers(is_whole)
+        .flexible(!is_whole)
+        .from_reader(text.as_bytes())
+}
+
+/// Where each of the first `N` of [`COLUMNS`] stands.
+fn places_of<const N: usize>(headers: &csv::StringRecord) -> Result<[usize; N], BadTable> {
+    let mut places = [0; N];
     for (place, column) in places.iter_mut().zip(COLUMNS) {
         let found = headers.iter().position(|name| name.eq_ignore_ascii_case(column));
         *place = found.ok_or_else(|| {
@@ -185,7 +259,7 @@ mod tests {
     #[test]
     fn columns_come_in_any_order_among_others_with_a_byte_order_mark_and_windows_lines() {
         let text =
-            "\u{feff}Longitude,vendor,TOWER,latitude,region\r\n76.89, x ,7, 43.24 ,Almaty\r\n";
+            "\u{feff}Longitude;vendor;TOWER;latitude;region\r\n76.89; x ;7; 43.24 ;Almaty\r\n";
         let table = TowerTable::parse(text).unwrap();
         let expected =
             Tower { id: 7, region: "Almaty".to_owned(), latitude: 43.24, longitude: 76.89 };
@@ -215,6 +289,32 @@ mod tests {
             for part in parts {
                 assert!(problem.contains(part), "{text}: no {part:?} in {problem}");
             }
+        }
+    }
+
+    #[test]
+    fn regions_alone_are_read_from_whatever_names_them() {
+        for text in [
+            "7,Almaty\n8,Osh\n",
+            "tower;region\n7;Almaty;43.2;76.9\n\n8; Osh \n",
+            "\u{feff}tower\tregion\r\n7\tAlmaty\r\n8\tOsh\r\n",
+            "Region,latitude,Tower\nAlmaty,43.2,7\nOsh,40.5,8\n",
+            "cell,where\n7,\"Almaty\"\n8,Osh\n",
+        ] {
+            let regions = TowerRegions::parse(text).unwrap();
+            let found = [7, 8, 9].map(|id| regions.get(id));
+            assert_eq!(found, [Some("Almaty"), Some("Osh"), None], "{text}");
+        }
+        for (text, part) in [
+            ("1,A\n1,B\n", "line 2: tower: `1`, expected a tower that stands there once"),
+            ("1,A\nx,B\n", "line 2: tower: `x`, expected a whole number"),
+            ("-1,A\n", "line 1: tower: `-1`"),
+            ("1\n", "line 1: region: ``"),
+            ("tower,region\n", "no tower"),
+            ("", "no tower"),
+        ] {
+            let problem = TowerRegions::parse(text).unwrap_err().to_string();
+            assert!(problem.contains(part), "{text:?}: {problem}");
         }
     }
 

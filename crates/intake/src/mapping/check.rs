@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 
 use event_model::visible;
+use towers::TowerRegions;
 
 use super::{
     AmountRule, Column, DataRule, DispositionRule, DurationRule, InputRules, LegsRule, Mapping,
     PartyRule, Prefixes, RegionRule, RoamingRule, SessionRule, SubtypeRule, TimeRule, TowerRule,
-    Towers, TypeRule, ValuesRule,
+    TypeRule, ValuesRule,
 };
 use crate::decimal::Notation;
 use crate::form::{self, DataUnit, Form, Format};
@@ -313,7 +314,8 @@ fn region(
             Err("region.towers: name the tower's column in [tower] too".to_owned())
         }
         (None, None, Some(file), None) => {
-            Ok(RegionRule::ByTower(Towers::read(file, &read(file)?)?))
+            let towers = TowerRegions::parse(&read(file)?);
+            Ok(RegionRule::ByTower(towers.map_err(|problem| format!("{file}: {problem}"))?))
         }
         (None, None, None, Some(_)) if form.subscriber.is_none() => {
             Err("region.prefixes: name the number's column in [subscriber] too".to_owned())

@@ -1,40 +1,12 @@
-//! Tables that a mapping names: towers and their regions, prefixes and their regions.
+//! The table of prefixes and their regions that a mapping names. That of towers is read by crate `towers`.
 
 use hashbrown::HashMap;
-
-/// Regions of towers.
-#[derive(Clone, Debug)]
-pub(crate) struct Towers(HashMap<i64, String>);
 
 /// Regions of numbers, by the longest prefix.
 #[derive(Clone, Debug)]
 pub(crate) struct Prefixes {
     regions: HashMap<String, String>,
     longest: usize,
-}
-
-impl Towers {
-    /// Reads lines of a tower and its region; further columns are ignored, and so is a first line without a number.
-    pub(crate) fn read(file: &str, text: &str) -> Result<Towers, String> {
-        let mut towers = HashMap::new();
-        for (line, tower, region) in pairs(file, text)? {
-            let number = match tower.parse() {
-                Ok(number) => number,
-                Err(_) if line == 1 => continue,
-                Err(_) => {
-                    return Err(format!("{file} line {line}: \"{tower}\" is no tower's number"));
-                }
-            };
-            if towers.insert(number, region).is_some() {
-                return Err(format!("{file} line {line}: tower {tower} is there twice"));
-            }
-        }
-        Ok(Towers(towers))
-    }
-
-    pub(crate) fn region(&self, tower: i64) -> Option<&str> {
-        self.0.get(&tower).map(String::as_str)
-    }
 }
 
 impl Prefixes {
@@ -109,14 +81,12 @@ mod tests {
 
     #[test]
     fn a_table_is_refused_by_its_line() {
-        let towers = Towers::read("t.csv", "tower;region\n1234;Almaty;43.2;76.9\n").unwrap();
-        assert_eq!((towers.region(1_234), towers.region(1)), (Some("Almaty"), None));
         for (text, expected) in [
-            ("1,A\n1,B\n", "t.csv line 2: tower 1 is there twice"),
-            ("1,A\nx,B\n", "t.csv line 2: \"x\" is no tower's number"),
+            ("1,A\n1,B\n", "t.csv line 2: prefix 1 is there twice"),
+            ("1,A\nx,B\n", "t.csv line 2: \"x\" is no prefix"),
             ("1\n", "t.csv line 1: write two columns"),
         ] {
-            let error = Towers::read("t.csv", text).unwrap_err();
+            let error = Prefixes::read("t.csv", text).unwrap_err();
             assert!(error.starts_with(expected), "{error}");
         }
     }
