@@ -112,6 +112,9 @@ pub struct StatusArgs {
     /// Only this name's
     #[arg(long)]
     pub name: Option<String>,
+    /// One line of JSON instead; docs/your-data.md describes it
+    #[arg(long)]
+    pub json: bool,
     /// The topic that remembers how far everything was read
     #[arg(long, env = "INTAKE_JOURNAL", default_value = "intake_journal")]
     pub journal: String,

@@ -1,13 +1,15 @@
 //! Commands that send nothing: `check`, `profile`, `pseudonym`, `status`.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs::File;
 use std::io::{self, BufRead, Write as _};
 use std::process::ExitCode;
 
 use anyhow::{Context, bail};
-use intake::{Check, Mapper, Mapping, PROFILES, Progress};
+use intake::{Check, Mapper, Mapping, PROFILES, Position, Progress};
 use program::{StandardOutput, ensure_topic, print};
+use serde_json::{Value, json};
 
 use crate::config::{CheckArgs, ProfileArgs, PseudonymArgs, StatusArgs, read_mapping};
 use crate::files::content;
@@ -82,7 +84,7 @@ pub(crate) async fn status(args: &StatusArgs) -> anyhow::Result<ExitCode> {
     let entries = tokio::task::spawn_blocking(move || journal::read(&kafka, &journal))
         .await
         .context("the reading thread panicked")??;
-    let mut names: std::collections::BTreeMap<String, Progress> = std::collections::BTreeMap::new();
+    let mut names: BTreeMap<String, Progress> = BTreeMap::new();
     for entry in entries {
         if args.name.as_ref().is_some_and(|name| *name != entry.name) {
             continue;
@@ -90,25 +92,87 @@ pub(crate) async fn status(args: &StatusArgs) -> anyhow::Result<ExitCode> {
         let progress = names.entry(entry.name).or_insert_with(|| Progress::new(usize::MAX));
         progress.restore(&entry.write).map_err(anyhow::Error::msg)?;
     }
+    print(match args.json {
+        true => format!("{}\n", status_json(&args.journal, &names)),
+        false => status_text(&args.journal, &names),
+    })?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn status_text(journal: &str, names: &BTreeMap<String, Progress>) -> String {
     let mut text = String::new();
-    for (name, progress) in &names {
-        writeln!(text, "{name}: {} sessions remembered", progress.sessions.len())?;
+    let mut line = |line: String| writeln!(text, "{line}").expect("a String takes any text");
+    for (name, progress) in names {
+        line(format!("{name}: {} sessions remembered", progress.sessions.len()));
         for (number, position) in progress.known.positions() {
             let again = if position.pass > 0 {
                 format!(", time {}", position.pass + 1)
             } else {
                 String::new()
             };
-            writeln!(
-                text,
-                "  content {number}: {} rows, {} bytes, last as {}{again}",
-                position.rows, position.read, position.name
-            )?;
+            let Position { rows, read, name, .. } = position;
+            line(format!("  content {number}: {rows} rows, {read} bytes, last as {name}{again}"));
         }
     }
     if text.is_empty() {
-        text = format!("nothing was read yet, as far as topic {} remembers\n", args.journal);
+        text = format!("nothing was read yet, as far as topic {journal} remembers\n");
     }
-    print(text)?;
-    Ok(ExitCode::SUCCESS)
+    text
+}
+
+/// The same for programs, on one line: docs/your-data.md.
+fn status_json(journal: &str, names: &BTreeMap<String, Progress>) -> Value {
+    let content = |(number, position): (u64, &Position)| {
+        json!({
+            "content": number,
+            "rows": position.rows,
+            "bytes": position.read,
+            "file": position.name,
+            "times_read": position.pass + 1,
+            "ends_with_a_line": position.has_line_end,
+        })
+    };
+    let name = |(name, progress): (&String, &Progress)| {
+        json!({
+            "name": name,
+            "sessions": progress.sessions.len(),
+            "contents": progress.known.positions().map(content).collect::<Vec<_>>(),
+        })
+    };
+    json!({ "journal": journal, "names": names.iter().map(name).collect::<Vec<_>>() })
+}
+
+#[cfg(test)]
+mod tests {
+    use intake::{Write, WriteKey};
+
+    use super::*;
+
+    #[test]
+    fn text_and_json_say_the_same() {
+        let mut progress = Progress::new(usize::MAX);
+        let position = Position {
+            pass: 1,
+            read: 2_048,
+            sha256: "00".repeat(32),
+            head: 20,
+            head_sha256: "00".repeat(32),
+            has_line_end: true,
+            rows: 17,
+            name: "Master.csv".to_owned(),
+        };
+        let value = Some(serde_json::to_string(&position).unwrap());
+        progress.restore(&Write { key: WriteKey::Content(3), value }).unwrap();
+        let names = BTreeMap::from([("asterisk".to_owned(), progress)]);
+        assert_eq!(
+            status_text("j", &names),
+            "asterisk: 0 sessions remembered\n  content 3: 17 rows, 2048 bytes, last as Master.csv, time 2\n"
+        );
+        let expected = json!({ "journal": "j", "names": [{ "name": "asterisk", "sessions": 0, "contents": [{
+            "content": 3, "rows": 17, "bytes": 2048, "file": "Master.csv", "times_read": 2, "ends_with_a_line": true,
+        }] }] });
+        assert_eq!(status_json("j", &names), expected);
+        assert_eq!(status_json("j", &BTreeMap::new()), json!({ "journal": "j", "names": [] }));
+        assert!(status_text("j", &BTreeMap::new()).contains("nothing was read yet"));
+    }
 }

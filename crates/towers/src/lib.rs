@@ -139,7 +139,9 @@ impl TowerRegions {
             }
         }
         if regions.0.is_empty() {
-            return Err(BadTable("no tower: expected a line for each, like 1234,Almaty".to_owned()));
+            return Err(BadTable(
+                "no tower: expected a line for each, like 1234,Almaty".to_owned(),
+            ));
         }
         Ok(regions)
     }
@@ -201,9 +203,8 @@ impl Line<'_> {
 
     fn degrees(&self, column: usize, most: f64) -> Result<f64, BadTable> {
         let degrees = self.field(column).parse::<f64>().ok().filter(|value| value.abs() <= most);
-        degrees.ok_or_else(|| {
-            self.bad(column, &format!("degrees from -{most} to {most}, like 43.24"))
-        })
+        degrees
+            .ok_or_else(|| self.bad(column, &format!("degrees from -{most} to {most}, like 43.24")))
     }
 
     fn doubled(&self) -> BadTable {

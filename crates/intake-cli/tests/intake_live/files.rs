@@ -4,6 +4,7 @@ use std::io::Write as _;
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
+use serde_json::Value;
 
 use crate::support::{Place, is_bad, rows, text, until, written};
 
@@ -32,6 +33,18 @@ fn a_file_that_was_renamed_and_packed_is_the_same_file_and_goes_on_where_it_grew
         text(&output.stdout)
     );
     place.check_rows(220, is_bad);
+
+    // Programs are told how far it was read.
+    let status = place.status(&["--json"]);
+    let status: Value = serde_json::from_slice(&status.stdout).unwrap();
+    let content = &status["names"][0]["contents"][0];
+    assert_eq!(status["names"][0]["name"], place.topic.as_str(), "{status}");
+    assert_eq!(
+        (&content["rows"], &content["file"]),
+        (&220.into(), &"cdr.csv.1.gz".into()),
+        "{status}"
+    );
+    assert_eq!(content["bytes"], rows(1..=220).len(), "{status}");
 
     // What was read is refused by name; again only on an operator's word.
     let output = place.finish(&[renamed.to_str().unwrap()]);

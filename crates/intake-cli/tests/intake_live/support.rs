@@ -78,6 +78,17 @@ impl Place {
         command
     }
 
+    /// `intake status` of this place.
+    pub(crate) fn status(&self, arguments: &[&str]) -> Output {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_intake"));
+        command
+            .args(["status", "--kafka-topic", &self.topic, "--name", &self.topic])
+            .args(["--journal", &format!("{}-journal", self.topic)])
+            .args(arguments)
+            .env("KAFKA_BOOTSTRAP_SERVERS", sandbox::kafka_bootstrap().unwrap());
+        command.output().unwrap()
+    }
+
     /// Runs it to its end.
     pub(crate) fn finish(&self, arguments: &[&str]) -> Output {
         self.run(arguments).output().unwrap()
