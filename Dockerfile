@@ -1,4 +1,4 @@
-# Images of the three programs, and Airflow with the batcher in it. One final stage each:
+# Images of the four programs, and Airflow with the batcher in it. One final stage each:
 #
 #   docker build --target streamer -t telecom/streamer:local .
 #
@@ -23,19 +23,19 @@ RUN find . -type f ! -name Cargo.toml ! -name Cargo.lock -delete \
     done \
  && find . -exec touch --date=@0 {} +
 
-# --- producer and streamer: librdkafka, linked to Debian's libc -------------------------------
+# --- producer, streamer and intake: librdkafka, linked to Debian's libc -----------------------
 
 FROM rust:${RUST_VERSION}-${DEBIAN_RELEASE} AS build
 # With Debian's OpenSSL, which this image has for development, and the final ones have to run.
 ENV OPENSSL_NO_VENDOR=1
 WORKDIR /src
 COPY --from=manifests /src .
-RUN cargo build --locked --release --package producer --package streamer
+RUN cargo build --locked --release --package producer --package streamer --package intake-cli
 RUN rm -r */src crates/*/src
 COPY . .
 # The empty sources were built later than the real ones were written: cargo goes by that.
 RUN find . -path ./target -prune -o -name '*.rs' -exec touch {} + \
- && cargo build --locked --release --package producer --package streamer
+ && cargo build --locked --release --package producer --package streamer --package intake-cli
 
 # --- batcher: static, so that it runs in any image, whatever its libc -------------------------
 
@@ -89,6 +89,19 @@ LABEL org.opencontainers.image.title="producer" \
 COPY --from=build /src/target/release/producer /usr/local/bin/producer
 USER 10001:10001
 ENTRYPOINT ["producer"]
+
+# No health check: what it can't do it says by ending with an error, and by its metrics.
+FROM tls AS intake
+ARG VERSION=0.1.0
+ARG REVISION=unknown
+LABEL org.opencontainers.image.title="intake" \
+      org.opencontainers.image.description="Turns an operator's own records into events, each exactly once" \
+      org.opencontainers.image.licenses="Apache-2.0" \
+      org.opencontainers.image.version="${VERSION}" \
+      org.opencontainers.image.revision="${REVISION}"
+COPY --from=build /src/target/release/intake /usr/local/bin/intake
+USER 10001:10001
+ENTRYPOINT ["intake"]
 
 # Nothing but the program. No health check: it runs for seconds and says by its exit code how it went.
 FROM scratch AS batcher

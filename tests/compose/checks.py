@@ -33,11 +33,11 @@ def without_env_up_names_the_command_that_makes_it():
 
 def all_images_are_built():
     # Not dbt's and Superset's images: there is no stand-in for the Python that they are made from.
-    stack.compose("--profile", "producer", "--profile", "tools", "build", capture=False)
+    stack.compose("--profile", "producer", "--profile", "intake", "--profile", "tools", "build", capture=False)
 
 
 def our_images_are_small_labelled_and_not_root():
-    for name, most_mb in (("streamer", 60), ("producer", 60), ("batcher", 30)):
+    for name, most_mb in (("streamer", 60), ("producer", 60), ("intake", 60), ("batcher", 30)):
         image = stack.inspect(f"telecom/{name}:local")
         assert image["Config"]["User"] == "10001:10001", image["Config"]
         assert image["Config"]["Labels"]["org.opencontainers.image.title"] == name, image["Config"]
