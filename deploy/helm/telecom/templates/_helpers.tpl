@@ -57,7 +57,7 @@ annotations:
   {{- end }}
 {{- end }}
 
-{{/* In: dict "root" $ "serviceAccountName" NAME. The part of a pod's spec that is the same for all: Pod Security "restricted". */}}
+{{/* In: dict "root" $ "serviceAccountName" NAME, perhaps "volumes" LIST. The part of a pod's spec that is the same for all: Pod Security "restricted". */}}
 {{- define "telecom.podSpec" -}}
 serviceAccountName: {{ .serviceAccountName }}
 automountServiceAccountToken: false
@@ -87,14 +87,19 @@ affinity:
 {{- with .root.Values.priorityClassName }}
 priorityClassName: {{ . }}
 {{- end }}
-{{- with .root.Values.certificates.existingSecret }}
+{{- if or .root.Values.certificates.existingSecret .volumes }}
 volumes:
+  {{- with .root.Values.certificates.existingSecret }}
   - name: certificates
     secret: { secretName: {{ . | quote }}, defaultMode: 0440 }
+  {{- end }}
+  {{- with .volumes }}
+  {{- toYaml . | nindent 2 }}
+  {{- end }}
 {{- end }}
 {{- end }}
 
-{{/* In: dict "root" $ "image" NAME "resources" MAP. The part of a container that is the same for all. */}}
+{{/* In: dict "root" $ "image" NAME "resources" MAP, perhaps "mounts" LIST. The part of a container that is the same for all. */}}
 {{- define "telecom.container" -}}
 image: {{ include "telecom.image" . | quote }}
 imagePullPolicy: {{ .root.Values.image.pullPolicy }}
@@ -104,11 +109,16 @@ securityContext:
   capabilities: { drop: [ALL] }
 resources:
   {{- toYaml .resources | nindent 2 }}
-{{- with .root.Values.certificates }}
-{{- if .existingSecret }}
+{{- if or .root.Values.certificates.existingSecret .mounts }}
 volumeMounts:
+  {{- with .root.Values.certificates }}
+  {{- if .existingSecret }}
   - { name: certificates, mountPath: {{ .mountPath | quote }}, readOnly: true }
-{{- end }}
+  {{- end }}
+  {{- end }}
+  {{- with .mounts }}
+  {{- toYaml . | nindent 2 }}
+  {{- end }}
 {{- end }}
 {{- end }}
 
@@ -119,8 +129,13 @@ volumeMounts:
     secretKeyRef:
       name: {{ default .root.Values.database.existingSecret .secret | quote }}
       key: {{ .root.Values.database.urlKey | quote }}
-- { name: LOG_FORMAT, value: {{ .root.Values.log.format | quote }} }
-{{- with .root.Values.log.level }}
+{{ include "telecom.logEnv" .root }}
+{{- end }}
+
+{{/* Variables of every program. */}}
+{{- define "telecom.logEnv" -}}
+- { name: LOG_FORMAT, value: {{ .Values.log.format | quote }} }
+{{- with .Values.log.level }}
 - { name: RUST_LOG, value: {{ . | quote }} }
 {{- end }}
 {{- end }}

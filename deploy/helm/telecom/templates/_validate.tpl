@@ -5,6 +5,7 @@
 {{- $faults = concat $faults (include "telecom.validate.servers" . | fromJsonArray) -}}
 {{- $faults = concat $faults (include "telecom.validate.replicas" . | fromJsonArray) -}}
 {{- $faults = concat $faults (include "telecom.validate.streamer" . | fromJsonArray) -}}
+{{- $faults = concat $faults (include "telecom.validate.intake" . | fromJsonArray) -}}
 {{- $faults = concat $faults (include "telecom.validate.secrets" . | fromJsonArray) -}}
 {{- if $faults -}}
 {{- fail (printf "\n- %s" (join "\n- " $faults)) -}}
@@ -73,6 +74,27 @@
 {{- toJson $faults -}}
 {{- end }}
 
+{{- define "telecom.validate.intake" -}}
+{{- $faults := list -}}
+{{- $values := .Values.intake -}}
+{{- if $values.enabled -}}
+{{- if not $values.mapping.existingConfigMap -}}
+{{- $faults = append $faults (printf "intake.mapping.existingConfigMap is empty: name a ConfigMap of the namespace %s that has %s and the tables that it names, made like this: kubectl --namespace %s create configmap telecom-mapping --from-file=%s" .Release.Namespace $values.mapping.key .Release.Namespace $values.mapping.key) -}}
+{{- end -}}
+{{- if not $values.key.existingSecret -}}
+{{- $faults = append $faults (printf "intake.key.existingSecret is empty: name a Secret of the namespace %s that has %s, made like this: kubectl --namespace %s create secret generic telecom-subscriber-key --from-literal=%s=$(openssl rand -hex 32)" .Release.Namespace $values.key.key .Release.Namespace $values.key.key) -}}
+{{- else if has $values.key.existingSecret (list .Values.database.existingSecret .Values.migrate.existingSecret .Values.batcher.existingSecret .Values.detector.existingSecret .Values.kafka.existingSecret) -}}
+{{- $faults = append $faults (printf "intake.key.existingSecret is %q, which is a Secret of the database or of Kafka already: whoever reads the events must not read the key" $values.key.existingSecret) -}}
+{{- end -}}
+{{- if and $values.fromTopic $values.files.existingClaim -}}
+{{- $faults = append $faults "intake.fromTopic and intake.files.existingClaim are both given: an intake has one source; install the chart once more for the other, with the streamer's and the batcher's parts in one of them alone" -}}
+{{- else if not (or $values.fromTopic $values.files.existingClaim) -}}
+{{- $faults = append $faults "intake.files.existingClaim is empty: name the PersistentVolumeClaim whose files are read, or a raw topic as intake.fromTopic" -}}
+{{- end -}}
+{{- end -}}
+{{- toJson $faults -}}
+{{- end }}
+
 {{/* Secrets, by name, with the key that is used: a JSON object. */}}
 {{- define "telecom.secrets" -}}
 {{- $secrets := dict -}}
@@ -84,6 +106,9 @@
 {{- range $name := compact $named }}{{ $_ := set $secrets $name $url }}{{ end -}}
 {{- with .Values.kafka.existingSecret -}}
 {{- $_ := set $secrets . $.Values.kafka.propertiesKey -}}
+{{- end -}}
+{{- if and .Values.intake.enabled .Values.intake.key.existingSecret -}}
+{{- $_ := set $secrets .Values.intake.key.existingSecret .Values.intake.key.key -}}
 {{- end -}}
 {{- with .Values.certificates.existingSecret }}{{ $_ := set $secrets . "" }}{{ end -}}
 {{- toJson $secrets -}}
