@@ -124,7 +124,7 @@ fn a_person_goes_from_every_table_and_the_accounting_holds() {
 
 #[test]
 fn a_letter_that_was_emptied_is_shown_as_such_and_never_sent_again() {
-    let mut stage = counted();
+    let stage = counted();
     stage.streamer(&erase(&[])).expect(0, &[]);
     let ended = stage.letters(&["list"]).expect(0, &["(erased)"]);
     assert_eq!(ended.stdout.matches("(erased)").count(), 5);
