@@ -186,3 +186,25 @@ async fn a_schema_persons_that_is_somebody_else_s_is_left_alone() {
     store::migrate(&mut connection).await.unwrap();
     assert_eq!(schema_state(&mut connection).await.unwrap(), SchemaState::Current);
 }
+
+/// A table or column that no tool explains is looked up in the code.
+#[tokio::test]
+async fn every_table_view_and_column_says_what_it_is() {
+    let (_, mut connection) = migrated().await;
+    let silent: Vec<String> = sqlx::query_scalar(
+        "SELECT relname || COALESCE('.' || attname, '')
+         FROM pg_class
+         JOIN pg_namespace ON pg_namespace.oid = relnamespace AND nspname IN ('public', 'persons')
+         LEFT JOIN LATERAL (
+             SELECT attname, attnum FROM pg_attribute WHERE attrelid = pg_class.oid AND attnum > 0 AND NOT attisdropped
+             UNION ALL SELECT NULL, 0
+         ) AS part ON true
+         WHERE relkind IN ('r', 'p', 'v') AND relname != '_sqlx_migrations'
+           AND COALESCE(col_description(pg_class.oid, attnum), CASE attnum WHEN 0 THEN obj_description(pg_class.oid) END) IS NULL
+         ORDER BY 1",
+    )
+    .fetch_all(&mut connection)
+    .await
+    .unwrap();
+    assert!(silent.is_empty(), "COMMENT ON is missing for {silent:?}");
+}
