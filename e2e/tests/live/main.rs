@@ -9,6 +9,7 @@ mod crashes;
 mod first_contact;
 mod groups;
 mod halts;
+mod hourly_files;
 mod listeners;
 mod log_forms;
 mod outages;
