@@ -45,7 +45,7 @@ impl fmt::Display for Kept {
 
 /// In hours, rounded up.
 fn hours(duration: Duration) -> String {
-    format!("{} h", duration.as_secs().div_ceil(3600))
+    format!("{} h", duration.as_millis().div_ceil(3_600_000))
 }
 
 #[cfg(test)]
