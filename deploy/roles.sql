@@ -27,10 +27,15 @@ GRANT SELECT, INSERT ON settings TO pipeline_streamer;
 GRANT SELECT, INSERT, UPDATE ON stream_progress, real_time_metrics, late_metrics, day_ledger TO pipeline_streamer;
 GRANT SELECT, INSERT, UPDATE ON subscriber_sketches TO pipeline_streamer;
 GRANT INSERT ON dead_letters TO pipeline_streamer;
+GRANT SELECT, INSERT ON log_marks TO pipeline_streamer;
+GRANT SELECT, INSERT ON pattern_gaps TO pipeline_streamer;
+GRANT SELECT ON rule_sets, rule_spans TO pipeline_streamer;
+GRANT USAGE ON SCHEMA persons TO pipeline_streamer;
+GRANT SELECT, INSERT, UPDATE ON persons.alerts TO pipeline_streamer;
 GRANT SELECT, UPDATE ON gaps TO pipeline_streamer;
 GRANT SELECT ON daily_stats, batch_runs, day_states, anomalies, detector_progress, current_progress
     TO pipeline_streamer; -- for --metrics-addr alone
-GRANT SELECT (topic, generation, partition, "offset", reason, stored_at) ON dead_letters TO pipeline_streamer; -- the same: counted, not shown
+GRANT SELECT (topic, generation, partition, "offset", reason, stored_at) ON dead_letters TO pipeline_streamer; -- their offsets, and for --metrics-addr
 
 -- streamer detect; a user that runs `streamer run --detect` needs both
 GRANT SELECT ON _sqlx_migrations, schema_compatibility, settings, current_progress, real_time_metrics TO pipeline_detector;
@@ -66,6 +71,9 @@ GRANT INSERT, UPDATE ON gaps TO pipeline_operator;
 GRANT UPDATE ON stream_progress TO pipeline_operator;
 GRANT INSERT, UPDATE ON settings TO pipeline_operator;
 GRANT INSERT, UPDATE, DELETE ON dead_letter_replays TO pipeline_operator;
+-- rules apply, rules off
+GRANT INSERT ON rule_sets, rule_spans, pattern_gaps TO pipeline_operator;
+GRANT UPDATE (to_offset) ON pattern_gaps TO pipeline_operator;
 
 -- Tables that name a subscriber stand in the schema `persons`, and nobody above may look into it: the fraud desk reads
 -- them. The default privileges give it those as well that a later migration adds, and count for tables that are made by
@@ -73,6 +81,9 @@ GRANT INSERT, UPDATE, DELETE ON dead_letter_replays TO pipeline_operator;
 GRANT USAGE ON SCHEMA persons TO pipeline_fraud;
 GRANT SELECT ON ALL TABLES IN SCHEMA persons TO pipeline_fraud;
 ALTER DEFAULT PRIVILEGES IN SCHEMA persons GRANT SELECT ON TABLES TO pipeline_fraud;
+-- streamer fraud
+GRANT SELECT ON _sqlx_migrations, schema_compatibility TO pipeline_fraud;
+GRANT INSERT ON persons.verdicts, persons.allowlist TO pipeline_fraud;
 
 -- streamer erase
 GRANT SELECT ON _sqlx_migrations, schema_compatibility, current_progress, dead_letters, dead_letter_replays, erasures

@@ -79,6 +79,7 @@ fn apply(
             progress: Box::new(draw_progress(dice)),
             rules: RULES,
             ownership: draw_ownership(dice),
+            history: Box::default(),
             ends: draw_ends(dice),
         },
         7 => Input::Examined {

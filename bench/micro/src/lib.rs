@@ -76,6 +76,7 @@ impl Default for Counter {
             progress: Box::new(Progress::starting_at(start)),
             rules: RULES,
             ownership: Ownership::default(),
+            history: Box::default(),
             ends: LogEnds { low: start, stable: start, high: start, asked_at: WRITTEN_AT },
         };
         let mut counter =

@@ -13,7 +13,7 @@ use operator::gaps::rows::GapRequest;
 use sqlx::AssertSqlSafe;
 use store::{
     BusinessDay, Condition, Dates, DayRun, Differences, ExplicitSettings, FirstContact, Flusher,
-    PgConnection, RunOptions, Session, StoredPartition, Validation, WriterIdentity,
+    PgConnection, PutOff, RunOptions, Session, StoredPartition, Validation, WriterIdentity,
 };
 use windowing::{
     Bounds, Effect, Engine, FlushBatch, GapPlan, Input, LogBreak, LogEnds, Position, Record,
@@ -73,9 +73,9 @@ fn batch(row: StoredPartition) -> FlushBatch {
     let mut engine = Engine::new(Bounds::default());
     let mut effects = Vec::new();
     engine.apply(Input::Assigned(&[0]), &mut effects);
-    let StoredPartition { partition, progress, rules, ownership } = row;
-    let progress = Box::new(progress);
-    let loaded = Input::Loaded { partition, progress, rules, ownership, ends: ENDS };
+    let StoredPartition { partition, progress, rules, ownership, history } = row;
+    let (progress, history) = (Box::new(progress), Box::new(history));
+    let loaded = Input::Loaded { partition, progress, rules, ownership, history, ends: ENDS };
     engine.apply(loaded, &mut effects);
     for (offset, payload) in payloads.iter().enumerate() {
         let record = Record {
@@ -108,6 +108,15 @@ async fn stream(url: &str) {
     store::halt_missing_partitions(&mut connection, TOPIC, &[0]).await.unwrap();
     store::stored_positions(&mut connection, TOPIC).await.unwrap();
 
+    // Each event is a hit, so that alerts and gaps are stored as well.
+    let rules = "INSERT INTO rule_sets (rules, applied_by) VALUES ('[[rules]]
+                     name = \"each\"
+                     version = 1
+                     mode = \"live\"
+                     within = \"1h\"
+                     conditions = [{ kind = \"count\", at_least = 1 }]', 'a test')";
+    execute(&mut store::connect(url, Session::Batch).await.unwrap(), rules).await;
+
     let mut flusher = Flusher::new(url_as("streamer", url), identity());
     for _ in 0..2 {
         let row = stored_row(&mut connection, 0).await;
@@ -120,6 +129,7 @@ async fn stream(url: &str) {
         // Once more the same keys, so that rows are updated too.
         let mut owner = store::connect(url, Session::Batch).await.unwrap();
         let again = "DELETE FROM dead_letters;
+                     DELETE FROM log_marks;
                      UPDATE stream_progress SET next_offset = 0, on_time = 0, late = 0, dead = 0,
                          witness_offset = NULL WHERE partition = 0";
         execute(&mut owner, again).await;
@@ -199,6 +209,25 @@ async fn the_rights_of_the_script_are_enough_for_each_program() {
         ..ExplicitSettings::default()
     };
     store::change_settings(&mut operator, setting).await.unwrap();
+    let off = PutOff { topic: TOPIC, partition: 0, because: "test", by: "me" };
+    assert!(store::put_rules_off(&mut operator, off).await.unwrap().is_some());
+    store::change_rules(&mut operator, None, "me").await.unwrap();
+    store::rule_sets(&mut operator).await.unwrap();
+    store::pattern_gaps(&mut operator).await.unwrap();
+
+    let mut fraud = connect_as("fraud", &url).await;
+    store::ensure_schema(&mut fraud).await.unwrap();
+    let alerts: i64 = sqlx::query_scalar("SELECT count(*) FROM persons.fraud_cases WHERE hits > 1")
+        .fetch_one(&mut fraud)
+        .await
+        .unwrap();
+    assert!(alerts > 0, "no alert was stored");
+    let decide = "INSERT INTO persons.verdicts (subscriber_id, rule, through_alert, verdict, reason, decided_by)
+                  SELECT subscriber_id, rule, through_alert, 'dismissed', 'test', 'me' FROM persons.fraud_cases";
+    execute(&mut fraud, decide).await;
+    let allow = "INSERT INTO persons.allowlist (subscriber_id, reason, allowed_by, allowed_until)
+                 VALUES ('a', 'test', 'me', now() + INTERVAL '1 day')";
+    execute(&mut fraud, allow).await;
 
     let mut streamer = connect_as("streamer", &url).await;
     let row = stored_row(&mut streamer, 1).await;

@@ -21,7 +21,7 @@ pub enum Mode {
 }
 
 /// One rule.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Rule {
     /// a–z, 0–9 and _; at most 50 characters.
     pub name: String,
@@ -43,7 +43,7 @@ pub struct Rule {
 }
 
 /// When a rule is judged.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Form {
     /// When an event comes.
     Window(Vec<Condition>),
@@ -52,14 +52,14 @@ pub(crate) enum Form {
 }
 
 /// One condition.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Condition {
     pub(crate) value: Value,
     pub(crate) bound: Bound,
 }
 
 /// What is measured.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Value {
     Count(Mask),
     Sum(Mask, Addend),
@@ -86,7 +86,7 @@ pub(crate) enum Named {
 }
 
 /// What is asked of a value.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Bound {
     pub(crate) is_at_least: bool,
     pub(crate) threshold: f64,
@@ -99,7 +99,7 @@ impl Bound {
 }
 
 /// All rules, and what they need to be judged.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct RuleSet {
     rules: Vec<Rule>,
     pub(crate) filters: Filters,

@@ -7,7 +7,7 @@ use towers::TowerTable;
 const EARTH_RADIUS_KM: f64 = 6_371.008_8;
 
 /// A table of towers.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Towers(HashMap<u32, Place>);
 
 /// A place as a vector of length 1 from the middle of the earth: distances then take no trigonometry but one arc sine.

@@ -11,6 +11,7 @@
 //! doing is found out by comparing again on a new one.
 
 pub(crate) mod gaps;
+pub(crate) mod history;
 pub(crate) mod progress;
 pub(crate) mod refusal;
 pub(crate) mod results;

@@ -7,6 +7,7 @@
 mod day;
 mod error;
 mod flush;
+mod rules;
 mod schema;
 mod server_error;
 mod session;
@@ -22,6 +23,7 @@ pub use day::report::{BusyHour, DayReport, DayTotals, FigureSums, REPORT_REGIONS
 pub use day::validate::{Validation, validate_day};
 pub use error::StoreError;
 pub use flush::gaps::carry_out_gap;
+pub use flush::history::read_rules;
 pub use flush::progress::{
     FirstContact, StoredPartition, StoredPosition, database_now, ensure_partitions,
     halt_missing_partitions, load_progress, parse_resume_at, stored_positions,
@@ -29,6 +31,10 @@ pub use flush::progress::{
 pub use flush::results::RESULT_TABLES;
 pub use flush::synchronous_commit::SynchronousCommit;
 pub use flush::{Flusher, WriterIdentity};
+pub use rules::{
+    NewRules, PutOff, StoredPatternGap, StoredRules, change_rules, pattern_gaps, put_rules_off,
+    rule_sets,
+};
 pub use schema::adopt::{AdoptedTable, Adoption, DOUBLED_KEYS_LISTED_MAX, DoubledKey, adopt};
 pub use schema::migrate::{SchemaState, ensure_schema, migrate, schema_state};
 pub use server_error::ServerError;

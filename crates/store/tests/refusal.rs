@@ -11,6 +11,15 @@ use windowing::{
 };
 
 const TOPIC: &str = "t";
+/// The first event fulfils it.
+const RULES: &str = r#"
+[[rules]]
+name = "calls"
+version = 1
+mode = "live"
+within = "1m"
+conditions = [{ kind = "count", at_least = 1 }]
+"#;
 
 async fn execute(connection: &mut PgConnection, statements: String) {
     sqlx::raw_sql(AssertSqlSafe(statements)).execute(connection).await.unwrap();
@@ -24,16 +33,22 @@ async fn batch(connection: &mut PgConnection) -> FlushBatch {
         .await
         .unwrap();
     store::agree_settings(connection, store::ExplicitSettings::default()).await.unwrap();
+    sqlx::query("INSERT INTO rule_sets (rules, applied_by) VALUES ($1, 'a test')")
+        .bind(RULES)
+        .execute(&mut *connection)
+        .await
+        .unwrap();
     let stored = store::load_progress(connection, TOPIC, &[0]).await.unwrap().remove(0);
     let log =
         LogEnds { low: ends.0, stable: ends.1, high: ends.1, asked_at: EventTime::from_micros(0) };
-    let mut engine = Engine::new(Bounds::default());
+    // Each event that is kept is one too many: so there is a gap as well.
+    let mut engine = Engine::new(Bounds::default()).with_rule_bytes(1);
     let mut effects = Vec::new();
     engine.apply(Input::Assigned(&[0]), &mut effects);
     let progress = Box::new(stored.progress);
-    let (rules, ownership) = (stored.rules, stored.ownership);
-    engine
-        .apply(Input::Loaded { partition: 0, progress, rules, ownership, ends: log }, &mut effects);
+    let (rules, ownership, history) = (stored.rules, stored.ownership, Box::new(stored.history));
+    let loaded = Input::Loaded { partition: 0, progress, rules, ownership, history, ends: log };
+    engine.apply(loaded, &mut effects);
     let event = |region: &str, minute: usize| {
         format!(
             r#"{{"event_type":"call","region":"{region}","timestamp":"2025-11-09T10:{minute:02}:00Z","subscriber_id":"00c0ffee00c0ffee"}}"#
@@ -77,6 +92,12 @@ fn refused_row(kind: ResultName) -> (&'static str, &'static str) {
         ),
         ResultName::Subscribed => ("NEW.region = 'Osh'", "2025-11-09, UTC, call, Osh"),
         ResultName::DeadLetters => ("NEW.\"offset\" = 9", "partition 0, offset 9"),
+        ResultName::LogMarks => ("NEW.\"offset\" = 2", "partition 0, offset 2"),
+        ResultName::PatternGaps => ("true", "partition 0, from offset 0"),
+        ResultName::Alerts => (
+            "NEW.rule = 'calls'",
+            "partition 0, rule calls, bucket from 2025-11-09T10:00:00.000000Z",
+        ),
     }
 }
 

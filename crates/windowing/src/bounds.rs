@@ -9,11 +9,14 @@ pub enum Limit {
     Subscribers,
     /// Records that can't be used.
     DeadLetters,
+    /// Rules that held.
+    Alerts,
 }
 
 impl Limit {
     /// All of them, in the order of their numbers.
-    pub const ALL: [Limit; 3] = [Limit::Groups, Limit::Subscribers, Limit::DeadLetters];
+    pub const ALL: [Limit; 4] =
+        [Limit::Groups, Limit::Subscribers, Limit::DeadLetters, Limit::Alerts];
 
     /// How much may be held of it, of all partitions together.
     const fn full(self) -> Size {
@@ -21,6 +24,7 @@ impl Limit {
             Limit::Groups => Size::items(30_000),
             Limit::Subscribers => Size::bytes(12 << 20),
             Limit::DeadLetters => Size { items: 10_000, bytes: 8 << 20 },
+            Limit::Alerts => Size { items: 2_000, bytes: 8 << 20 },
         }
     }
 }
@@ -203,8 +207,9 @@ mod tests {
     fn a_flush_of_the_smallest_bounds_is_small() {
         let smallest = Bounds::halved(Held::default(), Bounds::default());
         let groups = smallest.of(Limit::Groups).items;
-        // Each group may be in a quarter of an hour and in a sketch of its own.
-        let rows = 3 * groups + smallest.of(Limit::DeadLetters).items;
+        // Each group may be in a quarter of an hour, with its mark, and in a sketch of its own.
+        let others = smallest.of(Limit::DeadLetters).items + smallest.of(Limit::Alerts).items;
+        let rows = 4 * groups + others;
         assert!(rows <= crate::flush::SMALL_FLUSH_ROWS, "{rows}");
     }
 }

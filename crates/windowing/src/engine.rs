@@ -18,7 +18,7 @@ mod messages;
 
 use event_model::EventTime;
 
-use self::assigned::{AssignedPartition, LoadedRow, ObservedEnds, Status};
+use self::assigned::{AssignedPartition, LoadedRow, ObservedEnds, RuleLimits, Status};
 use crate::bounds::{Bounds, Held, Limit};
 use crate::results::Numbers;
 use crate::{
@@ -31,6 +31,11 @@ pub use self::messages::{Effect, Input, Ownership};
 
 /// An assigned partition counts its reloads from here on, so that no two share an incarnation.
 const INCARNATIONS_OF_AN_ASSIGNMENT: u64 = 1 << 32;
+
+/// So many partitions of a worker are rewound at a time: each reads its log in a place of its own.
+const REWINDING_MAX: usize = 2;
+/// What the rules of one partition may remember, unless it is said otherwise.
+const RULE_BYTES_MAX: usize = 64 << 20;
 
 /// The state of one worker.
 #[derive(Debug, Default)]
@@ -51,12 +56,16 @@ pub struct Engine {
     flush_wanted: bool,
     judge_wanted: bool,
     reset_refused: bool,
+    /// What the rules of one partition may remember, bytes.
+    rule_bytes_max: usize,
+    /// Whether a partition waits for others to be rewound.
+    some_wait: bool,
 }
 
 impl Engine {
     /// A worker without partitions, of the group with the empty name.
     pub fn new(bounds: Bounds) -> Self {
-        Engine { full_bounds: bounds, bounds, ..Engine::default() }
+        Engine { full_bounds: bounds, bounds, rule_bytes_max: RULE_BYTES_MAX, ..Engine::default() }
     }
 
     /// The same worker in this group.
@@ -69,6 +78,12 @@ impl Engine {
     #[must_use]
     pub fn with_numbers(self, numbers: Numbers) -> Self {
         Engine { numbers, ..self }
+    }
+
+    /// The same worker, where the rules of one partition remember at most so many bytes.
+    #[must_use]
+    pub fn with_rule_bytes(self, rule_bytes_max: usize) -> Self {
+        Engine { rule_bytes_max, ..self }
     }
 
     /// Takes one input in; appends what is to be done, in order, to `effects`.
@@ -89,9 +104,10 @@ impl Engine {
                 }
             }
             Input::Assigned(partitions) => self.assign(partitions, effects),
-            Input::Loaded { partition, progress, rules, ownership, ends } => {
-                let row =
-                    LoadedRow { progress: *progress, rules, ownership, numbers: self.numbers };
+            Input::Loaded { partition, progress, rules, ownership, history, ends } => {
+                let numbers = self.numbers;
+                let history = *history;
+                let row = LoadedRow { progress: *progress, rules, ownership, numbers, history };
                 self.load(partition, row, &ends, effects);
             }
             Input::Examined { partition, examination } => {
@@ -137,6 +153,40 @@ impl Engine {
                     .flatten()
                     .for_each(AssignedPartition::expect_unreadable_batch);
             }
+        }
+        if self.some_wait {
+            self.load_those_who_wait(effects);
+        }
+    }
+
+    /// Whether partitions wait for others to be rewound for their rules.
+    pub fn has_waiting(&self) -> bool {
+        self.some_wait
+    }
+
+    fn rewinding(&self) -> usize {
+        self.partitions.iter().flatten().filter(|assigned| assigned.is_rewinding()).count()
+    }
+
+    /// Loads partitions that wait to be rewound, as many as may be.
+    fn load_those_who_wait(&mut self, effects: &mut Vec<Effect>) {
+        let free = REWINDING_MAX.saturating_sub(self.rewinding());
+        let waiting = (0..)
+            .zip(&mut self.partitions)
+            .filter_map(|(partition, assigned)| Some((partition, assigned.as_mut()?)))
+            .filter(|(_, assigned)| assigned.status == Status::Waiting);
+        let (mut loaded, mut left) = (Vec::new(), 0);
+        for (partition, assigned) in waiting {
+            if loaded.len() < free {
+                assigned.status = Status::Loading;
+                loaded.push(partition);
+            } else {
+                left += 1;
+            }
+        }
+        self.some_wait = left > 0;
+        if !loaded.is_empty() {
+            effects.push(Effect::Load(loaded));
         }
     }
 
@@ -240,12 +290,16 @@ impl Engine {
 
     fn load(&mut self, partition: i32, row: LoadedRow, ends: &LogEnds, effects: &mut Vec<Effect>) {
         let group_id = std::mem::take(&mut self.group_id);
+        let may_rewind = self.rewinding() < REWINDING_MAX;
+        let limits = RuleLimits { bytes_max: self.rule_bytes_max, may_rewind };
         self.with_assigned(partition, effects, |assigned, effects| {
             if assigned.status == Status::Loading {
-                assigned.load(partition, row, ends, &group_id, effects);
+                assigned.load(partition, row, ends, (&group_id, limits), effects);
             }
         });
         self.group_id = group_id;
+        let status = self.assigned_mut(partition).map(|assigned| assigned.status);
+        self.some_wait |= status == Some(Status::Waiting);
     }
 
     /// Lets one assigned partition act; if that halts it, the reason is stored without waiting.
@@ -305,6 +359,7 @@ impl Engine {
             else {
                 continue;
             };
+            let delta = state.take_delta(stored.next);
             let new = state.progress().clone();
             let stored = std::mem::replace(stored, new.clone());
             parts.push(FlushPart {
@@ -312,7 +367,7 @@ impl Engine {
                 incarnation: *incarnation,
                 stored,
                 new,
-                delta: state.take_delta(),
+                delta,
                 log_is_known: *status == Status::Reading,
                 awaited: *awaited,
                 is_news: *is_news && status.is_judged(),

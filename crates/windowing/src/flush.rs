@@ -30,8 +30,8 @@ use crate::{AwaitedEnd, Counters, Delta, Fingerprint, LogEnds, MergedRows, Progr
 const CAUGHT_UP_STEP_MICROS: i64 = 5_000_000;
 
 /// A flush of so few rows is not divided further when it takes the database too long. The smallest bounds give
-/// fewer: 234 groups, each with a row of the ledger and a sketch at most, and 78 dead letters.
-pub(crate) const SMALL_FLUSH_ROWS: usize = 1_000;
+/// fewer: 234 groups, each with a row of the ledger, a mark and a sketch at most, 78 dead letters and 15 alerts.
+pub(crate) const SMALL_FLUSH_ROWS: usize = 1_100;
 
 /// One partition's share of a flush.
 #[derive(Clone, Debug)]

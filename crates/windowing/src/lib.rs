@@ -21,6 +21,7 @@ mod partition;
 mod progress;
 mod record;
 pub mod results;
+mod rewind;
 mod subscribers;
 #[cfg(test)]
 mod testing;
@@ -42,6 +43,7 @@ pub use progress::{
 };
 pub use record::{DeadLetter, Header, Record, RecordTime};
 pub use results::{Delta, MergedRows, ResultKind, ResultName};
+pub use rewind::{GapReason, History, LogMark, PatternGap, PatternHistory, needed_after};
 pub use subscribers::{
     DayGroup, SketchError, StoredSketch, SubscriberSketch, SubscriberUnion, Subscribers,
 };

@@ -10,10 +10,16 @@
 
 use event_model::{Dead, EventTime, EventView, decode};
 
+use patterns::{Hit, Matcher};
+
 use crate::bounds::Growth;
 use crate::groups::GroupNumber;
 use crate::results::{CountedEvent, Numbers};
-use crate::{Delta, Fingerprint, Position, Progress, Record, RecordTime, Rules, Window};
+use crate::rewind::RuleView;
+use crate::{
+    Delta, Fingerprint, GapReason, LogMark, PatternGap, Position, Progress, QUARTER_MICROS, Record,
+    Rules, Window, quarter_of,
+};
 
 /// A partition's state as it will be once everything read so far is stored.
 #[derive(Clone, Debug)]
@@ -22,19 +28,60 @@ pub struct PartitionState {
     rules: Rules,
     numbers: Numbers,
     delta: Delta,
+    /// Of the newest mark: the quarter of an hour, and the delay.
+    marked: Option<(EventTime, i64)>,
+    /// `None`: rules are off.
+    matcher: Option<Matcher>,
+    hits: Vec<Hit>,
 }
 
 impl PartitionState {
-    /// Goes on from a stored row.
+    /// Goes on from a stored row; marks begin anew, and no rule is judged.
     pub fn new(mut progress: Progress, rules: Rules) -> Self {
         // A shorter delay may have been set since the watermark was stored; it never goes back (I-4).
         progress.watermark = progress.watermark.max(watermark_of(progress.max_event_time, rules));
-        PartitionState { progress, rules, numbers: Numbers::default(), delta: Delta::default() }
+        PartitionState {
+            progress,
+            rules,
+            numbers: Numbers::default(),
+            delta: Delta::default(),
+            marked: None,
+            matcher: None,
+            hits: Vec::new(),
+        }
     }
 
     /// The same, with this done to the numbers in dead letters.
     pub(crate) fn with_numbers(self, numbers: Numbers) -> Self {
         PartitionState { numbers, ..self }
+    }
+
+    /// The same, with this as the newest mark.
+    pub(crate) fn marked_by(self, mark: Option<LogMark>) -> Self {
+        let marked = mark.map(|mark| (mark.quarter_start, mark.watermark_delay_micros));
+        PartitionState { marked, ..self }
+    }
+
+    /// Judges rules from here on.
+    pub(crate) fn judge_by(&mut self, matcher: Matcher) {
+        self.matcher = Some(matcher);
+    }
+
+    /// Keeps what rules may have missed for the next flush.
+    pub(crate) fn note_gap(&mut self, gap: Option<PatternGap>) {
+        self.delta.pattern_gaps.extend(gap);
+    }
+
+    /// The rules with what they know; nothing is judged any more.
+    pub(crate) fn take_matcher(&mut self) -> Option<Matcher> {
+        self.matcher.take()
+    }
+
+    /// Everything before this row's position is stored.
+    pub(crate) fn release(&mut self, stored: &Progress) {
+        if let Some(matcher) = &mut self.matcher {
+            matcher.release(stored.next.offset(), stored.watermark);
+        }
     }
 
     /// Forgets what was read, and goes on from this row, by the same rules.
@@ -51,8 +98,23 @@ impl PartitionState {
         &mut self.progress
     }
 
-    /// Hands over what is not stored yet.
-    pub(crate) fn take_delta(&mut self) -> Delta {
+    /// Hands over what is not stored yet. Rules were judged up to a position that moves.
+    pub(crate) fn take_delta(&mut self, stored: Position) -> Delta {
+        if let Some(matcher) = self.matcher.as_mut().filter(|_| self.progress.next != stored) {
+            self.progress.patterns_through = Some(self.progress.next);
+            let lost = matcher.take_lost();
+            self.delta.pattern_gaps.extend(lost.map(|lost| PatternGap {
+                from_offset: lost.from_offset,
+                to_offset: None,
+                complete_after: Some(lost.complete_after),
+                blind_until: Some(lost.blind_until),
+                reason: GapReason::Memory,
+            }));
+        }
+        if self.progress.next == stored {
+            // What would be stored without a position that moves could be stored twice (I-2).
+            return Delta::default();
+        }
         std::mem::take(&mut self.delta)
     }
 
@@ -74,7 +136,7 @@ impl PartitionState {
             Some(payload) => decode(payload),
         };
         match judged.and_then(|event| self.guard_future(event, record, now)) {
-            Ok(event) => self.count(&event, record.time),
+            Ok(event) => self.count(&event, record),
             Err(dead) => {
                 self.progress.counters.dead += 1;
                 self.delta.add_dead(record, &dead, self.numbers)
@@ -106,28 +168,64 @@ impl PartitionState {
         Err(Dead::timestamp_in_future(event.event_time, latest_accepted))
     }
 
-    fn count(&mut self, event: &EventView<'_>, record_time: RecordTime) -> Growth {
+    fn count(&mut self, event: &EventView<'_>, record: &Record<'_>) -> Growth {
+        let mark = self.next_mark(record.offset, event.event_time);
         let progress = &mut self.progress;
-        if let Some(written_at) = record_time.instant() {
+        if let Some(written_at) = record.time.instant() {
             progress.skew.note(event.event_time, written_at);
         }
         let window = Window::containing(event.event_time);
         let late = window.is_closed_at(progress.watermark);
-        let group = GroupNumber::default();
-        let mut counted = CountedEvent { event, window, rules: self.rules, group };
-        let growth = if late {
-            progress.counters.late += 1;
-            self.delta.add_late(&mut counted)
-        } else {
-            progress.counters.on_time += 1;
-            self.delta.add_on_time(&mut counted)
-        };
         if progress.max_event_time < Some(event.event_time) {
             progress.max_event_time = Some(event.event_time);
             progress.watermark =
                 progress.watermark.max(watermark_of(progress.max_event_time, self.rules));
         }
-        growth
+        let group = GroupNumber::default();
+        let (rules, hits, set) = (self.rules, &[][..], None);
+        let mut counted = CountedEvent { event, window, rules, group, mark, hits, set };
+        if late {
+            progress.counters.late += 1;
+            return self.delta.add_late(&mut counted);
+        }
+        progress.counters.on_time += 1;
+        if let Some(matcher) = &mut self.matcher {
+            self.hits.clear();
+            let view = RuleView::of(event);
+            matcher.observe(
+                record.offset,
+                view.seen().as_ref(),
+                progress.watermark,
+                &mut self.hits,
+            );
+            (counted.hits, counted.set) = (&self.hits, Some(&**matcher.rules()));
+        }
+        self.delta.add_on_time(&mut counted)
+    }
+
+    /// The mark to set before this record: where a quarter of an hour begins, or another delay is set.
+    fn next_mark(&mut self, offset: i64, event_time: EventTime) -> Option<LogMark> {
+        let progress = &self.progress;
+        let highest = progress.max_event_time.map_or(event_time, |highest| highest.max(event_time));
+        let delay_micros = self.rules.watermark_delay_micros;
+        // Without a division: this is asked for each event.
+        let is_known = |(quarter, delay): (EventTime, i64)| {
+            highest.micros() < quarter.micros() + QUARTER_MICROS && delay == delay_micros
+        };
+        if self.marked.is_some_and(is_known) {
+            return None;
+        }
+        let reached = (quarter_of(highest), delay_micros);
+        self.marked = Some(reached);
+        Some(LogMark {
+            offset,
+            quarter_start: reached.0,
+            max_event_time: progress.max_event_time,
+            watermark: progress.watermark,
+            on_time: progress.counters.on_time,
+            late: progress.counters.late,
+            watermark_delay_micros: reached.1,
+        })
     }
 }
 

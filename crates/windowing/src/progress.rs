@@ -161,6 +161,9 @@ pub struct Progress {
     pub halted_reason: Option<String>,
     /// How far event times are from record times.
     pub skew: TimeSkew,
+    /// Up to here rules were judged, or a gap says that they were not. Behind `next`: a program that judges no
+    /// rules has moved the position. `None`: rules were never on.
+    pub patterns_through: Option<Position>,
 }
 
 impl Progress {
@@ -180,6 +183,7 @@ impl Progress {
             caught_up_at: None,
             halted_reason: None,
             skew: TimeSkew::default(),
+            patterns_through: None,
         }
     }
 

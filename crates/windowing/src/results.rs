@@ -6,25 +6,32 @@
 //!
 //! Keeps I-5 (integers, merged in any order) and I-6 (each kind says by how much a record made it larger).
 
+mod alerts;
 mod dead_letters;
 mod late;
 mod ledger;
+mod log_marks;
 mod on_time;
+mod pattern_gaps;
 mod subscribed;
 mod totals;
 
 use std::fmt;
 
 use event_model::{Dead, EventView};
+use patterns::{Hit, RuleSet};
 
+pub use self::alerts::{Alert, AlertRow, Alerts, HeldAlerts};
 pub use self::dead_letters::{DeadLetterRow, DeadLetters};
 pub use self::late::Late;
 pub use self::ledger::{Ledger, LedgerRow};
+pub use self::log_marks::{LogMarkRow, LogMarks};
 pub use self::on_time::OnTime;
+pub use self::pattern_gaps::{PatternGapRow, PatternGaps};
 pub use self::subscribed::Subscribed;
 use crate::bounds::{Growth, Limit, Size};
 use crate::groups::GroupNumber;
-use crate::{Record, Rules, Window};
+use crate::{LogMark, Record, Rules, Window};
 
 /// A kind of result: what is held of it, and the rows of one table that a flush makes of that.
 pub trait ResultKind {
@@ -81,6 +88,12 @@ pub(crate) struct CountedEvent<'a> {
     /// Its group among those on time. `on_time` stands first in the list and says it, which saves
     /// those behind it a second look-up by the same names.
     pub(crate) group: GroupNumber,
+    /// To be set before it.
+    pub(crate) mark: Option<LogMark>,
+    /// Rules that hold by it.
+    pub(crate) hits: &'a [Hit],
+    /// The rules; `None`: they are off.
+    pub(crate) set: Option<&'a RuleSet>,
 }
 
 /// One partition's share of a flush.
@@ -103,7 +116,10 @@ macro_rules! for_each_result {
             late: Late,
             ledger: Ledger,
             subscribers: Subscribed,
-            dead_letters: DeadLetters
+            dead_letters: DeadLetters,
+            log_marks: LogMarks,
+            pattern_gaps: PatternGaps,
+            alerts: Alerts
         }
     };
 }

@@ -17,6 +17,7 @@ impl Worker {
                         progress: Box::new(row.progress),
                         rules: row.rules,
                         ownership: row.ownership,
+                        history: Box::new(row.history),
                         ends,
                     };
                     self.engine.apply(input, &mut self.effects);

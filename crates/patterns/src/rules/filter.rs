@@ -15,7 +15,7 @@ const FILTERS_MAX: usize = 31;
 pub(crate) const HAS_COUNTERPARTY: Mask = 1 << FILTERS_MAX;
 
 /// All different filters; the bit of each is its place.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Filters {
     filters: Vec<Filter>,
     /// Each name that some filter asks for, and the filters that let it pass: names are compared once an event,
@@ -27,7 +27,7 @@ pub(crate) struct Filters {
 }
 
 /// Which filters let a name pass.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 struct ByName {
     names: Vec<(String, Mask)>,
     /// Filters that let every name pass, and none.

@@ -5,9 +5,11 @@ use event_model::EventTime;
 use sqlx::postgres::{PgConnection, PgRow};
 use sqlx::{Connection, Row};
 use windowing::{
-    Counters, Fingerprint, GapPermission, Ownership, Position, Progress, ResumeAt, Rules, TimeSkew,
+    Counters, Fingerprint, GapPermission, History, Ownership, Position, Progress, ResumeAt, Rules,
+    TimeSkew,
 };
 
+use super::history;
 use crate::StoreError;
 use crate::session::settings::FIRST_CONTACT_LOCK;
 
@@ -31,10 +33,12 @@ pub struct StoredPartition {
     pub rules: Rules,
     /// Its group, whether it is retired, and an operator's permission.
     pub ownership: Ownership,
+    /// What is stored of what was read before.
+    pub history: History,
 }
 
 /// Reads the current generation's rows of these partitions together with the settings, in one
-/// SELECT. A partition without a row is missing from the answer.
+/// SELECT, and then what is stored of what was read before. A partition without a row is missing from the answer.
 ///
 /// # Errors
 /// A failed statement, or a stored value that can't be used.
@@ -46,13 +50,20 @@ pub async fn load_progress(
     let rows = sqlx::query(include_str!("queries/load_progress.sql"))
         .bind(topic)
         .bind(partitions)
-        .fetch_all(connection)
+        .fetch_all(&mut *connection)
         .await
         .map_err(StoreError::sql("reading the positions"))?;
-    rows.iter()
+    let mut stored = rows
+        .iter()
         .map(stored_partition)
-        .collect::<Result<_, sqlx::Error>>()
-        .map_err(StoreError::sql("reading the positions"))
+        .collect::<Result<Vec<StoredPartition>, sqlx::Error>>()
+        .map_err(StoreError::sql("reading the positions"))?;
+    let read: Vec<_> = stored.iter().map(|row| (row.partition, &row.progress)).collect();
+    let histories = history::load(connection, topic, &read).await?;
+    for (row, history) in stored.iter_mut().zip(histories) {
+        row.history = history;
+    }
+    Ok(stored)
 }
 
 /// Makes rows for partitions that have none. On first contact with a topic every partition begins
@@ -212,6 +223,7 @@ fn stored_partition(row: &PgRow) -> Result<StoredPartition, sqlx::Error> {
                 .parse()
                 .map_err(|error| sqlx::Error::Decode(Box::new(error)))?,
         },
+        patterns_through: row.try_get::<Option<i64>, _>("patterns_through")?.map(Position::at),
     };
     let permission = match row.try_get::<Option<i64>, _>("permission_id")? {
         None => None,
@@ -225,7 +237,8 @@ fn stored_partition(row: &PgRow) -> Result<StoredPartition, sqlx::Error> {
         group_id: row.try_get("group_id")?,
         is_retired: row.try_get("is_retired")?,
     };
-    Ok(StoredPartition { partition: row.try_get("partition")?, progress, rules, ownership })
+    let (partition, history) = (row.try_get("partition")?, History::default());
+    Ok(StoredPartition { partition, progress, rules, ownership, history })
 }
 
 /// Reads `earliest`, `latest` or an offset.

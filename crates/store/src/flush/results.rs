@@ -2,10 +2,13 @@
 //!
 //! Walks the list of `windowing`: a kind without its half here does not compile.
 
+mod alerts;
 mod dead_letters;
 mod late;
 mod ledger;
+mod log_marks;
 mod on_time;
+mod pattern_gaps;
 mod subscribed;
 mod totals;
 

@@ -80,6 +80,7 @@ async fn update_progress(
         .bind(recent(|_, late| late.events))
         .bind(recent(|on_time, late| on_time.duration_seconds + late.duration_seconds))
         .bind(recent(|_, late| late.duration_seconds))
+        .bind(column(parts, |p| offset(p.patterns_through)))
         .execute(connection)
         .await
         .map_err(StoreError::sql("storing the positions"))?;

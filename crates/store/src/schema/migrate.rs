@@ -55,13 +55,11 @@ pub(super) async fn examine_schema(connection: &mut PgConnection) -> Result<Sche
     let reading = "reading the schema's version";
     // Our tables never exist without the history, so the tables are read first: another program
     // that migrates in between must not make them look foreign.
-    let existing: Vec<String> = sqlx::query_scalar(
-        "SELECT name FROM unnest($1::text[]) AS name WHERE to_regclass(name) IS NOT NULL",
-    )
-    .bind(our_tables())
-    .fetch_all(&mut *connection)
-    .await
-    .map_err(StoreError::sql(reading))?;
+    let existing: Vec<String> = sqlx::query_scalar(include_str!("queries/existing_tables.sql"))
+        .bind(our_tables())
+        .fetch_all(&mut *connection)
+        .await
+        .map_err(StoreError::sql(reading))?;
     let replaced = replaced_tables(connection).await?;
     let has_history: bool =
         sqlx::query_scalar("SELECT to_regclass('_sqlx_migrations') IS NOT NULL")

@@ -3,7 +3,7 @@
 use crate::RESULT_TABLES;
 
 /// Names that a first migration would create; each must not exist before it.
-const OTHER_TABLES: [&str; 11] = [
+const OTHER_TABLES: [&str; 15] = [
     "gaps",
     "settings",
     "stream_progress",
@@ -15,6 +15,10 @@ const OTHER_TABLES: [&str; 11] = [
     "detector_progress",
     "schema_compatibility",
     "erasures",
+    "rule_sets",
+    "rule_spans",
+    "persons.verdicts",
+    "persons.allowlist",
 ];
 
 /// The same, with those of the kinds of results.

@@ -55,7 +55,7 @@ impl Database {
         engine.apply(Input::Assigned(&PARTITIONS), &mut effects);
         let mut offsets = [0; PARTITIONS.len()];
         for row in rows {
-            let StoredPartition { partition, progress, rules, ownership } = row;
+            let StoredPartition { partition, progress, rules, ownership, history } = row;
             offsets[usize::try_from(partition).unwrap()] = progress.next.offset();
             // Retention has removed the fingerprint: reading begins at once.
             let ends = LogEnds {
@@ -64,8 +64,8 @@ impl Database {
                 high: Position::at(i64::MAX),
                 asked_at: EventTime::from_micros(0),
             };
-            let progress = Box::new(progress);
-            let loaded = Input::Loaded { partition, progress, rules, ownership, ends };
+            let (progress, history) = (Box::new(progress), Box::new(history));
+            let loaded = Input::Loaded { partition, progress, rules, ownership, history, ends };
             engine.apply(loaded, &mut effects);
         }
         for (partition, payload) in records {

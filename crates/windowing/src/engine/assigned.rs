@@ -6,13 +6,16 @@
 
 mod log_ends;
 
+use patterns::Matcher;
+
 use self::log_ends::{Stall, unreadable};
 use super::{Effect, Ownership};
 use crate::continuity::{describe, log_break_of, plan_gap};
 use crate::results::Numbers;
+use crate::rewind::{Beginning, Rewind, begin, cut_back, not_judged};
 use crate::{
-    AwaitedEnd, Doubt, Examination, GapPermission, LogBreak, LogEnds, PartitionState, Position,
-    Progress, Record, Rules, fingerprint_of,
+    AwaitedEnd, Doubt, Examination, GapPermission, GapReason, History, LogBreak, LogEnds,
+    PartitionState, PatternHistory, Position, Progress, Record, Rules, fingerprint_of,
 };
 
 pub(super) use self::log_ends::ObservedEnds;
@@ -30,6 +33,8 @@ pub(super) enum Status {
     Verifying { is_met: bool },
     /// It may not be; the log is being looked at.
     Examining(Doubt),
+    /// Other partitions are being rewound; this one is loaded again when one of them is done.
+    Waiting,
     /// Records are counted.
     Reading,
     /// An operator is awaited.
@@ -53,6 +58,8 @@ pub(super) struct LoadedRow {
     pub(super) ownership: Ownership,
     /// What becomes of the numbers in its dead letters.
     pub(super) numbers: Numbers,
+    /// What is stored of what was read before.
+    pub(super) history: History,
 }
 
 /// One assigned partition.
@@ -81,6 +88,37 @@ pub(super) struct AssignedPartition {
     /// A batch could not be read, of this partition or of another one. If of this one, it begins at
     /// the position: what came before it has been read.
     may_be_unreadable: bool,
+    /// What rules remember is built from the log again; until the fingerprint is met.
+    rewind: Option<Box<Rewind>>,
+    /// The rules of the row before, with what they knew, and the rows that they fit.
+    kept: Option<KeptRules>,
+    /// The row as it was when the last flush was stored, or when it was loaded.
+    committed: Progress,
+}
+
+/// Rules that may be cut back instead of being built again.
+#[derive(Debug)]
+struct KeptRules {
+    matcher: Matcher,
+    /// Rows that are known to be of the same history: before the last flush, and after it.
+    fit: [Progress; 2],
+}
+
+impl KeptRules {
+    /// Whether what was judged before this row is what these rules have seen.
+    fn fits(&self, row: &Progress) -> bool {
+        let of = |row: &Progress| (row.generation, row.next, row.fingerprint, row.counters);
+        self.fit.iter().any(|known| of(known) == of(row))
+    }
+}
+
+/// What rules may take of a worker.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct RuleLimits {
+    /// Of one partition.
+    pub(super) bytes_max: usize,
+    /// Whether one more partition may be rewound now.
+    pub(super) may_rewind: bool,
 }
 
 impl AssignedPartition {
@@ -99,6 +137,9 @@ impl AssignedPartition {
             fences: 0,
             can_heal: false,
             may_be_unreadable: false,
+            rewind: None,
+            kept: None,
+            committed: Progress::starting_at(Position::at(0)),
         }
     }
 
@@ -106,6 +147,11 @@ impl AssignedPartition {
     pub(super) fn unload(&mut self) {
         self.incarnation += 1;
         self.status = Status::Loading;
+        self.rewind = None;
+        if let Some(matcher) = self.state.as_mut().and_then(PartitionState::take_matcher) {
+            self.kept =
+                Some(KeptRules { matcher, fit: [self.committed.clone(), self.stored.clone()] });
+        }
         self.state = None;
         self.awaited = None;
         self.may_be_unreadable = false;
@@ -121,6 +167,7 @@ impl AssignedPartition {
     /// position from before.
     pub(super) fn refuse(&mut self, as_stored: Progress) {
         self.status = Status::Halted;
+        self.rewind = None;
         self.can_heal = false;
         self.is_news = false;
         self.state = self.state.take().map(|state| state.restarted_at(as_stored.clone()));
@@ -146,17 +193,19 @@ impl AssignedPartition {
         partition: i32,
         row: LoadedRow,
         ends: &LogEnds,
-        our_group: &str,
+        (our_group, limits): (&str, RuleLimits),
         effects: &mut Vec<Effect>,
     ) {
-        let LoadedRow { progress, rules, ownership, numbers } = row;
+        let LoadedRow { progress, rules, ownership, numbers, history } = row;
         self.stall = Stall::default();
         self.ownership = ownership;
         self.loaded_at = progress.next;
         self.is_news = true;
         self.stored = progress.clone();
+        self.committed = progress.clone();
         // A stored reason to halt stays until it is decided that there is none.
-        let state = PartitionState::new(progress, rules).with_numbers(numbers);
+        let state =
+            PartitionState::new(progress, rules).with_numbers(numbers).marked_by(history.last_mark);
         // Another worker may have stored the watermark that a new delay makes; a row that is
         // written without its records must not put it back (I-4).
         self.stored.watermark = state.progress().watermark;
@@ -178,12 +227,69 @@ impl AssignedPartition {
         if next > ends.stable {
             return self.doubt(partition, Doubt::BeyondEnd, effects);
         }
+        if !self.begin_rules(history.patterns, ends, limits) {
+            self.unload();
+            self.status = Status::Waiting;
+            return;
+        }
         self.read_anew(partition, ends, effects);
+    }
+
+    /// Rules go on with what was kept, or are to be built again. `false`: that has to wait.
+    fn begin_rules(
+        &mut self,
+        history: Option<PatternHistory>,
+        ends: &LogEnds,
+        limits: RuleLimits,
+    ) -> bool {
+        let (Some(history), Some(state)) = (history, &mut self.state) else {
+            self.kept = None;
+            return true;
+        };
+        let gap = not_judged(&history, &self.stored);
+        let kept = self.kept.take_if(|kept| kept.fits(&self.stored));
+        let cut = kept.and_then(|kept| cut_back(kept.matcher, &history, &self.stored));
+        self.kept = None;
+        let (matcher, missing) = match cut {
+            Some(matcher) => (matcher, None),
+            None => match begin(history, &self.stored, ends, limits.bytes_max) {
+                Beginning::Ready(matcher, missing) => (*matcher, missing),
+                Beginning::Rewind(_) if !limits.may_rewind => return false,
+                Beginning::Rewind(rewind) => {
+                    self.rewind = Some(rewind);
+                    state.note_gap(gap);
+                    return true;
+                }
+            },
+        };
+        state.judge_by(matcher);
+        state.note_gap(gap);
+        state.note_gap(missing);
+        true
+    }
+
+    /// Whether records from before the position are shown to rules.
+    pub(super) fn is_rewinding(&self) -> bool {
+        self.rewind.is_some()
+    }
+
+    /// The rules go on with what the rewind has built; with nothing, if it can't be trusted.
+    fn end_rewind(&mut self, given_up: Option<GapReason>) {
+        let (Some(rewind), Some(state)) = (self.rewind.take(), &mut self.state) else { return };
+        let (matcher, gap) = match given_up {
+            None => rewind.finish(&self.stored),
+            Some(reason) => rewind.give_up(&self.stored, reason),
+        };
+        state.judge_by(matcher);
+        state.note_gap(gap);
     }
 
     /// Reads from the position on, once the fingerprint was met.
     fn read_anew(&mut self, partition: i32, ends: &LogEnds, effects: &mut Vec<Effect>) {
         let fingerprint = self.state.as_ref().and_then(|state| state.progress().fingerprint);
+        if self.rewind.as_ref().is_some_and(|rewind| rewind.next() < ends.low) {
+            self.end_rewind(Some(GapReason::Retention));
+        }
         // Retention may rightly have removed it.
         if fingerprint.is_some_and(|fingerprint| fingerprint.offset >= ends.low.offset()) {
             self.status = Status::Verifying { is_met: false };
@@ -196,6 +302,7 @@ impl AssignedPartition {
     /// The log is the one that was read.
     fn begin_reading(&mut self) {
         self.status = Status::Reading;
+        self.end_rewind(None);
         if let Some(state) = &mut self.state {
             state.progress_mut().halted_reason = None;
         }
@@ -204,8 +311,11 @@ impl AssignedPartition {
     /// Where the reader has to begin: at the fingerprint, while it is to be verified.
     fn read_from(&self) -> Position {
         let progress = self.state.as_ref().map_or(&self.stored, PartitionState::progress);
-        match (self.status, progress.fingerprint) {
-            (Status::Verifying { .. }, Some(fingerprint)) => Position::at(fingerprint.offset),
+        match (self.status, &self.rewind, progress.fingerprint) {
+            (Status::Verifying { .. }, Some(rewind), Some(fingerprint)) => {
+                rewind.next().min(Position::at(fingerprint.offset))
+            }
+            (Status::Verifying { .. }, None, Some(fingerprint)) => Position::at(fingerprint.offset),
             _ => progress.next,
         }
     }
@@ -234,6 +344,11 @@ impl AssignedPartition {
         let Some(fingerprint) = state.progress().fingerprint else { return false };
         let next = state.progress().next.offset();
         let is_met = self.status == Status::Verifying { is_met: true };
+        if record.offset <= fingerprint.offset
+            && let Some(rewind) = &mut self.rewind
+        {
+            rewind.read(record);
+        }
         if record.offset < fingerprint.offset || (is_met && record.offset == fingerprint.offset) {
             return false;
         }
@@ -299,6 +414,8 @@ impl AssignedPartition {
 
     fn doubt(&mut self, partition: i32, doubt: Doubt, effects: &mut Vec<Effect>) {
         self.status = Status::Examining(doubt);
+        // Whatever the log turns out to be, it is not what rules can be built from.
+        self.end_rewind(Some(GapReason::AnotherLog));
         let origin = self.state.as_ref().and_then(|state| state.progress().origin);
         effects.push(Effect::Examine { partition, origin });
     }
@@ -361,6 +478,10 @@ impl AssignedPartition {
             // A permission is for the position at which the partition was loaded.
             self.ownership.permission = None;
         }
+        if let Some(state) = &mut self.state {
+            state.release(&as_stored);
+        }
+        self.committed = as_stored.clone();
         self.stored = as_stored;
         self.is_news = false;
         self.fences = 0;
@@ -369,6 +490,7 @@ impl AssignedPartition {
     /// Stops reading. What was read before is still good, and is stored with the reason.
     fn halt(&mut self, partition: i32, reason: String, effects: &mut Vec<Effect>) {
         self.status = Status::Halted;
+        self.rewind = None;
         self.can_heal = false;
         self.is_news = true;
         if let Some(state) = &mut self.state {

@@ -3,8 +3,8 @@
 use event_model::EventTime;
 
 use crate::{
-    Examination, Fingerprint, FlushBatch, FlushReport, GapPermission, GapPlan, LogEnds, Position,
-    Progress, Record, Rules,
+    Examination, Fingerprint, FlushBatch, FlushReport, GapPermission, GapPlan, History, LogEnds,
+    Position, Progress, Record, Rules,
 };
 
 /// What else is stored about a partition, besides its row.
@@ -49,6 +49,8 @@ pub enum Input<'a> {
         rules: Rules,
         /// What else is stored about it.
         ownership: Ownership,
+        /// What is stored of what was read before.
+        history: Box<History>,
         /// The ends of its log.
         ends: LogEnds,
     },

@@ -101,6 +101,7 @@ impl Bench {
             progress: Box::new(progress),
             rules: RULES,
             ownership: Ownership::default(),
+            history: Box::default(),
             ends,
         })
     }

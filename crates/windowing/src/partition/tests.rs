@@ -91,13 +91,13 @@ fn late_events_do_not_move_the_watermark() {
 fn late_and_on_time_events_are_kept_apart() {
     let mut state = partition();
     check_late(&mut state, &[at(30, 0)], at(1, 0), true);
-    let delta = state.take_delta();
+    let delta = state.take_delta(Position::at(-1));
     let minutes = |groups: &Groups| -> Vec<_> {
         groups.iter().map(|(key, totals)| (key.window.start(), totals.events)).collect()
     };
     assert_eq!(minutes(&delta.on_time), [(at(30, 0), 1)]);
     assert_eq!(minutes(&delta.late), [(at(1, 0), 1)]);
-    assert!(state.take_delta().on_time.is_empty(), "handed over once");
+    assert!(state.take_delta(Position::at(-1)).on_time.is_empty(), "handed over once");
 }
 
 #[test]
@@ -169,7 +169,7 @@ fn a_record_before_the_position_was_counted_already_and_is_ignored() {
     let mut state = partition();
     read(&mut state, at(5, 0));
     read(&mut state, at(6, 0));
-    let (before, delta) = (state.progress().clone(), state.take_delta());
+    let (before, delta) = (state.progress().clone(), state.take_delta(Position::at(-1)));
     assert_eq!(delta.on_time.len(), 2);
     for offset in [FIRST - 1, FIRST, FIRST + 1] {
         for payload in [call(at(7, 0)), b"{".to_vec()] {
@@ -179,7 +179,7 @@ fn a_record_before_the_position_was_counted_already_and_is_ignored() {
         }
     }
     assert_eq!(state.progress(), &before);
-    assert!(state.take_delta().on_time.is_empty());
+    assert!(state.take_delta(Position::at(-1)).on_time.is_empty());
 }
 
 #[test]
@@ -221,7 +221,7 @@ fn a_dead_letter_keeps_the_whole_record() {
         let mut state = partition();
         let growth =
             state.read(&Record { offset: FIRST, time, key, payload, headers: &headers }, at(4, 0));
-        let delta = state.take_delta();
+        let delta = state.take_delta(Position::at(-1));
         let [letter] = delta.dead_letters.as_slice() else { panic!("one letter: {delta:?}") };
         let expected = DeadLetter {
             offset: FIRST,

@@ -10,13 +10,14 @@ mod audit;
 use std::collections::BTreeMap;
 
 use windowing::{
-    FlushPart, GapPermission, GapPlan, LockedRow, LogBreak, MergedRows, Ownership, Position,
-    Progress, ResumeAt, Rules,
+    FlushPart, GapPermission, GapPlan, History, LockedRow, LogBreak, MergedRows, Ownership,
+    PatternGap, PatternHistory, Position, Progress, ResumeAt, Rules,
 };
 
 use super::logs::{Log, SKEW_MICROS};
 use super::naive::{Coverage, Covered};
 use super::results::StoredResults;
+use super::rules::{Spans, marks_of, set_after};
 use super::tables::Life;
 
 /// A transaction's number.
@@ -47,6 +48,10 @@ pub(crate) struct Stored {
     permissions_given: i64,
     /// How often the settings were changed.
     changes: usize,
+    /// How often other rules were put on.
+    rule_changes: usize,
+    /// Where that was, in each life.
+    spans: BTreeMap<Life, Spans>,
     /// Partitions that an operator let begin somewhere, not knowing what was counted before.
     restarted_by_operator: std::collections::BTreeSet<i32>,
 }
@@ -75,6 +80,7 @@ pub(crate) struct LoadedRow {
     pub(crate) progress: Box<Progress>,
     pub(crate) rules: Rules,
     pub(crate) ownership: Ownership,
+    pub(crate) history: Box<History>,
 }
 
 impl Database {
@@ -116,7 +122,56 @@ impl Database {
             max_future_skew_micros: SKEW_MICROS,
             business_timezone: chrono_tz::Asia::Almaty,
         };
-        Some(LoadedRow { partition, progress: Box::new(progress), rules, ownership })
+        let history = Box::new(self.history(life));
+        Some(LoadedRow { partition, progress: Box::new(progress), rules, ownership, history })
+    }
+
+    fn history(&self, life: Life) -> History {
+        let marks = marks_of(&self.stored.results.log_marks, life);
+        let last_mark = marks.last().copied();
+        let patterns = set_after(self.stored.rule_changes).map(|set| {
+            let (from, _) = self.stored.spans[&life].last().expect("a life begins with one");
+            let letters = self.stored.results.dead_letters.keys();
+            PatternHistory {
+                set: std::sync::Arc::clone(set),
+                judged_from: vec![*from; set.rules().len()],
+                marks,
+                dead: letters.filter(|(of, _)| *of == life).map(|(_, offset)| *offset).collect(),
+            }
+        });
+        History { last_mark, patterns }
+    }
+
+    /// `streamer rules apply` and `off`: the next set is on, every epoch rises, and from its position on each partition is judged by
+    /// it. Waits for no one.
+    pub(crate) fn change_rules(&mut self) -> bool {
+        if !self.locks.is_empty() {
+            return false;
+        }
+        let was_on = set_after(self.stored.rule_changes).is_some();
+        self.stored.rule_changes += 1;
+        for (life, row) in &mut self.stored.rows {
+            let progress = &mut row.progress;
+            progress.epoch += 1;
+            let (next, spans) = (progress.next, self.stored.spans.get_mut(life));
+            let spans = spans.expect("a life begins with one");
+            let began = spans.last().map_or(progress.first.offset(), |(from, _)| *from);
+            // What an older release has moved over under these rules, no owner will say any more.
+            let through =
+                progress.patterns_through.map_or(began, |through| through.offset().max(began));
+            if was_on && through < next.offset() {
+                let gap = PatternGap::not_judged(through, next.offset());
+                self.stored.results.pattern_gaps.push((*life, gap));
+            }
+            progress.patterns_through = Some(next);
+            spans.push((next.offset(), self.stored.rule_changes));
+        }
+        true
+    }
+
+    /// What rules may have missed.
+    pub(crate) fn gaps(&self) -> impl Iterator<Item = &PatternGap> {
+        self.stored.results.pattern_gaps.iter().map(|(_, gap)| gap)
     }
 
     /// Begins a transaction and locks these rows; `None`: somebody else holds one, and the caller
@@ -296,7 +351,9 @@ impl Database {
         let mut progress = Progress::starting_at(Position::at(first));
         progress.generation = life.1;
         // So that an epoch says by which settings was judged, also after a backup was restored.
-        progress.epoch = i64::try_from(self.stored.changes).expect("few");
+        let changes = self.stored.changes + self.stored.rule_changes;
+        progress.epoch = i64::try_from(changes).expect("few");
+        self.stored.spans.insert(life, vec![(first, self.stored.rule_changes)]);
         self.stored.rows.insert(life, Row { progress, group });
         self.stored.coverages.insert(life, Coverage { first, covered: Vec::new() });
     }

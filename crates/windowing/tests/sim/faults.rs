@@ -41,6 +41,7 @@ kinds! {
     DatabaseCrashed: "database stopped at once", "an open transaction is gone";
     DatabaseRewound: "database put back to an older backup", "records are read again";
     SettingsChanged: "settings changed", "fenced by the epoch";
+    RulesChanged: "other rules are put on, or none", "fenced by the epoch";
     RivalGroup: "another group writes into the database", "somebody is fenced";
     BrokerAway: "brokers away", "a question is not answered";
     Rebalanced: "partition moves to another worker", "the new owner loads its row";

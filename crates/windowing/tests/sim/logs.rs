@@ -29,6 +29,10 @@ const VERSION_MICROS: i64 = 7_000;
 const SUBSCRIBERS: [Option<&str>; 5] =
     [None, Some("00c0ffee00c0ffee"), Some("0123456789abcdef"), Some(""), Some("7701234****")];
 const EVENT_TYPES: [&str; 2] = ["call", "sms"];
+/// Few names, so that one comes twice within a window; what has escapes in JSON is one as well.
+const EVENT_IDS: [Option<&str>; 5] = [None, None, Some("1"), Some("2"), Some("\n")];
+const SUBTYPES: [Option<&str>; 3] = [None, Some("incoming"), Some("outgoing")];
+const COUNTERPARTIES: [Option<&str>; 3] = [None, Some("00c0ffee00c0ffee"), Some("bank")];
 const REGIONS: [&str; 3] = ["Almaty", "Astana", "Шымкент"];
 
 /// Payloads that are no event, with the reason.
@@ -92,6 +96,10 @@ pub(crate) struct EventPlan {
     pub(crate) tenge: i64,
     pub(crate) subscriber_id: Option<&'static str>,
     pub(crate) msisdn: Option<&'static str>,
+    pub(crate) event_id: Option<&'static str>,
+    pub(crate) event_subtype: Option<&'static str>,
+    pub(crate) counterparty_id: Option<&'static str>,
+    pub(crate) tower: Option<u32>,
 }
 
 /// One version of a partition's log.
@@ -329,6 +337,10 @@ fn draw_event(dice: &mut Dice) -> EventPlan {
         tenge: dice.within(0, 9_999),
         subscriber_id: dice.pick(&SUBSCRIBERS),
         msisdn: dice.pick(&SUBSCRIBERS),
+        event_id: dice.pick(&EVENT_IDS),
+        event_subtype: dice.pick(&SUBTYPES),
+        counterparty_id: dice.pick(&COUNTERPARTIES),
+        tower: dice.pick(&[None, Some(0), Some(1)]),
     }
 }
 
@@ -336,11 +348,16 @@ fn json(event: &EventPlan, event_micros: i64) -> String {
     let EventPlan { event_type, region, seconds, mb_hundredths, tenge, .. } = event;
     let text_or_null = |text: Option<&str>| text.map_or("null".into(), |text| format!("{text:?}"));
     let (subscriber_id, msisdn) = (text_or_null(event.subscriber_id), text_or_null(event.msisdn));
+    let [event_id, event_subtype, counterparty_id] =
+        [event.event_id, event.event_subtype, event.counterparty_id].map(text_or_null);
+    let tower = event.tower.map_or("null".into(), |tower| tower.to_string());
     let (whole, hundredths) = (mb_hundredths / 100, mb_hundredths % 100);
     let timestamp = EventTime::from_micros(event_micros);
     format!(
         r#"{{"event_type": "{event_type}", "region": "{region}", "timestamp": "{timestamp}",
             "duration_seconds": {seconds}, "data_mb": {whole}.{hundredths:02}, "amount": {tenge},
-            "subscriber_id": {subscriber_id}, "msisdn": {msisdn}}}"#
+            "subscriber_id": {subscriber_id}, "msisdn": {msisdn}, "event_id": {event_id},
+            "event_subtype": {event_subtype}, "counterparty_id": {counterparty_id},
+            "cell_tower_id": {tower}}}"#
     )
 }

@@ -20,6 +20,7 @@ mod logs;
 mod naive;
 mod reader;
 mod results;
+mod rules;
 mod run;
 mod shared;
 mod shrink;
@@ -43,7 +44,7 @@ const SEEDS: u64 = 2_000;
 const SEEDS_FOR_ALL_FAULTS: u64 = 1_000;
 
 /// What must have happened besides the faults.
-const MUST_MEET: [&str; 12] = [
+const MUST_MEET: [&str; 18] = [
     "committed",
     "unneeded",
     "fenced",
@@ -56,6 +57,12 @@ const MUST_MEET: [&str; 12] = [
     "late",
     "dead",
     "skipped",
+    "rewound",
+    "waited to be rewound",
+    "gap: not_judged",
+    "gap: retention",
+    "gap: another_log",
+    "gap: memory",
 ];
 
 /// What happened in many seeds.

@@ -115,7 +115,7 @@ fn count<'a>(
     }
 }
 
-fn accepted(message: &Message) -> Result<&EventPlan, &'static str> {
+pub(crate) fn accepted(message: &Message) -> Result<&EventPlan, &'static str> {
     let event = match &message.content {
         Content::Event(event) => event,
         Content::Unusable(index) => return Err(UNUSABLE[*index].1),

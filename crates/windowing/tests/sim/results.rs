@@ -7,12 +7,16 @@ use std::fmt::Debug;
 
 use datasketches::hll::HllSketch;
 use event_model::EventTime;
-use windowing::results::{DeadLetterRow, DeadLetters, Late, Ledger, LedgerRow, OnTime, Subscribed};
+use windowing::results::{
+    AlertRow, Alerts, DeadLetterRow, DeadLetters, Late, Ledger, LedgerRow, LogMarkRow, LogMarks,
+    OnTime, PatternGapRow, PatternGaps, Subscribed,
+};
 use windowing::{
-    DayGroup, GroupKey, MergedRows, ResultKind, StoredSketch, SubscriberSketch, SubscriberUnion,
-    Totals,
+    DayGroup, GroupKey, LogMark, MergedRows, PatternGap, ResultKind, StoredSketch,
+    SubscriberSketch, SubscriberUnion, Totals,
 };
 
+use super::rules::{AlertKey, StoredAlert};
 use super::tables::{Key, Life, Sketch, StoredLetter, Sums, assert_rows};
 
 /// A kind of result in the simulated database.
@@ -27,7 +31,12 @@ pub(crate) trait Simulated: ResultKind {
     /// Does what its statements do.
     fn store(table: &mut Self::Table, rows: &[Self::Row<'_>]);
 
-    /// The table as the naive model writes it.
+    /// How many rows it has.
+    fn count(table: &Self::Table) -> usize {
+        Self::seen(table).len()
+    }
+
+    /// The table as the naive model writes it; empty, where it is compared in another way.
     fn seen(table: &Self::Table) -> BTreeMap<Self::Key, Self::Compared>;
 }
 
@@ -36,7 +45,7 @@ macro_rules! walk {
         /// The tables of all kinds.
         #[derive(Clone, Debug, Default)]
         pub(crate) struct StoredResults {
-            $($field: <$kind as Simulated>::Table,)+
+            $(pub(crate) $field: <$kind as Simulated>::Table,)+
         }
 
         impl StoredResults {
@@ -52,7 +61,7 @@ macro_rules! walk {
 
             /// How many rows each table has.
             pub(crate) fn rows_by_table(&self) -> Vec<(&'static str, usize)> {
-                vec![$((<$kind as ResultKind>::TABLE, <$kind as Simulated>::seen(&self.$field).len())),+]
+                vec![$((<$kind as ResultKind>::TABLE, <$kind as Simulated>::count(&self.$field))),+]
             }
         }
 
@@ -163,6 +172,71 @@ impl Simulated for DeadLetters {
 
     fn seen(table: &Self::Table) -> Self::Table {
         table.clone()
+    }
+}
+
+/// Marks are judged by what is built from them.
+impl Simulated for LogMarks {
+    type Table = BTreeMap<(Life, i64), LogMark>;
+    type Key = ();
+    type Compared = ();
+
+    fn store(table: &mut Self::Table, rows: &[LogMarkRow<'_>]) {
+        for LogMarkRow { generation, partition, mark } in rows {
+            let former = table.insert(((*partition, *generation), mark.offset), **mark);
+            assert_eq!(former, None, "primary key of log_marks");
+        }
+    }
+
+    fn count(table: &Self::Table) -> usize {
+        table.len()
+    }
+
+    fn seen(_: &Self::Table) -> BTreeMap<(), ()> {
+        BTreeMap::new()
+    }
+}
+
+/// What they allow is what alerts are compared by.
+impl Simulated for PatternGaps {
+    type Table = Vec<(Life, PatternGap)>;
+    type Key = ();
+    type Compared = ();
+
+    fn store(table: &mut Self::Table, rows: &[PatternGapRow<'_>]) {
+        let row = |row: &PatternGapRow<'_>| ((row.partition, row.generation), *row.gap);
+        table.extend(rows.iter().map(row));
+    }
+
+    fn count(table: &Self::Table) -> usize {
+        table.len()
+    }
+
+    fn seen(_: &Self::Table) -> BTreeMap<(), ()> {
+        BTreeMap::new()
+    }
+}
+
+/// Compared with an uninterrupted run, outside of the gaps.
+impl Simulated for Alerts {
+    type Table = BTreeMap<AlertKey, StoredAlert>;
+    type Key = ();
+    type Compared = ();
+
+    fn store(table: &mut Self::Table, rows: &[AlertRow<'_>]) {
+        for row in rows {
+            let (key, alert) = StoredAlert::of(row);
+            // The first hit's evidence stays.
+            table.entry(key).and_modify(|known| known.hits += alert.hits).or_insert(alert);
+        }
+    }
+
+    fn count(table: &Self::Table) -> usize {
+        table.len()
+    }
+
+    fn seen(_: &Self::Table) -> BTreeMap<(), ()> {
+        BTreeMap::new()
     }
 }
 

@@ -1,5 +1,7 @@
 //! One seed: draws a schedule and carries it out; or carries a given one out again.
 
+use windowing::GapReason;
+
 use super::dice::Dice;
 use super::steps::Step;
 use super::world::{Outcome, World};
@@ -48,6 +50,16 @@ fn finish(world: &mut World) -> Outcome {
     }
     for (table, rows) in world.shared.database.rows_by_table() {
         *world.shared.met.entry(table).or_default() += u64::try_from(rows).expect("few");
+    }
+    world.expect_no_gap_without_reason();
+    for gap in world.shared.database.gaps().copied().collect::<Vec<_>>() {
+        let name = match gap.reason {
+            GapReason::NotJudged => "gap: not_judged",
+            GapReason::Retention => "gap: retention",
+            GapReason::AnotherLog => "gap: another_log",
+            GapReason::Memory => "gap: memory",
+        };
+        *world.shared.met.entry(name).or_default() += 1;
     }
     let (faults, met) = (world.shared.faults.clone(), world.shared.met.clone());
     Outcome { faults, met, rounds_to_drain }

@@ -107,6 +107,7 @@ pub(crate) enum Step {
     Backup,
     Rewind,
     ChangeSettings,
+    ChangeRules,
     /// Backends whose client has gone come to their end.
     Settle,
     BrokersAway {
@@ -178,6 +179,7 @@ fn draw_options(dice: &mut Dice) -> Options {
     Options {
         bounds: Bounds::NONE
             .with(Limit::Groups, Size::items(1 + dice.index(12)))
+            .with(Limit::Alerts, Size::items(1 + dice.index(6)))
             .with(Limit::Subscribers, Size::bytes(1 + dice.index(4_000)))
             .with(
                 Limit::DeadLetters,
@@ -185,6 +187,8 @@ fn draw_options(dice: &mut Dice) -> Options {
             ),
         flush_interval: Duration::from_millis(dice.pick(&[500, 1_000, 2_000, 4_000])),
         is_jittered: dice.one_in(2),
+        rule_bytes: if dice.one_in(4) { 300 + dice.index(600) } else { usize::MAX },
+        is_older: dice.one_in(8),
     }
 }
 
@@ -209,9 +213,9 @@ impl Step {
 
     fn draw_fault(worker: usize, partition: usize, dice: &mut Dice) -> Self {
         let millis = dice.pick(&[300, 2_000, 9_000]);
-        match dice
-            .weighted(&[6, 4, 1, 6, 3, 3, 4, 2, 3, 1, 3, 2, 3, 4, 3, 1, 3, 2, 2, 2, 4, 2, 4, 4, 1])
-        {
+        match dice.weighted(&[
+            6, 4, 1, 6, 3, 3, 4, 2, 3, 1, 3, 2, 3, 4, 3, 1, 3, 2, 2, 2, 4, 2, 4, 4, 2, 1,
+        ]) {
             0 => Step::Rebalance { partition, to: dice.index(6) },
             1 => Step::Kill { worker, commit_was_sent: dice.one_in(2) },
             2 => Step::Stop { worker },
@@ -236,6 +240,7 @@ impl Step {
             21 => Step::Refuse { worker },
             22 => Step::DeliverAgain { worker, partition, records: dice.within(1, 3) },
             23 => Step::AcceptGap { partition, choice: dice.below(90) },
+            24 => Step::ChangeRules,
             _ => Step::LoseGapAnswer,
         }
     }

@@ -32,6 +32,10 @@ pub(crate) struct Options {
     pub(crate) flush_interval: Duration,
     /// Whether the interval varies, as the streamer's does.
     pub(crate) is_jittered: bool,
+    /// What rules of one partition may remember.
+    pub(crate) rule_bytes: usize,
+    /// A release that knows no rules: it moves positions, and leaves the rest as it is.
+    pub(crate) is_older: bool,
 }
 
 /// A change of the group's assignment.
@@ -95,7 +99,9 @@ impl Worker {
             number,
             group,
             options,
-            engine: Engine::new(options.bounds).in_group(group.to_owned()),
+            engine: Engine::new(options.bounds)
+                .in_group(group.to_owned())
+                .with_rule_bytes(options.rule_bytes),
             timers: Timers::new(options.flush_interval),
             started_at: now,
             turns: 0,
@@ -218,6 +224,7 @@ impl Worker {
             shared.faults.observe(Kind::Frozen);
         }
         shared.observe_once(Kind::SettingsChanged, partition);
+        shared.observe_once(Kind::RulesChanged, partition);
         shared.observe_once(Kind::RivalGroup, partition);
         shared.observe_once(Kind::DatabaseRewound, partition);
     }

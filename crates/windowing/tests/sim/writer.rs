@@ -21,6 +21,7 @@ const SMALL_FLUSH_ROWS: usize = 6;
 /// The flush under way.
 pub(crate) struct Writer {
     group: &'static str,
+    is_older: bool,
     /// Where each part's records were read from.
     tapes: BTreeMap<i32, Tape>,
     stage: Stage,
@@ -48,8 +49,13 @@ pub(crate) enum Step {
 }
 
 impl Writer {
-    pub(crate) fn new(group: &'static str, batch: FlushBatch, tapes: BTreeMap<i32, Tape>) -> Self {
-        Writer { group, tapes, stage: Stage::Cut(batch), last_fault: None }
+    pub(crate) fn new(
+        group: &'static str,
+        is_older: bool,
+        batch: FlushBatch,
+        tapes: BTreeMap<i32, Tape>,
+    ) -> Self {
+        Writer { group, is_older, tapes, stage: Stage::Cut(batch), last_fault: None }
     }
 
     /// The transaction that is open.
@@ -178,7 +184,11 @@ impl Writer {
             let (from, to) = (part.stored.next.offset(), part.new.next.offset());
             let tape = self.tapes.get(&part.partition).map_or(&[][..], Vec::as_slice);
             let stretch = tape.iter().map(|&(a, b, version)| (a.max(from), b.min(to), version));
-            (part.clone(), stretch.filter(|(a, b, _)| a < b).collect())
+            let mut part = part.clone();
+            if self.is_older {
+                part.delta.log_marks.clear();
+            }
+            (part, stretch.filter(|(a, b, _)| a < b).collect())
         };
         protocol.matching().map(|(_, part)| with_tape(part)).collect()
     }

@@ -17,6 +17,7 @@ SET next_offset = n.next_offset,
     complete_through = GREATEST(
         p.complete_through, n.watermark, n.caught_up_at - INTERVAL '10 minutes'),
     halted_reason = n.halted_reason,
+    patterns_through = n.patterns_through,
     max_ahead_ms = n.max_ahead_ms,
     max_behind_ms = n.max_behind_ms,
     sum_behind_ms = n.sum_behind_ms::numeric,
@@ -35,7 +36,7 @@ FROM unnest(
     $16::bigint[], $17::bigint[], $18::bigint[],
     $19::bigint[], $20::timestamp[], $21::text[],
     $22::bigint[], $23::bigint[], $24::text[],
-    $25::bigint[], $26::bigint[], $27::bigint[], $28::bigint[]
+    $25::bigint[], $26::bigint[], $27::bigint[], $28::bigint[], $29::bigint[]
 ) AS n (
     generation, partition, next_offset, watermark, max_event_time,
     on_time, late, dead, skipped,
@@ -43,7 +44,7 @@ FROM unnest(
     origin_offset, origin_timestamp_ms, origin_crc,
     log_end_seen, caught_up_at, halted_reason,
     max_ahead_ms, max_behind_ms, sum_behind_ms,
-    recent_events, recent_late, recent_seconds, recent_late_seconds
+    recent_events, recent_late, recent_seconds, recent_late_seconds, patterns_through
 )
 -- What has become too small to count is 0: PostgreSQL refuses a product that underflows.
 CROSS JOIN LATERAL (

@@ -57,12 +57,14 @@ impl AssignedPartition {
             return self.doubt(partition, Doubt::BeyondEnd, effects);
         }
         let next = state.progress().next;
-        let came_since = self.stall.position != Some(next);
+        // While the log is rewound, the position stands still, and the records before it come.
+        let came_to = self.rewind.as_ref().map_or(next, |rewind| rewind.next());
+        let came_since = self.stall.position != Some(came_to);
         // At the end of the log and behind an open transaction nothing comes, but for the fingerprint.
         let is_at_end = next >= ends.stable && self.status == Status::Reading;
         let expects_nothing = *is_paused || is_at_end;
         if came_since || expects_nothing {
-            self.stall = Stall { position: Some(next), ..Stall::default() };
+            self.stall = Stall { position: Some(came_to), ..Stall::default() };
         }
         if expects_nothing || (came_since && !reset_refused) {
             return;

@@ -25,8 +25,14 @@ impl Bench {
         let mut bench = Bench::new(WIDE);
         bench.apply(Input::Assigned(&[0]));
         let progress = Box::new(read_to_five());
-        let effects =
-            bench.apply(Input::Loaded { partition: 0, progress, rules: RULES, ownership, ends });
+        let effects = bench.apply(Input::Loaded {
+            partition: 0,
+            progress,
+            rules: RULES,
+            ownership,
+            history: Box::default(),
+            ends,
+        });
         (bench, effects)
     }
 
@@ -220,7 +226,14 @@ fn the_third_fence_in_a_row_by_another_group_halts_the_partition() {
     let load = |bench: &mut Bench| {
         let (progress, ends) = (Box::new(stored_at(0)), ends(0, 9));
         let ownership = ownership();
-        bench.apply(Input::Loaded { partition: 0, progress, rules: RULES, ownership, ends })
+        bench.apply(Input::Loaded {
+            partition: 0,
+            progress,
+            rules: RULES,
+            ownership,
+            history: Box::default(),
+            ends,
+        })
     };
     let mut bench = Bench::new(WIDE);
     bench.apply(Input::Assigned(&[0]));

@@ -6,6 +6,7 @@ use windowing::{FlushPart, Progress};
 
 use super::super::logs::Log;
 use super::super::naive::{Coverage, Covered, recount};
+use super::super::rules::assert_alerts;
 use super::super::tables::{Account, Tables};
 use super::{Database, Tape};
 
@@ -18,6 +19,20 @@ impl Database {
         let tables = Tables { results: self.stored.results.seen(), stream_progress };
         tables.assert_accounted();
         tables.assert_same(&recount(logs, &self.stored.coverages));
+        self.check_alerts(logs);
+    }
+
+    /// I-10: alerts are a function of the log, the stored verdicts and where which rules were on, outside of gaps.
+    fn check_alerts(&self, logs: &[Log]) {
+        let stored = &self.stored;
+        // Nobody may have said yet that nobody judged: the next owner will.
+        let judged_through = stored.rows.iter().map(|(life, row)| {
+            let through = row.progress.patterns_through.unwrap_or(row.progress.first);
+            (*life, through.offset())
+        });
+        let results = (&stored.results.alerts, &stored.results.pattern_gaps[..]);
+        let judged_through = judged_through.collect();
+        assert_alerts(logs, &stored.coverages, &stored.spans, results, &judged_through);
     }
 
     /// No record was counted in two generations, unless an operator said where to begin.

@@ -1,8 +1,10 @@
 //! What the engine asks for, carried out: rows are loaded, readers start and stop, gaps are accepted,
 //! flushes handed to the writer.
 
+use windowing::results::Alerts;
 use windowing::{
-    DeadLetter, Effect, FlushBatch, GapPlan, Input, Limit, LogEnds, Position, Progress,
+    DeadLetter, Effect, FlushBatch, GapPlan, History, Input, Limit, LogEnds, Position, Progress,
+    ResultKind as _,
 };
 
 use super::super::database::{LoadedRow, Tape};
@@ -11,6 +13,9 @@ use super::super::reader::Reader;
 use super::super::shared::Shared;
 use super::super::writer::{REFUSAL, Writer};
 use super::{Blocked, Worker};
+
+/// At most so many alerts come with one record: there are so many subscribers and rules.
+const ALERTS_OF_A_RECORD: usize = 16;
 
 impl Worker {
     pub(super) fn carry_out(&mut self, effect: Effect, shared: &mut Shared) {
@@ -106,6 +111,9 @@ impl Worker {
         let groups: usize = deltas().map(|delta| delta.on_time.len() + delta.late.len()).sum();
         let letters: usize = deltas().map(|delta| delta.dead_letters.len()).sum();
         assert!(groups <= bounds.of(Limit::Groups).items, "I-6: {groups} groups held");
+        let alerts: usize = deltas().map(Alerts::row_count).sum();
+        let most = bounds.of(Limit::Alerts).items.saturating_add(ALERTS_OF_A_RECORD);
+        assert!(alerts <= most, "I-6: {alerts} alerts held");
         let letters_max = bounds.of(Limit::DeadLetters);
         assert!(letters <= letters_max.items, "I-6: {letters} dead letters held");
         // The record that reaches a bound in bytes is held as well.
@@ -116,7 +124,19 @@ impl Worker {
             "I-6: {letter_bytes} bytes of dead letters held"
         );
         let tapes = self.tapes.iter().map(|(partition, (_, tape))| (*partition, tape.clone()));
-        self.writer = Some(Writer::new(self.group, batch, tapes.collect()));
+        self.writer = Some(Writer::new(self.group, self.options.is_older, batch, tapes.collect()));
+    }
+
+    fn see_rewind(&self, partition: i32, begins_at: Position, shared: &mut Shared) {
+        let is_rewound = self.effects.iter().any(|effect| {
+            matches!(effect, Effect::Read { partition: id, from } if *id == partition && *from < begins_at)
+        });
+        if is_rewound {
+            shared.meet("rewound");
+        }
+        if self.engine.has_waiting() {
+            shared.meet("waited to be rewound");
+        }
     }
 
     pub(super) fn load(&mut self, partitions: &[i32], shared: &mut Shared) {
@@ -138,7 +158,7 @@ impl Worker {
     }
 
     pub(super) fn finish_load(&mut self, rows: Vec<LoadedRow>, shared: &mut Shared) {
-        for LoadedRow { partition, progress, rules, ownership } in rows {
+        for LoadedRow { partition, progress, rules, ownership, mut history } in rows {
             let Some(ends) = shared.ask_log_ends(partition) else { continue };
             self.timers.loaded(partition);
             self.tapes.insert(partition, (progress.next.offset(), Tape::new()));
@@ -154,7 +174,15 @@ impl Worker {
             {
                 shared.observe_at(Kind::RetainedBehind, partition);
             }
-            self.apply(Input::Loaded { partition, progress, rules, ownership, ends }, shared);
+            if self.options.is_older {
+                *history = History::default();
+            }
+            let begins_at = progress
+                .fingerprint
+                .map_or(progress.next, |fingerprint| Position::at(fingerprint.offset));
+            let loaded = Input::Loaded { partition, progress, rules, ownership, history, ends };
+            self.apply(loaded, shared);
+            self.see_rewind(partition, begins_at, shared);
         }
         self.timers.load_ended(self.elapsed(shared));
     }
