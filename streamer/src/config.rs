@@ -9,10 +9,12 @@ use operator::args::{DatabaseCommandArgs, parse_flush_interval, parse_setting};
 use operator::dead_letters::DeadLettersCommand;
 use operator::detect::{DetectArgs, DetectionArgs};
 use operator::erase::EraseArgs;
+use operator::fraud::FraudCommand;
 use operator::gaps::{AcceptGapArgs, RetireArgs};
 use operator::health::HealthArgs;
 use operator::late::LateArgs;
 use operator::migrate::MigrateArgs;
+use operator::rules::RulesCommand;
 use operator::settings::SettingsCommand;
 use operator::status::StatusArgs;
 use program::{DatabaseArgs, KafkaArgs, LogArgs, MetricsArgs, parse_duration};
@@ -49,6 +51,8 @@ impl Cli {
             Some(Command::Erase(args)) => &args.database.log,
             Some(Command::Late(args)) => &args.database.log,
             Some(Command::Detect(args)) => &args.log,
+            Some(Command::Rules(command)) => command.log(),
+            Some(Command::Fraud(command)) => &command.database_args().log,
         }
     }
 }
@@ -84,6 +88,12 @@ pub enum Command {
     Late(LateArgs),
     /// Look for unusual traffic in what has become complete, until stopped; docs/anomalies.md
     Detect(Box<DetectArgs>),
+    /// Look for patterns in what each subscriber does; docs/rules.md
+    #[command(subcommand)]
+    Rules(RulesCommand),
+    /// Cases that rules have found, and what became of them; docs/fraud.md
+    #[command(subcommand)]
+    Fraud(FraudCommand),
 }
 
 /// Arguments of `run`.

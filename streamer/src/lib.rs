@@ -24,7 +24,8 @@ use anyhow::Context;
 use clap::Parser;
 use operator::settings::SettingsCommand;
 use operator::{
-    Exit, dead_letters, detect, erase, gaps, health, late, live, migrate, settings, status, verify,
+    Exit, dead_letters, detect, erase, fraud, gaps, health, late, live, migrate, rules, settings,
+    status, verify,
 };
 use program::{Serving, ensure_files, report_failure, run_program, shutdown_requested};
 
@@ -65,6 +66,8 @@ pub async fn run(cli: Cli, shutdown: impl Future<Output = ()>) -> anyhow::Result
         Some(Command::Erase(args)) => erase::erase(&args).await,
         Some(Command::Late(args)) => late::late(&args).await,
         Some(Command::Detect(args)) => detect::detect(&args, shutdown).await,
+        Some(Command::Rules(command)) => rules::run(&command).await,
+        Some(Command::Fraud(command)) => fraud::run(&command).await,
     }
 }
 

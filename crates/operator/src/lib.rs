@@ -2,13 +2,14 @@
 //! text and its tests. The command line that dispatches to them is the streamer's.
 //!
 //! None of them needs a running streamer. Only `accept-gap`, `retire`, `settings set`, `dead-letters replay`, `erase`,
-//! `migrate` and `detect` change anything.
+//! `migrate`, `detect`, `rules apply` and `off`, and the verdicts of `fraud` change anything.
 
 pub mod args;
 pub mod dead_letters;
 pub mod detect;
 pub mod erase;
 pub mod exit;
+pub mod fraud;
 pub mod gaps;
 pub mod health;
 pub mod late;
@@ -16,6 +17,7 @@ pub mod live;
 pub mod migrate;
 mod moment;
 mod output;
+pub mod rules;
 pub mod settings;
 pub mod status;
 pub mod verify;
