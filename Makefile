@@ -1,7 +1,7 @@
 # Everything that a newcomer or CI runs. `make` alone lists it.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo live test sim fuzz mutants torture deny test-kraft test-airflow test-dbt test-superset test-compose test-upgrade lint docs check-compose check-alerts check-chart bench bench-all bench-page bench-layouts bench-curves bench-scaling bench-latency bench-producer bench-batcher bench-flush bench-micro build images sandbox setup setup-tests score-anomalies
+.PHONY: help demo live test sim fuzz mutants torture deny test-kraft test-airflow test-dbt test-superset test-compose test-upgrade lint docs check-compose check-alerts check-chart bench bench-all bench-page bench-layouts bench-curves bench-scaling bench-latency bench-producer bench-batcher bench-flush bench-micro build images sandbox setup setup-tests score-anomalies score-fraud
 
 # librdkafka is linked with this host's OpenSSL where that is new enough, else with one built from source. `make setup`
 # writes the same into .cargo/config.toml, so that cargo without make agrees and librdkafka is not built twice.
@@ -43,9 +43,13 @@ sim: ## The core simulated with faults, on all cores; SEEDS=100000 FIRST_SEED=1
 		cargo test --profile sim --package windowing --test sim -- --nocapture
 
 # Other seeds: make score-anomalies SCORE='--first-seed 301 --seeds 10 --verbose'.
-SCORE ?= --plot docs/anomalies.svg
+score-anomalies: SCORE ?= --plot docs/anomalies.svg
 score-anomalies: ## The anomaly detector on ten seeds' spikes and drops: docs/anomalies.md
 	cargo run --release --package anomaly-score -- $(SCORE)
+
+# The rules against fraud were tuned on seeds 1 and 2: make score-fraud SCORE='--first-seed 301 --seeds 2 --verbose'.
+score-fraud: ## The example rules on ten seeds' frauds and honest look-alikes: docs/fraud.md
+	cargo run --release --package fraud-score -- $(SCORE)
 
 fuzz: ## Decoder and core with made-up input, FUZZ_SECONDS=300 each; installs a nightly compiler
 	fuzz/run

@@ -60,6 +60,12 @@ pub enum Source {
 }
 
 impl Source {
+    /// The place in [`Scenario::frauds`](crate::scenario::Scenario::frauds) of the fraud that it belongs to.
+    pub fn fraud(self) -> Option<usize> {
+        let Source::Act(act) = self else { return None };
+        usize::from(act.case).checked_sub(1)
+    }
+
     /// A number for each source: below 2⁸, or of an act. Adding 2⁸ gives another that no source has.
     pub(crate) fn code(self) -> u32 {
         match self {

@@ -14,7 +14,7 @@ use chrono::Weekday;
 use chrono_tz::Tz;
 use event_model::{DeadReason, EventTime, EventType};
 
-pub use self::world::{Fraud, FraudKind, Lives, Pairs, Role, RoleShare, Variant, Weather};
+pub use self::world::{Fraud, FraudKind, Lives, Pairs, Role, RoleOf, RoleShare, Variant, Weather};
 use crate::distribution::Distribution;
 
 /// The scenarios that the program brings along.

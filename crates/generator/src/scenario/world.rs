@@ -1,5 +1,7 @@
 //! The parts that make a world of a scenario: who talks with whom, from both sides. Each may be left out.
 
+use super::Scenario;
+
 /// How calls and messages join two people; left out, each has one side only.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Pairs {
@@ -143,6 +145,31 @@ impl RoleShare {
     /// How many there are beside so many ordinary subscribers.
     pub fn count(&self, subscribers: u32) -> u32 {
         count(self.share, subscribers)
+    }
+}
+
+/// Who has which role.
+#[derive(Clone, Debug)]
+pub struct RoleOf {
+    ordinary: u32,
+    /// Of every second subscriber after the ordinary ones.
+    roles: Vec<Role>,
+}
+
+impl RoleOf {
+    /// Of this scenario's subscribers.
+    pub fn new(scenario: &Scenario) -> Self {
+        let roles = scenario.roles.iter().flat_map(|share| {
+            std::iter::repeat_n(share.role, share.count(scenario.subscribers) as usize)
+        });
+        RoleOf { ordinary: scenario.subscribers, roles: roles.collect() }
+    }
+
+    /// The role of this subscriber. After the ordinary ones come those with a role and those who defraud, in turns.
+    pub fn of(&self, subscriber: u32) -> Option<Role> {
+        let place = subscriber.checked_sub(self.ordinary)?;
+        let index = place.is_multiple_of(2).then_some(place / 2)?;
+        self.roles.get(index as usize).copied()
     }
 }
 

@@ -10,17 +10,15 @@ use std::io::{self, Write};
 use event_model::EventTime;
 
 use super::lines::{self, FraudLine, Line, LookalikeLine};
-use crate::arrivals::{Occurrence, Source};
-use crate::scenario::{Fraud, FraudKind, Role, Scenario};
+use crate::arrivals::Occurrence;
+use crate::scenario::{Fraud, FraudKind, Role, RoleOf, Scenario};
 
 /// What was seen of each.
 #[derive(Debug)]
 pub(super) struct Cases {
-    ordinary: u32,
     frauds: Vec<Fraud>,
-    /// Of every second subscriber after the ordinary ones.
-    roles: Vec<Role>,
-    seen_frauds: BTreeMap<(u16, u32), Seen>,
+    roles: RoleOf,
+    seen_frauds: BTreeMap<(usize, u32), Seen>,
     seen_roles: BTreeMap<u32, Seen>,
 }
 
@@ -34,13 +32,9 @@ struct Seen {
 
 impl Cases {
     pub(super) fn of(scenario: &Scenario) -> Self {
-        let roles = scenario.roles.iter().flat_map(|share| {
-            std::iter::repeat_n(share.role, share.count(scenario.subscribers) as usize)
-        });
         Cases {
-            ordinary: scenario.subscribers,
             frauds: scenario.frauds.clone(),
-            roles: roles.collect(),
+            roles: RoleOf::new(scenario),
             seen_frauds: BTreeMap::new(),
             seen_roles: BTreeMap::new(),
         }
@@ -49,12 +43,11 @@ impl Cases {
     /// An event was sent.
     pub(super) fn observe(&mut self, occurrence: &Occurrence, subscriber_id: &str) {
         let Occurrence { time, source, subscriber } = *occurrence;
-        let case = if let Source::Act(act) = source { act.case } else { 0 };
-        let seen = if case > 0 {
+        let seen = if let Some(fraud) = source.fraud() {
             self.seen_frauds
-                .entry((case, subscriber))
+                .entry((fraud, subscriber))
                 .or_insert_with(|| Seen::new(subscriber_id, time))
-        } else if self.role(subscriber).is_some() {
+        } else if self.roles.of(subscriber).is_some() {
             self.seen_roles.entry(subscriber).or_insert_with(|| Seen::new(subscriber_id, time))
         } else {
             return;
@@ -64,16 +57,9 @@ impl Cases {
         seen.events += 1;
     }
 
-    /// After the ordinary subscribers come those with a role and those who defraud, in turns.
-    fn role(&self, subscriber: u32) -> Option<Role> {
-        let place = subscriber.checked_sub(self.ordinary)?;
-        let index = place.is_multiple_of(2).then_some(place / 2)?;
-        self.roles.get(index as usize).copied()
-    }
-
     pub(super) fn tell(&self, writer: &mut impl Write) -> io::Result<()> {
-        for ((case, _), seen) in &self.seen_frauds {
-            let fraud: &Fraud = &self.frauds[usize::from(*case) - 1];
+        for ((fraud, _), seen) in &self.seen_frauds {
+            let fraud: &Fraud = &self.frauds[*fraud];
             let line = FraudLine {
                 subscriber_id: seen.subscriber_id.clone(),
                 fraud: FraudKind::name(fraud.kind),
@@ -87,7 +73,7 @@ impl Cases {
         for (subscriber, seen) in &self.seen_roles {
             let line = LookalikeLine {
                 subscriber_id: seen.subscriber_id.clone(),
-                role: self.role(*subscriber).map_or("", Role::name),
+                role: self.roles.of(*subscriber).map_or("", Role::name),
                 first: seen.first.to_string(),
                 last: seen.last.to_string(),
                 events: seen.events,
