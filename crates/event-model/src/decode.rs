@@ -115,12 +115,18 @@ impl<'a> EventView<'a> {
 /// # Errors
 /// [`Dead`] with the rule that the payload breaks; see the order at the top of this file.
 pub fn decode(payload: &[u8]) -> Result<EventView<'_>, Dead> {
-    let payload = without_frame(payload);
-    let text = match simdutf8::basic::from_utf8(payload) {
-        Ok(text) => text,
-        Err(_) => str::from_utf8(payload).map_err(|error| Dead::not_utf8(payload, error))?,
-    };
+    let text = text_of(payload)?;
     judged(text).map_err(|dead| explained(dead, text))
+}
+
+/// The payload as text, without its frame.
+#[inline(always)]
+fn text_of(payload: &[u8]) -> Result<&str, Dead> {
+    let payload = without_frame(payload);
+    match simdutf8::basic::from_utf8(payload) {
+        Ok(text) => Ok(text),
+        Err(_) => str::from_utf8(payload).map_err(|error| Dead::not_utf8(payload, error)),
+    }
 }
 
 /// The content of Confluent's frame: a zero, and the number of a schema in four bytes, come before it. No JSON begins
@@ -156,16 +162,59 @@ fn perhaps_not_mapped(dead: Dead, text: &str) -> Dead {
 fn judged(text: &str) -> Result<EventView<'_>, Dead> {
     let mut members = Members::of(text);
     members.read()?;
+    view_of(&members, text)
+}
+
+/// An event with what no aggregate needs: which numbers were absent, and the members that the contract does
+/// not know.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WholeEvent<'a> {
+    /// The event.
+    pub view: EventView<'a>,
+    /// Whether it has a duration, which is 0 in the view if not.
+    pub has_duration: bool,
+    /// The same for its volume.
+    pub has_data: bool,
+    /// The same for its amount.
+    pub has_amount: bool,
+    /// The unknown members, as they are written, as a JSON object; `None`: there are none.
+    pub others: Option<String>,
+}
+
+/// Decodes a payload as [`decode`] does, and keeps the rest of it.
+///
+/// # Errors
+/// The same.
+pub fn decode_whole(payload: &[u8]) -> Result<WholeEvent<'_>, Dead> {
+    let text = text_of(payload)?;
+    let mut members = Members::of(text);
+    members.read().and_then(|()| view_of(&members, text)).map_err(|dead| explained(dead, text)).map(
+        |view| {
+            let has = |field| members.number(field).is_some();
+            WholeEvent {
+                view,
+                has_duration: has(NumberField::DurationSeconds),
+                has_data: has(NumberField::DataMb),
+                has_amount: has(NumberField::Amount),
+                others: members.others(),
+            }
+        },
+    )
+}
+
+/// Judges the fields of an object that has been read, in their order.
+#[inline(always)]
+fn view_of<'a>(members: &Members<'a>, text: &'a str) -> Result<EventView<'a>, Dead> {
     let whole_text = |field| members.text(field).map(LazyText::get);
     Ok(EventView {
-        event_type: EVENT_TYPE.judge(&members).map_err(|dead| perhaps_not_mapped(dead, text))?,
-        region: REGION.judge(&members)?,
+        event_type: EVENT_TYPE.judge(members).map_err(|dead| perhaps_not_mapped(dead, text))?,
+        region: REGION.judge(members)?,
         event_time: timestamp(&members)?,
-        duration_seconds: DURATION_SECONDS.judge(&members)?.unwrap_or(0),
-        data_micro_mb: DATA_MB.judge(&members)?.unwrap_or(0),
-        amount_micro_tenge: AMOUNT.judge(&members)?.unwrap_or(0),
+        duration_seconds: DURATION_SECONDS.judge(members)?.unwrap_or(0),
+        data_micro_mb: DATA_MB.judge(members)?.unwrap_or(0),
+        amount_micro_tenge: AMOUNT.judge(members)?.unwrap_or(0),
         // No aggregate needs the tower, but a record with an impossible one is not to be trusted.
-        cell_tower_id: CELL_TOWER_ID.judge(&members)?.and_then(|tower| u32::try_from(tower).ok()),
+        cell_tower_id: CELL_TOWER_ID.judge(members)?.and_then(|tower| u32::try_from(tower).ok()),
         subscriber_id: whole_text(TextField::SubscriberId),
         msisdn: whole_text(TextField::Msisdn),
         event_id: members.text(TextField::EventId),

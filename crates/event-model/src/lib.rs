@@ -22,7 +22,7 @@ mod unfamiliar;
 mod unit_mixup;
 
 pub use dead::{Dead, DeadReason, visible};
-pub use decode::{EventView, decode};
+pub use decode::{EventView, WholeEvent, decode, decode_whole};
 pub use event::{Direction, Event, EventType};
 pub use mask::{mask_payload, mask_text};
 pub use text::LazyText;

@@ -20,6 +20,8 @@ pub(crate) struct Members<'a> {
     seen: u32,
     /// One bit for each string with escapes.
     escaped: u32,
+    /// Members that are no known fields stood in the object.
+    has_others: bool,
 }
 
 /// Why an object is not taken in.
@@ -40,6 +42,7 @@ impl<'a> Members<'a> {
                 NumberField::COUNT],
             seen: 0,
             escaped: 0,
+            has_others: false,
         }
     }
 
@@ -67,6 +70,36 @@ impl<'a> Members<'a> {
     pub(crate) fn number(&self, field: NumberField) -> Option<NumberToken> {
         let number = self.numbers[field as usize];
         (number.span.start > 0).then_some(number)
+    }
+
+    /// The members that are no known fields, in their order and as they are written, as an object of their
+    /// own; `None`: there are none. For an object that has been read without a fault.
+    pub(crate) fn others(&self) -> Option<String> {
+        self.has_others.then(|| self.read_others().unwrap_or_default())
+    }
+
+    #[cold]
+    fn read_others(&self) -> Option<String> {
+        let mut reader = Reader::at(self.payload, 0);
+        reader.take(b'{')?;
+        reader.take(b'"')?;
+        let mut others = String::from("{");
+        loop {
+            let key = reader.place();
+            let (field, _) = reader.rest_of_key()?;
+            let value = reader.place();
+            reader.skip_value()?;
+            if field.is_none() {
+                // From the key's opening quote on; what stands between key and value is whitespace and a colon.
+                others.push_str(if others.len() > 1 { ",\"" } else { "\"" });
+                others.push_str(self.payload.get(key..value)?);
+                others.push_str(self.payload.get(value..reader.place())?);
+            }
+            if !reader.next_member()? {
+                others.push('}');
+                return Some(others);
+            }
+        }
     }
 
     /// What stands there in the text.
@@ -132,7 +165,10 @@ impl<'a> Members<'a> {
     fn read_any(&mut self, reader: &mut Reader<'a>) -> Result<(), Fault> {
         let (field, first_byte) = reader.rest_of_key().ok_or(Fault::NotJson)?;
         match field {
-            None => reader.skip_value().ok_or(Fault::NotJson),
+            None => {
+                self.has_others = true;
+                reader.skip_value().ok_or(Fault::NotJson)
+            }
             Some(field) => self.insert(field, first_byte, reader),
         }
     }

@@ -3,6 +3,7 @@
 
 mod accepted;
 mod unusable;
+mod whole;
 
 use std::borrow::Cow;
 
