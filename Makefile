@@ -1,7 +1,7 @@
 # Everything that a newcomer or CI runs. `make` alone lists it.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo live test sim fuzz mutants torture deny test-kraft test-airflow test-dbt test-superset test-compose test-upgrade lint docs check-compose check-alerts check-chart bench bench-all bench-page bench-layouts bench-curves bench-scaling bench-latency bench-producer bench-batcher bench-flush bench-micro build images sandbox setup setup-tests score-anomalies score-fraud
+.PHONY: help demo live test sim fuzz mutants torture deny test-kraft test-airflow test-dbt test-superset test-compose test-upgrade test-lake lint docs check-compose check-alerts check-chart bench bench-all bench-page bench-layouts bench-curves bench-scaling bench-latency bench-producer bench-batcher bench-flush bench-micro build images sandbox setup setup-tests score-anomalies score-fraud
 
 # librdkafka is linked with this host's OpenSSL where that is new enough, else with one built from source. `make setup`
 # writes the same into .cargo/config.toml, so that cargo without make agrees and librdkafka is not built twice.
@@ -76,6 +76,12 @@ test-dbt: setup ## The models of dbt/ on a pipeline that really ran; DBT_YEAR=no
 
 test-superset: setup-tests ## The dashboards of deploy/superset on a real Superset, in a browser
 	tests/superset/run
+
+# A workspace of its own: nothing else compiles what it will need. LAKE_SIM_SEEDS=20000 LAKE_SIM_FIRST=1 for other seeds.
+test-lake: setup ## What a follower of the warehouse decides (lake/): formatted, linted, simulated with faults
+	cargo fmt --manifest-path lake/Cargo.toml --all --check
+	cargo clippy --manifest-path lake/Cargo.toml --target-dir $(TARGET)/lake --workspace --all-targets -- -D warnings
+	cargo test --manifest-path lake/Cargo.toml --target-dir $(TARGET)/lake --workspace
 
 test-compose: ## docker-compose.yml on a Docker engine of its own; by hand, as root, on Debian
 	tests/compose/run
