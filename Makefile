@@ -1,7 +1,7 @@
 # Everything that a newcomer or CI runs. `make` alone lists it.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo live test sim fuzz mutants torture deny test-kraft test-airflow test-dbt test-superset test-compose test-upgrade test-lake lint docs check-compose check-alerts check-chart bench bench-all bench-page bench-layouts bench-curves bench-scaling bench-latency bench-producer bench-batcher bench-flush bench-micro build images sandbox setup setup-tests score-anomalies score-fraud
+.PHONY: help demo live test sim fuzz mutants torture deny test-kraft test-airflow test-dbt test-superset test-compose test-upgrade test-lake lint docs check-compose check-alerts check-chart bench bench-all bench-page bench-layouts bench-curves bench-scaling bench-latency bench-producer bench-batcher bench-flush bench-micro build images sandbox setup setup-tests score-anomalies score-fraud test-churn score-churn
 
 # librdkafka is linked with this host's OpenSSL where that is new enough, else with one built from source. `make setup`
 # writes the same into .cargo/config.toml, so that cargo without make agrees and librdkafka is not built twice.
@@ -47,9 +47,23 @@ score-anomalies: SCORE ?= --plot docs/anomalies.svg
 score-anomalies: ## The anomaly detector on ten seeds' spikes and drops: docs/anomalies.md
 	cargo run --release --package anomaly-score -- $(SCORE)
 
-# The rules against fraud were tuned on seeds 1 and 2: make score-fraud SCORE='--first-seed 301 --seeds 2 --verbose'.
+# Other seeds: make score-fraud SCORE='--first-seed 301 --seeds 2 --verbose'.
 score-fraud: ## The example rules on ten seeds' frauds and honest look-alikes: docs/fraud.md
 	cargo run --release --package fraud-score -- $(SCORE)
+
+# A workspace of its own: nothing of it is built by the targets above.
+CHURN = --manifest-path lake/churn/Cargo.toml --target-dir $(TARGET)/churn
+test-churn: setup ## The churn forecast: its tests, and the program on a real PostgreSQL
+	cargo build --bin sandbox
+	$(TARGET)/debug/sandbox run -- cargo test --release $(CHURN) --workspace
+
+# Worlds take minutes to draw, and are kept. Other seeds: make score-churn SCORE_CHURN='--first-seed 401 --seeds 2'.
+SCORE_CHURN ?=
+score-churn: setup ## The churn forecast on ten seeds, beside scikit-learn, and what a million subscribers cost: docs/churn.md
+	cargo build --release $(CHURN) --package churn-score
+	$(TARGET)/churn/release/churn-score --keep $(TARGET)/churn/worlds --matrices $(TARGET)/churn/matrices $(SCORE_CHURN)
+	"$$(.ci/python-environment telecom-churn lake/churn/score/requirements.txt)"/bin/python lake/churn/score/compare.py $(TARGET)/churn/matrices
+	$(TARGET)/churn/release/churn-speed
 
 fuzz: ## Decoder and core with made-up input, FUZZ_SECONDS=300 each; installs a nightly compiler
 	fuzz/run

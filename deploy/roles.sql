@@ -10,7 +10,7 @@ DECLARE
     program TEXT;
 BEGIN
     FOREACH program IN ARRAY ARRAY['streamer', 'detector', 'batcher', 'reader', 'operator', 'dashboards', 'dbt', 'bi', 'fraud',
-        'eraser'] LOOP
+        'eraser', 'churn'] LOOP
         BEGIN
             EXECUTE format('CREATE ROLE %I NOLOGIN', 'pipeline_' || program);
         EXCEPTION WHEN duplicate_object OR unique_violation THEN
@@ -84,6 +84,12 @@ ALTER DEFAULT PRIVILEGES IN SCHEMA persons GRANT SELECT ON TABLES TO pipeline_fr
 -- streamer fraud
 GRANT SELECT ON _sqlx_migrations, schema_compatibility TO pipeline_fraud;
 GRANT INSERT ON persons.verdicts, persons.allowlist TO pipeline_fraud;
+
+-- churn (docs/churn.md)
+GRANT SELECT ON _sqlx_migrations, schema_compatibility, settings, current_progress, day_ledger, daily_stats TO pipeline_churn;
+GRANT SELECT, INSERT ON churn_models TO pipeline_churn;
+GRANT USAGE ON SCHEMA persons TO pipeline_churn;
+GRANT SELECT, INSERT, DELETE ON persons.churn_scores TO pipeline_churn;
 
 -- streamer erase
 GRANT SELECT ON _sqlx_migrations, schema_compatibility, current_progress, dead_letters, dead_letter_replays, erasures

@@ -3,7 +3,7 @@
 use crate::RESULT_TABLES;
 
 /// Names that a first migration would create; each must not exist before it.
-const OTHER_TABLES: [&str; 15] = [
+const OTHER_TABLES: [&str; 17] = [
     "gaps",
     "settings",
     "stream_progress",
@@ -19,6 +19,8 @@ const OTHER_TABLES: [&str; 15] = [
     "rule_spans",
     "persons.verdicts",
     "persons.allowlist",
+    "churn_models",
+    "persons.churn_scores",
 ];
 
 /// The same, with those of the kinds of results.
