@@ -15,12 +15,13 @@ import json
 import os
 import pathlib
 import signal
+import subprocess
 import sys
 import tempfile
 import traceback
 
 import psycopg2
-from installation import DAG_ID, DBT_USER, MODELS_DAG_ID, REPOSITORY, Airflow, wait_for
+from installation import CHURN_DAG_ID, DAG_ID, DBT_USER, MODELS_DAG_ID, REPOSITORY, Airflow, wait_for
 from pipeline import EVENTS_OF_A_DAY, Pipeline, midnight
 
 ONE_DAY = datetime.timedelta(days=1)
@@ -94,7 +95,7 @@ def structure(checks: Checks) -> None:
         equal(airflow.query("SELECT filename, stacktrace FROM import_error"), [])
         equal(
             airflow.query("SELECT dag_id FROM serialized_dag ORDER BY dag_id"),
-            [(DAG_ID,), (MODELS_DAG_ID,)],
+            [(CHURN_DAG_ID,), (DAG_ID,), (MODELS_DAG_ID,)],
         )
 
     script = REPOSITORY / "tests" / "airflow" / "structure.py"
@@ -128,6 +129,27 @@ def structure(checks: Checks) -> None:
     with checks.check("BATCH_HOUR is an hour, INCLUDE_LATE true or false, and nothing else reaches a command"):
         equal(found["hours"], [2, 0, 23, None, None, None, None])
         equal(found["late_flags"], ["", "", "--include-late ", None, None])
+    churn = found["churn"]
+    with checks.check("write_days → train_model → score_subscribers → report; scored also when no model was trained"):
+        edges = [
+            ["write_days", "train_model"],
+            ["train_model", "report", "score_subscribers"],
+            ["score_subscribers", "report"],
+            ["report"],
+        ]
+        equal(churn["edges"], sorted(edges))
+        rules = {"write_days": "all_success", "train_model": "all_success", "report": "all_success"}
+        equal(churn["rules"], {**rules, "score_subscribers": "all_done"})
+    with checks.check("three days are written each night; trained and scored on Mondays, or when a day is named"):
+        nights = {
+            "2025-11-09": ["06 07 08", "99", "99"],
+            "2025-11-10": ["07 08 09", "train 2025-11-10", "score 2025-11-10"],
+        }
+        for night, expected in nights.items():
+            equal(what_churn_runs(churn["commands"], night, ""), expected)
+        equal(what_churn_runs(churn["commands"], "2025-11-09", "yes")[1:], ["train 2025-11-09", "score 2025-11-09"])
+    with checks.check(f"day of a question: {churn['questions']} cases of zone, run type, parameter and dates"):
+        equal(churn["wrong_questions"], [])
     with checks.check("catchup is off, and one run is active at a time"):
         equal((found["catchup"], found["max_active_runs"]), (False, 1))
     with checks.check(
@@ -139,6 +161,21 @@ def structure(checks: Checks) -> None:
         failed = airflow.python(str(script), may_fail=True)
         del airflow.environment["BUSINESS_TIMEZONE"]
         assert failed.returncode != 0 and "Asia/Nowhere" in failed.stderr, failed.stderr[-500:]
+
+
+def what_churn_runs(commands: dict, as_of: str, named: str) -> list[str]:
+    """What write_days, train_model and score_subscribers call on a day: stand-ins say it. `99`: the task is skipped."""
+    with tempfile.TemporaryDirectory() as folder:
+        for program, said in (("archiver", '"${2##*-}"'), ("churn", '"$1 ${3:+$AS_OF}"')):
+            stand_in = pathlib.Path(folder, program)
+            stand_in.write_text(f"#!/bin/sh\necho {said}\n")
+            stand_in.chmod(0o755)
+        environment = {"PATH": f"{folder}:{os.environ['PATH']}", "AS_OF": as_of, "NAMED": named}
+        said = []
+        for task in ("write_days", "train_model", "score_subscribers"):
+            ran = subprocess.run(["bash", "-c", commands[task]], env=environment, capture_output=True, text=True, check=False)
+            said.append(" ".join(ran.stdout.split()) if ran.returncode == 0 else str(ran.returncode))
+        return said
 
 
 # ---- Scheduled runs ----

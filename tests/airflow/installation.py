@@ -26,6 +26,7 @@ import psycopg2
 
 DAG_ID = "daily_metrics_batch"
 MODELS_DAG_ID = "warehouse_models"
+CHURN_DAG_ID = "churn_forecast"
 # In the database; its password is its name.
 DBT_USER = "dbt_of_airflow"
 REPOSITORY = pathlib.Path(__file__).resolve().parents[2]

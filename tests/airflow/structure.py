@@ -108,6 +108,49 @@ def describe(module) -> dict:
     }
 
 
+# (zone, run type, conf, data interval end, day of the question; None: the run fails)
+QUESTIONS = (
+    ("UTC", "scheduled", {}, "2025-11-10T05:00", "2025-11-10"),
+    ("UTC", "backfill", None, "2025-11-10T05:00", "2025-11-10"),
+    ("Asia/Almaty", "scheduled", {"as_of": None}, "2025-11-10T05:00", "2025-11-10"),
+    # There it is still the evening before.
+    ("Pacific/Honolulu", "scheduled", {}, "2025-11-10T05:00", "2025-11-09"),
+    ("UTC", "manual", {"as_of": "2025-11-08"}, "2026-01-05T05:00", "2025-11-08"),
+    ("UTC", "manual", {"as_of": ""}, "2025-11-10T05:00", None),
+    ("UTC", "manual", {}, "2025-11-10T05:00", None),
+    ("UTC", "manual", {"as_of": "2025-02-30"}, "2025-11-10T05:00", None),
+    ("UTC", "scheduled", {"as_of": "$(id)"}, "2025-11-10T05:00", None),
+    ("UTC", "scheduled", {"as_of": 20251110}, "2025-11-10T05:00", None),
+)
+
+
+def wrong_questions(module) -> list:
+    """Cases of QUESTIONS that churn_forecast answers otherwise, with its answer."""
+    wrong = []
+    for row in QUESTIONS:
+        zone, run_type, conf, interval_end, expected = row
+        run = types.SimpleNamespace(run_type=run_type, conf=conf, data_interval_end=moment(interval_end))
+        try:
+            found = module.as_of(run, module.business_timezone(zone))
+        except module.AirflowFailException:
+            found = None
+        if found != expected:
+            wrong.append([row, found])
+    return wrong
+
+
+def describe_churn(module) -> dict:
+    """What the checks ask about the DAG of the forecast."""
+    tasks = [module.dag.get_task(task_id) for task_id in module.dag.task_ids]
+    return {
+        "edges": sorted([task.task_id, *sorted(task.downstream_task_ids)] for task in tasks),
+        "commands": {task.task_id: task.bash_command for task in tasks},
+        "rules": {task.task_id: str(getattr(task.trigger_rule, "value", task.trigger_rule)) for task in tasks},
+        "questions": len(QUESTIONS),
+        "wrong_questions": wrong_questions(module),
+    }
+
+
 def answer_of(read, text: str):
     """What a setting is read as; None: it is refused."""
     try:
@@ -118,7 +161,8 @@ def answer_of(read, text: str):
 
 if __name__ == "__main__":
     sys.path.insert(0, os.environ["AIRFLOW__CORE__DAGS_FOLDER"])
+    import churn_forecast
     import daily_metrics_batch
 
-    answer = json.dumps(describe(daily_metrics_batch))
+    answer = json.dumps({**describe(daily_metrics_batch), "churn": describe_churn(churn_forecast)})
     sys.stdout.write(f"\n{answer}\n")
