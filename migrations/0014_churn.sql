@@ -27,3 +27,22 @@ CREATE TABLE persons.churn_scores (
 );
 -- What `streamer erase` looks for.
 CREATE INDEX churn_scores_subscriber ON persons.churn_scores (subscriber_id);
+
+COMMENT ON TABLE churn_models IS 'One row per model that foresees who leaves: coefficients, what it was trained on, what it is worth. The newest as_of scores';
+COMMENT ON COLUMN churn_models.id IS 'Number of the model';
+COMMENT ON COLUMN churn_models.as_of IS 'Nothing of this day or later was known to it';
+COMMENT ON COLUMN churn_models.trained_at IS 'When, UTC';
+COMMENT ON COLUMN churn_models.trained_by IS 'By whom';
+COMMENT ON COLUMN churn_models.first_day IS 'First day whose rows were read';
+COMMENT ON COLUMN churn_models.questions IS 'Days whose populations and outcomes it learnt from';
+COMMENT ON COLUMN churn_models.data_version IS 'Version of the lake''s table of subscriber-days';
+COMMENT ON COLUMN churn_models.key_epoch IS 'Epoch of the key of the subscribers'' names';
+COMMENT ON COLUMN churn_models.sampled_one_of IS 'It learnt from one of so many subscribers';
+COMMENT ON COLUMN churn_models.model IS 'Coefficients, intercept and calibration';
+COMMENT ON COLUMN churn_models.metrics IS 'What it is worth on people whom it was not trained with';
+COMMENT ON TABLE persons.churn_scores IS 'One row per subscriber and day of scoring: how likely he is to leave, and why; the newest 13 such days';
+COMMENT ON COLUMN persons.churn_scores.score_date IS 'T: made of the days before it';
+COMMENT ON COLUMN persons.churn_scores.subscriber_id IS 'Pseudonym of the subscriber';
+COMMENT ON COLUMN persons.churn_scores.model IS 'The row of churn_models';
+COMMENT ON COLUMN persons.churn_scores.probability IS 'Of being active last in [T+3, T+33) and then silent for 30 days';
+COMMENT ON COLUMN persons.churn_scores.reasons IS 'In words, the weightiest first';

@@ -52,7 +52,7 @@ impl Sample {
     /// Whether a subscriber is in it.
     pub fn holds(self, subscriber: &str) -> bool {
         // The low bits of FNV are its weakest.
-        self.one_of == 1 || (lot(subscriber) >> 20) % self.one_of == 0
+        self.one_of == 1 || (lot(subscriber) >> 20).is_multiple_of(self.one_of)
     }
 }
 

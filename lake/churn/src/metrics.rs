@@ -83,7 +83,7 @@ mod tests {
     #[test]
     fn calibration_error_is_zero_where_shares_are_as_told() {
         let told = vec![0.5; 40];
-        let half: Vec<bool> = (0..40).map(|index| index % 2 == 0).collect();
+        let half: Vec<bool> = (0..40_usize).map(|index| index.is_multiple_of(2)).collect();
         assert_eq!(calibration_error(&told, &half), Some(0.0));
         assert_eq!(calibration_error(&told, &[false; 40]), Some(0.5));
         assert_eq!(calibration_error(&[], &[]), None);

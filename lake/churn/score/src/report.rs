@@ -14,6 +14,9 @@ pub(crate) struct Report {
     leaves: Vec<bool>,
 }
 
+/// One of a seed's figures.
+type Figure = fn(&Seed) -> f64;
+
 struct Seed {
     above_recency: f64,
     of_gap: f64,
@@ -51,14 +54,13 @@ impl Report {
 
     /// The goals over all seeds, and whether they are met.
     pub(crate) fn goals(&self) -> String {
-        let least = |of: fn(&Seed) -> f64| self.seeds.iter().map(of).fold(f64::INFINITY, f64::min);
-        let mean = |of: fn(&Seed) -> f64| {
-            self.seeds.iter().map(of).sum::<f64>() / self.seeds.len().max(1) as f64
-        };
+        let least = |of: Figure| self.seeds.iter().map(of).fold(f64::INFINITY, f64::min);
+        let mean =
+            |of: Figure| self.seeds.iter().map(of).sum::<f64>() / self.seeds.len().max(1) as f64;
         let error = calibration_error(&self.probabilities, &self.leaves).unwrap_or(1.0);
         let mut text =
             "\n| goal | bound | mean | worst seed | |\n|---|---|---|---|---|\n".to_owned();
-        let goals: [(&str, f64, fn(&Seed) -> f64); 3] = [
+        let goals: [(&str, f64, Figure); 3] = [
             ("AUC above that of recency", 0.08, |seed| seed.above_recency),
             ("of the gap between recency and the hidden phase", 0.3, |seed| seed.of_gap),
             ("lift of the top tenth", 2.0, |seed| seed.lift),

@@ -64,7 +64,7 @@ fn each_row(as_of: NaiveDate, subscribers: u32, mut row: impl FnMut(NaiveDate, &
     for ago in (1..=60).rev() {
         let day = as_of - Days::new(ago);
         for subscriber in 0..subscribers {
-            if (u64::from(subscriber) + ago) % 3 == 0 {
+            if (u64::from(subscriber) + ago).is_multiple_of(3) {
                 continue;
             }
             pseudonym(subscriber, &mut name);
