@@ -40,6 +40,7 @@ GRANT SELECT (topic, generation, partition, "offset", reason, stored_at) ON dead
 -- streamer detect; a user that runs `streamer run --detect` needs both
 GRANT SELECT ON _sqlx_migrations, schema_compatibility, settings, current_progress, real_time_metrics TO pipeline_detector;
 GRANT SELECT, INSERT, UPDATE ON anomalies, detector_progress TO pipeline_detector;
+GRANT SELECT, INSERT, UPDATE, DELETE ON detector_notes TO pipeline_detector;
 
 -- the batcher
 GRANT SELECT ON _sqlx_migrations, schema_compatibility, settings, current_progress, real_time_metrics, late_metrics,

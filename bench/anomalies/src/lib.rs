@@ -7,13 +7,16 @@
 //!
 //! The counts are those of the producer's own events, so people travel, sleep and celebrate in them. What
 //! a detector must find is in the scenario that they are drawn from. Two rivals get the same counts:
-//! see [`rivals`].
+//! see [`rivals`]. [`series`] and [`inject`] try the detector on counts that somebody measured.
 
 pub mod full;
+pub mod inject;
 pub mod labels;
 pub mod plot;
 pub mod report;
 pub mod rivals;
 pub mod run;
 pub mod score;
+pub mod series;
+pub mod weather;
 pub mod world;

@@ -6,12 +6,17 @@
 #![allow(clippy::print_stderr, reason = "it takes minutes: progress")]
 
 use std::ops::Range;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use anomaly::{Budget, Calendar, HolidayPattern, Series};
 use anomaly_score::report::{self, Entry};
-use anomaly_score::{full, plot};
+use anomaly_score::run::Run;
+use anomaly_score::score::QUICK_WINDOWS;
+use anomaly_score::{full, inject, labels, plot, series};
+use anyhow::Context;
+use chrono_tz::Tz;
 use clap::Parser;
 
 /// Scores the anomaly detector on seeds
@@ -29,10 +34,28 @@ struct Cli {
     /// Print every label that was missed, and every false alert
     #[arg(long)]
     verbose: bool,
+    /// Instead: the incidents of counts in this file, epoch_seconds,region,type,count a line; -: standard input
+    #[arg(long, requires = "timezone")]
+    series: Option<PathBuf>,
+    /// Whose clock the series follow, a name of the tz database
+    #[arg(long)]
+    timezone: Option<Tz>,
+    /// Dates that are like no other: MM-DD or YYYY-MM-DD, with commas
+    #[arg(long, value_delimiter = ',')]
+    holidays: Vec<HolidayPattern>,
+    /// How many false alerts a month of each series are put up with, 0.01 to 100
+    #[arg(long, default_value_t = 1.0)]
+    false_alerts: f64,
+    /// Put spikes and drops of this seed into the series, and say how many of them are found
+    #[arg(long, requires = "series")]
+    inject: Option<u64>,
 }
 
 fn main() -> anyhow::Result<()> {
     let cli = Cli::parse();
+    if let (Some(path), Some(zone)) = (&cli.series, cli.timezone) {
+        return try_series(path, zone, &cli);
+    }
     let entries = score_all(cli.first_seed..cli.first_seed + cli.seeds)?;
     if cli.verbose {
         print_misses(&entries[0]);
@@ -40,6 +63,47 @@ fn main() -> anyhow::Result<()> {
     println!("{}", report::table(&entries, full::LOTS));
     if let Some(path) = cli.plot {
         std::fs::write(path, plot::recall(&entries, full::LOTS))?;
+    }
+    Ok(())
+}
+
+/// What the detector makes of measured counts.
+fn try_series(path: &Path, zone: Tz, cli: &Cli) -> anyhow::Result<()> {
+    let measured = if path.as_os_str() == "-" {
+        series::read(std::io::stdin().lock())
+    } else {
+        let file = std::fs::File::open(path).with_context(|| path.display().to_string())?;
+        series::read(std::io::BufReader::new(file))
+    }
+    .with_context(|| path.display().to_string())?;
+    let calendar = Calendar { zone, holidays: cli.holidays.clone() };
+    let budget = Budget::a_month(cli.false_alerts)
+        .with_context(|| format!("--false-alerts {}: 0.01 to 100", cli.false_alerts))?;
+    if let Some(seed) = cli.inject {
+        for magnitude in inject::MAGNITUDES {
+            let score = inject::score(&measured, &calendar, budget, magnitude, seed);
+            let line = score.line(labels::Kind::Regional, magnitude);
+            println!(
+                "{magnitude}×: {} of {} found, {:.2} within {} windows; {} incidents about none",
+                line.windows.len(),
+                line.labels,
+                line.quick_recall(),
+                QUICK_WINDOWS,
+                score.false_alerts.len()
+            );
+        }
+        return Ok(());
+    }
+    let mut run = Run::new(&measured.counts, &calendar, budget);
+    for incident in run.incidents(measured.first.start(), measured.last.end()) {
+        println!("{}", series::as_json(&incident));
+    }
+    for (series, windows) in &run.judged {
+        let Series { region, event_type } = series;
+        let judged = serde_json::json!({
+            "region": region, "event_type": event_type, "judged_windows": windows
+        });
+        println!("{judged}");
     }
     Ok(())
 }

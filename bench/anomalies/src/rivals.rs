@@ -53,7 +53,8 @@ pub fn fixed_threshold(
             };
             let (expected, score) = (limit as f64, observed as f64 - limit as f64);
             let knowledge = Knowledge::Judged;
-            Judgement { series: series.clone(), observed, expected, score, knowledge, unusual }
+            let (series, ratio) = (series.clone(), observed.max(1) as f64 / expected.max(1.0));
+            Judgement { series, observed, expected, ratio, score, knowledge, unusual }
         };
         series.iter().zip(&extremes).map(judge_one).collect()
     }

@@ -2,10 +2,10 @@
 //! A detector that has become worse fails here; docs/anomalies.md has the whole.
 #![allow(clippy::unwrap_used, reason = "in a test, a panic is the report")]
 
-use anomaly::{Calendar, DetectionWindow, Direction, NATIONWIDE, Series};
+use anomaly::{Budget, Calendar, DetectionWindow, Direction, NATIONWIDE, Series};
 use anomaly_score::full::entries;
 use anomaly_score::labels::{self, Kind, Label, Lot};
-use anomaly_score::run::{detector, incidents};
+use anomaly_score::run::Run;
 use anomaly_score::world::{Expectation, Setting, World};
 use chrono::NaiveDateTime;
 use chrono_tz::Tz;
@@ -56,8 +56,9 @@ fn a_spike_of_the_whole_country_is_one_incident_and_not_ten() {
     let kind = Kind::Nationwide;
     let label = Label { series: series.clone(), from, to, magnitude: 3.0, expected: 180.0, kind };
     let World { labelled, .. } = setting.world(7, vec![label]).unwrap();
-    let judge = detector(&labelled, &setting.calendar);
-    let found = incidents(at("2025-11-10T07:00:00"), at("2025-11-10T10:00:00"), &judge);
+    let mut run = Run::new(&labelled, &setting.calendar, Budget::ONE_A_MONTH);
+    run.incidents(setting.history_from, at("2025-11-10T07:00:00"));
+    let found = run.incidents(at("2025-11-10T07:00:00"), at("2025-11-10T10:00:00"));
     assert_eq!(found.len(), 1, "{found:?}");
     assert_eq!((&found[0].series, found[0].direction), (&series, Direction::High));
     assert_eq!(found[0].first, DetectionWindow::holding(from));

@@ -17,18 +17,25 @@ pub struct Baseline {
 }
 
 impl Baseline {
-    /// The baseline of a series: `count` says what it had in a window, `None` for a hole. `None`:
-    /// too little is known, the series is warming up. Weeks or days without a single event of it don't
-    /// count: they may be from before it began, and anything at all would be more than usual.
-    pub fn of(former: &Former, count: impl Fn(DetectionWindow) -> Option<u64>) -> Option<Self> {
+    /// The baseline of a series: `count` says what it had in a window, `None` for a hole, `growth` by how
+    /// much its level has changed since. `None`: too little is known, the series is warming up, or closed at
+    /// this time. The oldest weeks or days don't count while there is not a single event of it: they may be
+    /// from before it began, and anything at all would be more than usual.
+    pub fn of(
+        former: &Former,
+        growth: impl Fn(DetectionWindow) -> f64,
+        count: impl Fn(DetectionWindow) -> Option<u64>,
+    ) -> Option<Self> {
+        let counts_of = |unit: &[DetectionWindow; 3]| -> Vec<f64> {
+            let counted = unit.iter().filter_map(|then| Some((*then, count(*then)?)));
+            counted.map(|(then, events)| stabilised(growth(then) * events as f64)).collect()
+        };
         let nothing = stabilised(0.0);
-        let units: Vec<Vec<f64>> = former
-            .units
-            .iter()
-            .map(|unit| unit.iter().filter_map(|window| count(*window)))
-            .map(|counts| counts.map(|events| stabilised(events as f64)).collect())
-            .filter(|values: &Vec<f64>| values.iter().any(|value| *value > nothing))
-            .collect();
+        let mut units: Vec<Vec<f64>> = former.units.iter().map(counts_of).collect();
+        units.retain(|unit| !unit.is_empty());
+        while units.last().is_some_and(|unit| unit.iter().all(|value| *value <= nothing)) {
+            units.pop();
+        }
         if units.len() < former.basis.units_min() {
             return None;
         }
@@ -47,16 +54,6 @@ impl Baseline {
     pub fn expected(&self) -> f64 {
         unstabilised(self.centre.level)
     }
-
-    /// How many standard deviations a count is above what is expected; negative: below. `factor` is by
-    /// how much the whole country is busier than usual, `lifted_to` the least that is expected.
-    ///
-    /// The centre's own error grows with the factor: on the stabilised scale by its root.
-    pub fn score(&self, observed: u64, factor: f64, lifted_to: f64) -> f64 {
-        let expected = (factor * self.expected()).max(lifted_to);
-        let variance = self.centre.deviation.powi(2) * (1.0 + factor * self.centre.uncertainty);
-        (stabilised(observed as f64) - stabilised(expected)) / variance.sqrt()
-    }
 }
 
 #[cfg(test)]
@@ -68,14 +65,18 @@ mod tests {
         Former { basis, units: (1..=units).map(unit).collect() }
     }
 
+    fn same(_: DetectionWindow) -> f64 {
+        1.0
+    }
+
     #[test]
     fn without_two_weeks_or_days_it_is_warming_up_and_holes_do_not_count() {
         for basis in [Basis::Weeks, Basis::Days] {
-            assert_eq!(Baseline::of(&former(basis, 1), |_| Some(9)), None);
-            assert!(Baseline::of(&former(basis, 2), |_| Some(9)).is_some());
+            assert_eq!(Baseline::of(&former(basis, 1), same, |_| Some(9)), None);
+            assert!(Baseline::of(&former(basis, 2), same, |_| Some(9)).is_some());
             let second_only = |window| (window < DetectionWindow::number(1_500)).then_some(9);
-            assert_eq!(Baseline::of(&former(basis, 4), second_only), None);
-            assert_eq!(Baseline::of(&former(basis, 4), |_| None), None);
+            assert_eq!(Baseline::of(&former(basis, 4), same, second_only), None);
+            assert_eq!(Baseline::of(&former(basis, 4), same, |_| None), None);
         }
     }
 
@@ -86,7 +87,7 @@ mod tests {
                 let began = |window| {
                     Some(if window < DetectionWindow::number(1_000 * weeks + 500) { 40 } else { 0 })
                 };
-                let baseline = Baseline::of(&former(basis, 6), began);
+                let baseline = Baseline::of(&former(basis, 6), same, began);
                 let expected = baseline.map(|baseline| baseline.expected().round());
                 assert_eq!(expected, (weeks >= 2).then_some(40.0), "{basis:?}: {weeks}");
             }
@@ -95,23 +96,18 @@ mod tests {
 
     #[test]
     fn a_week_that_was_unusual_itself_hardly_moves_it() {
-        let usual = Baseline::of(&former(Basis::Weeks, 4), |_| Some(100)).unwrap();
+        let usual = Baseline::of(&former(Basis::Weeks, 4), same, |_| Some(100)).unwrap();
         let spiked = |window| Some(if window < DetectionWindow::number(1_500) { 400 } else { 100 });
-        assert_eq!(Baseline::of(&former(Basis::Weeks, 4), spiked).unwrap(), usual);
+        assert_eq!(Baseline::of(&former(Basis::Weeks, 4), same, spiked).unwrap(), usual);
         assert!((usual.expected() - 100.0).abs() < 1e-9);
         assert_eq!(usual.centre.deviation, 1.0);
     }
 
     #[test]
-    fn a_score_counts_standard_deviations() {
-        let baseline = Baseline::of(&former(Basis::Weeks, 6), |_| Some(100)).unwrap();
-        assert!(baseline.score(100, 1.0, 0.0).abs() < 1e-9);
-        let above = baseline.score(120, 1.0, 0.0);
-        assert!(above > 1.7 && above < 2.0, "{above}");
-        assert!(baseline.score(80, 1.0, 0.0) < -1.8);
-        // Twice as much everywhere: 200 is usual, and the same surplus says less.
-        assert!(baseline.score(200, 2.0, 0.0).abs() < 1e-9);
-        assert!(baseline.score(120, 1.0, 0.0) > baseline.score(229, 2.0, 0.0));
-        assert!(baseline.score(120, 1.0, 120.0).abs() < 1e-9);
+    fn former_weeks_are_lifted_to_the_level_of_today() {
+        let doubled_since = |then| if then > DetectionWindow::number(2_500) { 2.0 } else { 1.0 };
+        let count = |then| Some(if then > DetectionWindow::number(2_500) { 50 } else { 100 });
+        let baseline = Baseline::of(&former(Basis::Weeks, 5), doubled_since, count).unwrap();
+        assert!((baseline.expected() - 100.0).abs() < 1e-9);
     }
 }

@@ -3,8 +3,11 @@
 use std::fmt;
 use std::str::FromStr;
 
-use chrono::{DateTime, Datelike, Duration, NaiveDate, NaiveDateTime, TimeZone};
+use chrono::{
+    DateTime, Datelike, Duration, LocalResult, NaiveDate, NaiveDateTime, TimeZone, Weekday,
+};
 use chrono_tz::Tz;
+use serde::{Deserialize, Serialize};
 
 /// Length of a window of detection, in minutes. Shorter ones hold too few events to tell a spike from
 /// chance, longer ones tell it too late. It divides every offset of a time zone in use.
@@ -24,9 +27,11 @@ pub const HOLIDAYS: &str =
     "12-31,01-01,01-02,01-07,03-08,03-21,03-22,03-23,05-01,05-07,05-09,07-06,08-30,10-25,12-16";
 
 const WINDOW_SECONDS: i64 = WINDOW_MINUTES * 60;
+/// Windows of a week.
+const WEEK_WINDOWS: i64 = 7 * 24 * 60 / WINDOW_MINUTES;
 
 /// A half-open stretch of [`WINDOW_MINUTES`] of event time, by its number since 1970.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct DetectionWindow(i64);
 
 impl DetectionWindow {
@@ -136,37 +141,52 @@ impl Calendar {
     }
 
     /// The same time of former weeks or days and its neighbours, the newest first. Holidays are left out:
-    /// they tell nothing about other days.
+    /// they tell nothing about other days. Of days only those count that are of the same kind, workdays or
+    /// weekends. An hour that comes twice, where clocks are set back, is like no other: there is none.
     pub fn units(&self, window: DetectionWindow, basis: Basis) -> Vec<[DetectionWindow; 3]> {
         let (steps, step) = match basis {
             Basis::Weeks => (WEEKS_MAX, Duration::weeks(1)),
             Basis::Days => (DAYS_MAX, Duration::days(1)),
         };
         let local = self.zone.from_utc_datetime(&window.start()).naive_local();
+        if matches!(self.zone.from_local_datetime(&local), LocalResult::Ambiguous(..)) {
+            return Vec::new();
+        }
         let units = (1..=steps).filter_map(|age| {
             // Where clocks change, a local time may not exist: that day says nothing.
             let then = self.zone.from_local_datetime(&(local - step * age as i32)).earliest()?;
+            if basis == Basis::Days && is_weekend(then.date_naive()) != is_weekend(local.date()) {
+                return None;
+            }
             let same = DetectionWindow::holding(then.naive_utc());
             (!self.is_holiday(same)).then_some([same.plus(-1), same, same.plus(1)])
         });
         units.collect()
     }
 
-    /// The windows to compare one with: of former weeks, or of former days while there are too few weeks
-    /// of which anything was counted.
+    /// The windows to compare one with: of former weeks, or of former days before there are two weeks of
+    /// history. `begins` is the first window that was counted, `None` if nobody knows. A week or day of which
+    /// nothing was counted at that time says nothing.
     pub fn former(
         &self,
         window: DetectionWindow,
+        begins: Option<DetectionWindow>,
         is_counted: impl Fn(DetectionWindow) -> bool,
     ) -> Former {
         let counted = |basis| {
             let mut units = self.units(window, basis);
-            units.retain(|unit| unit.iter().any(|then| is_counted(*then)));
+            units.retain(|[_, same, _]| is_counted(*same));
             Former { basis, units }
         };
         let weeks = counted(Basis::Weeks);
-        if weeks.is_enough() { weeks } else { counted(Basis::Days) }
+        // After that, an hour of which weeks tell nothing is one at which nothing ever comes.
+        let is_old = begins.is_some_and(|begins| window.since(begins) >= WEEKS_MIN * WEEK_WINDOWS);
+        if is_old || weeks.is_enough() { weeks } else { counted(Basis::Days) }
     }
+}
+
+fn is_weekend(date: NaiveDate) -> bool {
+    matches!(date.weekday(), Weekday::Sat | Weekday::Sun)
 }
 
 impl Former {
@@ -219,14 +239,15 @@ mod tests {
             (Tz::Asia__Almaty, "2025-11-09T07:00:00", "2025-11-02 07:00:00"),
             (Tz::Europe__Berlin, "2025-03-31T06:00:00", "2025-03-24 07:00:00"),
         ] {
-            let former = calendar(zone, &[]).former(DetectionWindow::holding(at(moment)), |_| true);
+            let former =
+                calendar(zone, &[]).former(DetectionWindow::holding(at(moment)), None, |_| true);
             assert_eq!(former.basis, Basis::Weeks);
             assert_eq!(starts(&former)[0], expected, "{zone}");
             assert_eq!(former.units.len(), WEEKS_MAX as usize);
         }
         // 02:30 did not exist in Berlin that day.
         let sunday = DetectionWindow::holding(at("2025-04-06T00:30:00"));
-        let former = calendar(Tz::Europe__Berlin, &[]).former(sunday, |_| true);
+        let former = calendar(Tz::Europe__Berlin, &[]).former(sunday, None, |_| true);
         assert_eq!(former.units.len(), WEEKS_MAX as usize - 1);
         assert_eq!(starts(&former)[0], "2025-03-23 01:30:00");
     }
@@ -237,14 +258,44 @@ mod tests {
         let window = DetectionWindow::holding(at("2025-11-20T12:00:00"));
         for (first, basis, units) in [
             ("2025-11-20T11:00:00", Basis::Days, 0),
-            ("2025-11-19T12:05:00", Basis::Days, 1),
-            ("2025-11-06T12:10:00", Basis::Days, 13),
+            ("2025-11-19T12:05:00", Basis::Days, 0),
+            ("2025-11-19T12:00:00", Basis::Days, 1),
+            // Of the days since then nine are workdays, as this one is.
+            ("2025-11-06T12:10:00", Basis::Days, 9),
             ("2025-11-06T12:00:00", Basis::Weeks, 2),
             ("2025-10-01T00:00:00", Basis::Weeks, 6),
         ] {
-            let former = calendar.former(window, |then| then.start() >= at(first));
+            let former = calendar.former(window, None, |then| then.start() >= at(first));
             assert_eq!((former.basis, former.units.len()), (basis, units), "{first}");
             assert_eq!(former.is_enough(), units >= 2);
+        }
+    }
+
+    #[test]
+    fn after_two_weeks_a_closed_hour_is_not_compared_with_days_at_which_it_was_open() {
+        // A Saturday; the four before it were closed.
+        let window = DetectionWindow::holding(at("2025-11-22T12:00:00"));
+        let is_open = |then: DetectionWindow| !is_weekend(then.start().date());
+        let begins = |weeks: i64| Some(window.plus(-weeks * WEEK_WINDOWS));
+        let former = calendar(Tz::UTC, &[]).former(window, begins(4), is_open);
+        assert_eq!(former, Former { basis: Basis::Weeks, units: Vec::new() });
+        // In the first two weeks neither: workdays say nothing of weekends.
+        let former = calendar(Tz::UTC, &[]).former(window, begins(1), is_open);
+        assert_eq!(former, Former { basis: Basis::Days, units: Vec::new() });
+    }
+
+    #[test]
+    fn an_hour_that_comes_twice_is_compared_with_nothing() {
+        for (moment, units) in [
+            ("2025-10-25T23:55:00", 6),
+            ("2025-10-26T00:00:00", 0),
+            ("2025-10-26T01:55:00", 0),
+            ("2025-10-26T02:00:00", 6),
+        ] {
+            let window = DetectionWindow::holding(at(moment));
+            let former = calendar(Tz::Europe__Berlin, &[]).former(window, None, |_| true);
+            assert_eq!(if units == 0 { 0 } else { former.units.len() }, units, "{moment}");
+            assert_eq!(former.units.is_empty(), units == 0, "{moment}");
         }
     }
 
@@ -252,7 +303,8 @@ mod tests {
     fn weeks_of_which_nothing_was_counted_do_not_count() {
         let window = DetectionWindow::holding(at("2025-11-20T12:00:00"));
         let away = at("2025-11-01T00:00:00")..at("2025-11-15T00:00:00");
-        let former = calendar(Tz::UTC, &[]).former(window, |then| !away.contains(&then.start()));
+        let former =
+            calendar(Tz::UTC, &[]).former(window, None, |then| !away.contains(&then.start()));
         assert_eq!(starts(&former)[0], "2025-10-30 12:00:00");
         assert_eq!(former.units.len(), WEEKS_MAX as usize - 2);
     }
@@ -275,7 +327,7 @@ mod tests {
             );
         }
         let after = DetectionWindow::holding(at("2026-01-08T12:00:00"));
-        assert_eq!(starts(&calendar.former(after, |_| true))[0], "2025-12-25 12:00:00");
+        assert_eq!(starts(&calendar.former(after, None, |_| true))[0], "2025-12-25 12:00:00");
         for text in ["13-01", "02-30", "2025-02-29", "1", "x-y", "2025-1-1-1"] {
             let error = text.parse::<HolidayPattern>().unwrap_err();
             assert!(error.contains(text), "{error}");

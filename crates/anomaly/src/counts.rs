@@ -32,6 +32,7 @@ pub struct Counts {
     series: Vec<Series>,
     index: HashMap<Series, usize>,
     windows: HashMap<DetectionWindow, Vec<u64>>,
+    begins: Option<DetectionWindow>,
 }
 
 impl Counts {
@@ -45,11 +46,22 @@ impl Counts {
                 self.series.len() - 1
             }
         };
+        self.begins_by(window);
         let counts = self.windows.entry(window).or_default();
         if counts.len() <= index {
             counts.resize(index + 1, 0);
         }
         counts[index] += events;
+    }
+
+    /// Takes note that counting had begun by this window, whether its counts are here or not.
+    pub fn begins_by(&mut self, window: DetectionWindow) {
+        self.begins = Some(self.begins.map_or(window, |known| known.min(window)));
+    }
+
+    /// The first window that is known to have been counted.
+    pub fn begins(&self) -> Option<DetectionWindow> {
+        self.begins
     }
 
     /// All series that have ever had events, in the order of their indices.

@@ -6,11 +6,13 @@
 //! ```text
 //!   window      1   2   3   4   5   6   7   8   9
 //!   unusual     .   x   .   x   x   .   .   .   .
-//!   incident                o───────────────c           o: the second of three   c: three calm ones
+//!   incident                o───────────────c           o: the second of three   c: twelve calm ones
 //!   first window    2       last window 5
 //! ```
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use serde::{Deserialize, Serialize};
 
 use crate::calendar::DetectionWindow;
 use crate::counts::Series;
@@ -20,8 +22,10 @@ use crate::judge::{Direction, Judgement};
 pub const OPEN_OF: usize = 3;
 /// … so many must be unusual.
 pub const OPEN_WINDOWS: usize = 2;
-/// So many calm windows in a row close an incident.
-pub const CLOSE_WINDOWS: u32 = 3;
+/// So many calm windows in a row close an incident: what comes again within an hour is the same event …
+pub const CLOSE_WINDOWS: i64 = 12;
+/// … and so many, half as many as it lasted, one that went on for hours.
+pub const CLOSE_WINDOWS_MAX: i64 = 36;
 
 /// A series is unusual for a while.
 #[derive(Clone, Debug, PartialEq)]
@@ -45,7 +49,7 @@ pub struct Incident {
 }
 
 /// The worst window of an incident.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Peak {
     /// Events counted.
     pub observed: u64,
@@ -57,8 +61,8 @@ pub struct Peak {
 
 /// What has been unusual lately, and what still is.
 ///
-/// After a restart it is made again from the open incidents and the judgements of the last
-/// [`OPEN_OF`] − 1 windows, see [`Tracker::remember`]: nothing else matters.
+/// After a restart it is made again from the open incidents and the findings of the last [`OPEN_OF`]
+/// windows: nothing else matters.
 #[derive(Clone, Debug, Default)]
 pub struct Tracker {
     open: BTreeMap<Series, Incident>,
@@ -67,8 +71,8 @@ pub struct Tracker {
 }
 
 /// A window that was unusual.
-#[derive(Clone, Copy, Debug)]
-struct Finding {
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Finding {
     window: DetectionWindow,
     direction: Direction,
     peak: Peak,
@@ -86,15 +90,33 @@ impl Tracker {
         self.open.values()
     }
 
-    /// Takes note of a window that was judged before: it can only help to open an incident.
-    pub fn remember(&mut self, window: DetectionWindow, judgements: &[Judgement]) {
+    /// Whether a series has an open incident.
+    pub fn is_open(&self, series: &Series) -> bool {
+        self.open.contains_key(series)
+    }
+
+    /// A series' unusual windows of the last few, the newest last.
+    pub fn findings(&self, series: &Series) -> &[Finding] {
+        self.recent.get(series).map_or(&[], Vec::as_slice)
+    }
+
+    /// Takes note of a series' findings of before: they can only help to open an incident.
+    pub fn recall(&mut self, series: &Series, findings: Vec<Finding>) {
+        if !findings.is_empty() {
+            self.recent.insert(series.clone(), findings);
+        }
+    }
+
+    fn remember(&mut self, window: DetectionWindow, judgements: &[Judgement]) {
         for judgement in judgements {
             let Some(direction) = judgement.unusual else { continue };
             let finding = Finding { window, direction, peak: Peak::of(judgement) };
             self.recent.entry(judgement.series.clone()).or_default().push(finding);
         }
         self.recent.retain(|_, findings| {
-            findings.retain(|finding| window.since(finding.window) < OPEN_OF as i64);
+            // What was found later, before a detector was put back, is void.
+            let is_recent = |it: &Finding| (0..OPEN_OF as i64).contains(&window.since(it.window));
+            findings.retain(is_recent);
             !findings.is_empty()
         });
     }
@@ -106,8 +128,12 @@ impl Tracker {
         let by_series: HashMap<&Series, &Judgement> =
             judgements.iter().map(|judgement| (&judgement.series, judgement)).collect();
         let mut changed = Vec::new();
+        let turned: BTreeSet<Series> = self.turned(window, judgements);
         for incident in self.open.values_mut() {
             incident.go_on(window, by_series.get(&incident.series).copied());
+            if turned.contains(&incident.series) {
+                incident.closed = Some(window);
+            }
             changed.push(incident.clone());
         }
         self.open.retain(|_, incident| incident.closed.is_none());
@@ -123,6 +149,18 @@ impl Tracker {
             self.open.insert(incident.series.clone(), incident);
         }
         changed
+    }
+
+    /// The series whose open incident is over because they have become unusual in the other direction.
+    fn turned(&self, window: DetectionWindow, judgements: &[Judgement]) -> BTreeSet<Series> {
+        let has_turned = |judgement: &&Judgement| {
+            let open = self.open.get(&judgement.series);
+            judgement.unusual.is_some_and(|now| {
+                open.is_some_and(|open| open.direction != now)
+                    && self.opened(window, &judgement.series, now).is_some()
+            })
+        };
+        judgements.iter().filter(has_turned).map(|judgement| judgement.series.clone()).collect()
     }
 
     fn opened(
@@ -159,7 +197,8 @@ impl Incident {
             }
             None => self.calm_windows += 1,
         }
-        if self.calm_windows >= CLOSE_WINDOWS {
+        let half = self.last.since(self.first) / 2;
+        if i64::from(self.calm_windows) >= half.clamp(CLOSE_WINDOWS, CLOSE_WINDOWS_MAX) {
             self.closed = Some(window);
         }
     }

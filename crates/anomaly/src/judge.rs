@@ -1,25 +1,32 @@
 //! What is unusual in one window, series by series.
 //!
-//! In: [`Counts`] of the window and of the former ones. Out: a [`Judgement`] for each series.
+//! In: [`Counts`] of the window and of the former ones, and what was learned of each series. Out: a
+//! [`Judgement`] for each series.
 //!
 //! ```text
-//!   region × type       against former weeks × the country's factor of that type
+//!   region × type       against former weeks × the country's factor of that type, by two tests:
+//!                         a jump   this window, against how the series has been doing lately
+//!                         lasting  some windows together, against what is usual at this hour
 //!   the whole country   against former weeks alone; the factor must have changed as much
+//!   a type of one region is that region's: there is no country beside it
 //! ```
 //!
-//! What rises or falls everywhere at once is divided out of the regions by the factor, and is one
-//! unusual thing, of the whole country. So a holiday doesn't raise an alarm in every region, and a failure
-//! of everything is still found. On a listed holiday a country that is busier, or somewhat calmer, is
-//! usual; one that is nearly silent is not.
+//! Both tests have thresholds of their own for each series and direction, from how far its usual extremes
+//! reach: what it exceeds by chance as often as the [`Budget`] allows. What rises or falls everywhere at
+//! once is divided out of the regions by the factor, and is one unusual thing, of the whole country. So a
+//! holiday doesn't raise an alarm in every region, and a failure of everything is still found. On a listed
+//! holiday a country that is busier, or somewhat calmer, is usual; one that is nearly silent is not.
 
 use std::collections::BTreeMap;
 
 use crate::baseline::Baseline;
 use crate::calendar::{Basis, Calendar, DetectionWindow, Former};
 use crate::counts::{Counts, NATIONWIDE, Series};
-use crate::statistics::{stabilised, weighted_median};
+use crate::factor::factor;
+use crate::learning::Tail;
+use crate::memory::{Comparison, Memory, TOGETHER_MAX};
 
-/// A window is unusual from this score on. Two of three must be, so chance needs it twice.
+/// The score of what a series' own threshold is reached by: scores are in units of that.
 pub const OPEN_SCORE: f64 = 3.5;
 /// It is calm again below this one, in the direction of the incident …
 pub const CLOSE_SCORE: f64 = 2.0;
@@ -27,24 +34,59 @@ pub const CLOSE_SCORE: f64 = 2.0;
 pub const OPEN_CHANGE: f64 = 1.5;
 /// … and calm is what differs by less than this factor.
 pub const CLOSE_CHANGE: f64 = 1.25;
-/// A series of which fewer events are expected in a window is too small to judge: a fall can't be told
-/// from chance, and a rise must be one that would be unusual for a series of this size.
+/// What fewer events are expected of is too small to judge: a fall can't be told from chance, and a rise
+/// must be one that would be unusual for a series of this size.
 pub const EVENTS_MIN: f64 = 12.0;
-/// Scores must be so much higher while only days are compared, and for regions on holidays.
+/// Thresholds are so much higher while only days are compared, while little has been learned of a series,
+/// and for regions on holidays.
 pub const CAUTION: f64 = 1.5;
 /// On a holiday the country as a whole is unusual only below this share of what is expected.
 pub const HOLIDAY_SHARE: f64 = 0.25;
-/// A factor needs so many regions with a baseline …
-const FACTOR_REGIONS_MIN: usize = 3;
-/// … of which so many events are expected together; otherwise it is 1.
-const FACTOR_EVENTS_MIN: f64 = 30.0;
-/// No region has more than this share of the say in it.
-const FACTOR_SAY_MAX: f64 = 1.0 / 3.0;
-/// A region whose score is higher has no say in the factor.
-const FACTOR_SCORE_MAX: f64 = 3.0;
+/// Little has been learned of a series before so many windows: five days.
+const LEARNED_MIN: u32 = 1_500;
+/// What lasts is looked at over so many windows at least …
+const LASTING_WINDOWS: usize = 3;
+/// … and over more, up to an hour, until so many events are expected.
+const LASTING_EVENTS: f64 = 100.0;
+/// No threshold is lower, in standard deviations: of a jump, which two of three windows must reach …
+const JUMP_LEAST: f64 = 3.5;
+/// … and of what lasts, which is one sum that they share.
+const LASTING_LEAST: f64 = 4.5;
+/// Windows that reach a threshold come in groups of about so many: jumps, and what lasts.
+const JUMP_GROUP: f64 = 4.0;
+const LASTING_GROUP: f64 = 12.0;
+/// Less than this share of so many events or more is silence: unusual, however much a series scatters.
+const SILENCE_SHARE: f64 = 0.1;
+const SILENCE_EVENTS: f64 = 30.0;
+/// Windows of a month of 30 days.
+const MONTH_WINDOWS: f64 = 30.0 * 24.0 * 12.0;
+
+/// How many false alerts of each series a month are put up with. So many windows are expected to be
+/// unusual by chance; what really happens comes on top.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Budget(f64);
+
+impl Budget {
+    /// One a month: the default.
+    pub const ONE_A_MONTH: Budget = Budget(1.0);
+
+    /// So many false alerts of each series in 30 days; `None`: less than one in about eight years, or more
+    /// than about three a day.
+    pub fn a_month(alerts: f64) -> Option<Self> {
+        (0.01..=100.0).contains(&alerts).then_some(Budget(alerts))
+    }
+
+    /// The share of windows that may reach one of the four thresholds, if they come in groups of so many.
+    fn share(self, group: f64) -> f64 {
+        self.0 * group / (4.0 * MONTH_WINDOWS)
+    }
+}
 
 /// More than usual, or less.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize,
+)]
+#[serde(rename_all = "lowercase")]
 pub enum Direction {
     /// More.
     High,
@@ -72,7 +114,10 @@ pub struct Judgement {
     pub observed: u64,
     /// Events expected; 0 while it is warming up.
     pub expected: f64,
-    /// Standard deviations above what is expected, negative below; 0 while it is warming up.
+    /// Observed ÷ expected: of this window, or of those that were compared together where it is too small.
+    pub ratio: f64,
+    /// How far above what is expected, negative below, in units in which [`OPEN_SCORE`] is the series' own
+    /// threshold; 0 while it is warming up.
     pub score: f64,
     /// How much is known.
     pub knowledge: Knowledge,
@@ -121,61 +166,96 @@ impl Judgement {
     pub fn is_calm(&self, direction: Direction) -> bool {
         self.knowledge != Knowledge::Judged && self.unusual != Some(direction)
             || self.score * direction.sign() < CLOSE_SCORE
-            || change(direction, self.observed, self.expected) < CLOSE_CHANGE
+            || self.ratio.powf(direction.sign()) < CLOSE_CHANGE
     }
 }
 
-/// How many times as much, or as little, as expected. An event more and less: nobody divides by 0.
-fn change(direction: Direction, observed: u64, expected: f64) -> f64 {
-    let observed = observed as f64;
-    match direction {
-        Direction::High => observed / expected.max(1.0),
-        Direction::Low => expected / observed.max(1.0),
-    }
+/// Observed ÷ expected. An event more and less: nobody divides by 0.
+fn ratio(observed: f64, expected: f64) -> f64 {
+    observed.max(1.0) / expected.max(1.0)
+}
+
+/// What judging needs beside counts.
+pub(crate) struct Asked<'a> {
+    pub(crate) calendar: &'a Calendar,
+    pub(crate) memories: &'a BTreeMap<Series, Memory>,
+    pub(crate) budget: Budget,
+}
+
+/// A judgement, and what there is to learn from it.
+pub(crate) struct Verdict {
+    pub(crate) judgement: Judgement,
+    pub(crate) jump: Option<Comparison>,
+    pub(crate) lasting: Option<Comparison>,
+    /// Whether the jump reaches its threshold, whatever its size.
+    pub(crate) is_jump: bool,
+}
+
+/// A series, and what is known of it.
+struct Known<'a> {
+    series: Series,
+    observed: u64,
+    baseline: Option<Baseline>,
+    memory: &'a Memory,
+}
+
+/// The moment that is judged.
+struct Moment<'a> {
+    window: DetectionWindow,
+    former: Former,
+    is_holiday: bool,
+    asked: &'a Asked<'a>,
 }
 
 /// Judges all series in a complete window.
-pub fn judge_window(
+pub(crate) fn judge_window(
     window: DetectionWindow,
     counts: &Counts,
-    calendar: &Calendar,
-) -> Vec<Judgement> {
-    let former = calendar.former(window, |then| counts.has(then));
-    let is_holiday = calendar.is_holiday(window);
+    asked: &Asked<'_>,
+) -> Vec<Verdict> {
+    let former = asked.calendar.former(window, counts.begins(), |then| counts.has(then));
+    let is_holiday = asked.calendar.is_holiday(window);
+    let moment = Moment { window, former, is_holiday, asked };
     let mut types: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
     for (index, series) in counts.series().iter().enumerate() {
         types.entry(&series.event_type).or_default().push(index);
     }
-    let mut judgements = Vec::new();
-    for (event_type, indices) in types {
-        let regions: Vec<Known> = indices
-            .iter()
-            .map(|index| Known {
-                series: counts.series()[*index].clone(),
-                // A hole in the very window that is judged means that nothing came.
-                observed: counts.of(window, *index).unwrap_or(0),
-                baseline: Baseline::of(&former, |then| counts.of(then, *index)),
-            })
-            .collect();
-        let country = Known {
-            series: Series::new(NATIONWIDE, event_type),
-            observed: regions.iter().map(|region| region.observed).sum(),
-            baseline: Baseline::of(&former, |then| counts.of_all(then, &indices)),
-        };
-        let factor = factor(&regions);
-        judgements.push(judge_country(country, factor, is_holiday, &former));
-        let factor = factor.unwrap_or(1.0);
-        let caution = caution(&former) * if is_holiday { CAUTION } else { 1.0 };
-        judgements.extend(regions.into_iter().map(|region| judge_one(region, factor, caution)));
-    }
-    judgements
+    types.into_iter().flat_map(|(of, indices)| judge_type(of, &indices, counts, &moment)).collect()
 }
 
-/// A series, and what is known of it.
-struct Known {
-    series: Series,
-    observed: u64,
-    baseline: Option<Baseline>,
+/// Judges a type: its regions and the country, or its only region.
+fn judge_type(
+    event_type: &str,
+    indices: &[usize],
+    counts: &Counts,
+    moment: &Moment<'_>,
+) -> Vec<Verdict> {
+    let nothing = Memory::default();
+    let know = |series: Series, count: &dyn Fn(DetectionWindow) -> Option<u64>| {
+        let memory = moment.asked.memories.get(&series).unwrap_or(&nothing);
+        // A hole in the very window that is judged means that nothing came.
+        let observed = count(moment.window).unwrap_or(0);
+        let baseline = Baseline::of(&moment.former, |then| memory.growth_since(then), count);
+        Known { series, observed, baseline, memory }
+    };
+    let region =
+        |index: &usize| know(counts.series()[*index].clone(), &|then| counts.of(then, *index));
+    let regions: Vec<Known<'_>> = indices.iter().map(region).collect();
+    if let [only] = &regions[..] {
+        return vec![judge_country(only, None, moment)];
+    }
+    let known: Vec<(f64, &Baseline)> = regions
+        .iter()
+        .filter_map(|region| Some((region.observed as f64, region.baseline.as_ref()?)))
+        .collect();
+    let factor = factor(&known);
+    let all = Series::new(NATIONWIDE, event_type);
+    let country = know(all, &|then| counts.of_all(then, indices));
+    let mut verdicts = vec![judge_country(&country, factor, moment)];
+    let caution = caution(&moment.former) * if moment.is_holiday { CAUTION } else { 1.0 };
+    let factor = factor.unwrap_or(1.0);
+    verdicts.extend(regions.iter().map(|region| judge_one(region, factor, caution, moment)));
+    verdicts
 }
 
 fn caution(former: &Former) -> f64 {
@@ -186,80 +266,133 @@ fn caution(former: &Former) -> f64 {
 }
 
 /// The country is unusual where most of it is: what one large region does is not the country's.
-fn judge_country(
-    country: Known,
-    factor: Option<f64>,
-    is_holiday: bool,
-    former: &Former,
-) -> Judgement {
-    let mut judgement = judge_one(country, 1.0, caution(former));
+fn judge_country(country: &Known<'_>, factor: Option<f64>, moment: &Moment<'_>) -> Verdict {
+    let mut verdict = judge_one(country, 1.0, caution(&moment.former), moment);
+    let judgement = &mut verdict.judgement;
     judgement.unusual = judgement.unusual.filter(|direction| match direction {
         Direction::High => factor.is_none_or(|factor| factor >= OPEN_CHANGE),
         Direction::Low => factor.is_none_or(|factor| factor <= 1.0 / OPEN_CHANGE),
     });
-    if is_holiday {
+    if moment.is_holiday {
         let is_silent = (judgement.observed as f64) < HOLIDAY_SHARE * judgement.expected;
         judgement.unusual =
             judgement.unusual.filter(|direction| *direction == Direction::Low && is_silent);
     }
-    judgement
+    verdict
 }
 
-fn judge_one(known: Known, factor: f64, caution: f64) -> Judgement {
-    let Known { series, observed, baseline } = known;
-    let Some(baseline) = baseline else {
-        let knowledge = Knowledge::WarmingUp;
-        return Judgement { series, observed, expected: 0.0, score: 0.0, knowledge, unusual: None };
-    };
+/// One test: what it compared, its score, and whether that is unusual.
+#[derive(Clone, Copy)]
+struct Tested {
+    compared: Comparison,
+    score: f64,
+    unusual: Option<Direction>,
+}
+
+/// Judges a series. `factor` is by how much the whole country is busier than usual, `caution` by how much
+/// thresholds are higher.
+fn judge_one(known: &Known<'_>, factor: f64, caution: f64, moment: &Moment<'_>) -> Verdict {
+    let Some(baseline) = &known.baseline else { return warming_up(known) };
+    let memory = known.memory;
+    let observed = known.observed as f64;
     let expected = factor * baseline.expected();
-    let is_small = expected < EVENTS_MIN;
-    let knowledge = if is_small { Knowledge::Small } else { Knowledge::Judged };
-    let lifted = expected.max(EVENTS_MIN);
-    let is_unusual = |direction: Direction, score: f64, expected: f64| {
-        score * direction.sign() >= OPEN_SCORE * caution
-            && change(direction, observed, expected) >= OPEN_CHANGE
+    let foreseen = expected * memory.wave();
+    let is_young = memory.learned < LEARNED_MIN;
+    // The centre's own error grows with the factor.
+    let error = (1.0 + factor * baseline.centre.uncertainty).sqrt();
+    let caution = caution * error * if is_young { CAUTION } else { 1.0 };
+    let budget = moment.asked.budget;
+    let test = |compared: Comparison, tails: &[Tail; 2], share: f64, least: f64| {
+        let tail = &tails[usize::from(compared.deviations < 0.0)];
+        let limit = tail.exceeded_with(share).max(least) * caution;
+        tested(compared, compared.deviations * OPEN_SCORE / limit, observed, expected)
     };
-    let score = baseline.score(observed, factor, 0.0);
-    let unusual =
-        if is_unusual(Direction::High, baseline.score(observed, factor, EVENTS_MIN), lifted) {
-            Some(Direction::High)
-        } else if !is_small && is_unusual(Direction::Low, score, expected) {
-            Some(Direction::Low)
-        } else {
-            None
-        };
-    Judgement { series, observed, expected, score, knowledge, unusual }
+    let of_lasting =
+        |compared| test(compared, &memory.lasting, budget.share(LASTING_GROUP), LASTING_LEAST);
+    let jump = Comparison::of(observed, foreseen, memory.of_jumps);
+    let (together, usual) = together(memory, moment.window, observed, expected);
+    let lasting = Comparison::of(together, usual, memory.of_lasting);
+    let of_jump =
+        jump.map(|compared| test(compared, &memory.jumps, budget.share(JUMP_GROUP), JUMP_LEAST));
+    let tests = [of_jump, lasting.map(of_lasting)];
+    let mut worst = tests.into_iter().flatten().max_by(|a, b| {
+        (a.unusual.is_some(), a.score.abs())
+            .partial_cmp(&(b.unusual.is_some(), b.score.abs()))
+            .unwrap_or(std::cmp::Ordering::Equal)
+    });
+    let knowledge = if worst.is_some() { Knowledge::Judged } else { Knowledge::Small };
+    if worst.is_none() {
+        let lifted = Comparison::of(together, EVENTS_MIN, memory.of_lasting).map(of_lasting);
+        worst = lifted.filter(|lifted| lifted.unusual == Some(Direction::High));
+    }
+    if foreseen >= SILENCE_EVENTS && observed < SILENCE_SHARE * foreseen {
+        worst = jump.map(|compared| silent(compared, worst));
+    }
+    let judgement = Judgement {
+        series: known.series.clone(),
+        observed: known.observed,
+        expected,
+        ratio: worst.map_or(1.0, |it| it.size_of(observed, expected)),
+        score: worst.map_or(0.0, |it| it.score),
+        knowledge,
+        unusual: worst.and_then(|it| it.unusual),
+    };
+    let is_jump = of_jump.is_some_and(|it| it.score.abs() >= OPEN_SCORE);
+    Verdict { judgement, jump, lasting, is_jump }
 }
 
-/// By how much the whole country is busier than usual: first the median of all regions' own factors,
-/// weighted by what is expected, so that neither one region nor many small ones decide; then the factor
-/// of all those together that agree with it. `None`: there are too few regions or events to tell.
-fn factor(regions: &[Known]) -> Option<f64> {
-    let known: Vec<(f64, &Baseline)> = regions
-        .iter()
-        .filter_map(|region| Some((region.observed as f64, region.baseline.as_ref()?)))
-        .collect();
-    let expected: f64 = known.iter().map(|(_, baseline)| baseline.expected()).sum();
-    if known.len() < FACTOR_REGIONS_MIN || expected < FACTOR_EVENTS_MIN {
-        return None;
+impl Tested {
+    /// Observed ÷ expected of the window itself, unless it is too small.
+    fn size_of(&self, observed: f64, expected: f64) -> f64 {
+        if expected >= EVENTS_MIN {
+            return ratio(observed, expected);
+        }
+        ratio(self.compared.observed, self.compared.expected)
     }
-    let mut factors: Vec<(f64, f64)> = known
-        .iter()
-        .map(|(observed, baseline)| (*observed, baseline.expected()))
-        .filter(|(_, expected)| *expected > 0.0)
-        .map(|(observed, of_one)| (observed / of_one, of_one.min(FACTOR_SAY_MAX * expected)))
-        .collect();
-    let rough = weighted_median(&mut factors)?;
-    let agrees = |(observed, baseline): &&(f64, &Baseline)| {
-        let distance = stabilised(*observed) - stabilised(rough * baseline.expected());
-        let variance =
-            baseline.centre.deviation.powi(2) * (1.0 + rough * baseline.centre.uncertainty);
-        distance.abs() < FACTOR_SCORE_MAX * variance.sqrt()
+}
+
+fn warming_up(known: &Known<'_>) -> Verdict {
+    let judgement = Judgement {
+        series: known.series.clone(),
+        observed: known.observed,
+        expected: 0.0,
+        ratio: 1.0,
+        score: 0.0,
+        knowledge: Knowledge::WarmingUp,
+        unusual: None,
     };
-    let agreeing = known.iter().filter(agrees);
-    let (observed, expected) =
-        agreeing.fold((0.0, 0.0), |sums, (observed, b)| (sums.0 + observed, sums.1 + b.expected()));
-    Some(if expected < FACTOR_EVENTS_MIN { rough } else { observed / expected })
+    Verdict { judgement, jump: None, lasting: None, is_jump: false }
+}
+
+/// Unusual is what reaches the threshold and is large enough: what was compared, or the window alone against
+/// what is usual at this hour. What has only come back to that is not.
+fn tested(compared: Comparison, score: f64, observed: f64, expected: f64) -> Tested {
+    let direction = if score > 0.0 { Direction::High } else { Direction::Low };
+    let change = |ratio: f64| ratio.powf(direction.sign());
+    let of_window = change(ratio(observed, expected));
+    let size = change(ratio(compared.observed, compared.expected)).max(of_window);
+    let is_back = expected >= EVENTS_MIN && of_window < CLOSE_CHANGE;
+    let is_unusual = score.abs() >= OPEN_SCORE && size >= OPEN_CHANGE && !is_back;
+    Tested { compared, score, unusual: is_unusual.then_some(direction) }
+}
+
+/// Silence is as unusual as a threshold at least.
+fn silent(compared: Comparison, worst: Option<Tested>) -> Tested {
+    let score = worst.map_or(0.0, |worst| worst.score).min(-OPEN_SCORE);
+    Tested { compared, score, unusual: Some(Direction::Low) }
+}
+
+/// As many windows together as it takes to expect enough events.
+fn together(memory: &Memory, window: DetectionWindow, observed: f64, expected: f64) -> (f64, f64) {
+    let (mut sum, mut usual) = (observed, expected);
+    for (number, (observed, expected)) in (1..TOGETHER_MAX as usize).zip(memory.before(window)) {
+        if usual >= LASTING_EVENTS && number >= LASTING_WINDOWS {
+            break;
+        }
+        sum += observed;
+        usual += expected;
+    }
+    (sum, usual)
 }
 
 #[cfg(test)]

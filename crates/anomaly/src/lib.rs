@@ -2,21 +2,29 @@
 //!
 //! ```text
 //!   Counts ─► former windows ─► Baseline ─► judge ─► Judgement ─► Tracker ─► Incident
-//!             (calendar)       (baseline)  (judge)              (incident)
+//!             (calendar)       (baseline)  (judge)     │        (incident)
+//!                                             ▲        ▼
+//!                                             └── Memory (memory)
 //! ```
 //!
-//! Reading order: [`calendar`] (which windows are compared), [`statistics`] (the formulas and their
-//! sources), [`baseline`] (what is usual), [`mod@judge`] (what is unusual), [`incident`] (what opens and
-//! closes). docs/anomalies.md says how well it does.
+//! Reading order: [`detector`] (what uses it all), [`calendar`] (which windows are compared), [`statistics`]
+//! and [`learning`] (the formulas and their sources), [`baseline`] (what is usual), [`memory`] (what was
+//! learned of a series), [`mod@judge`] (what is unusual), [`incident`] (what opens and closes).
+//! docs/anomalies.md says how well it does.
 
 pub mod baseline;
 pub mod calendar;
 pub mod counts;
+pub mod detector;
+mod factor;
 pub mod incident;
 pub mod judge;
+pub mod learning;
+pub mod memory;
 pub mod statistics;
 
 pub use calendar::{Calendar, DetectionWindow, HolidayPattern, WINDOW_MINUTES};
 pub use counts::{Counts, NATIONWIDE, Series};
+pub use detector::{Detector, Notes, Outcome};
 pub use incident::{Incident, Peak, Tracker};
-pub use judge::{Direction, Judgement, Knowledge, judge_window};
+pub use judge::{Budget, Direction, Judgement, Knowledge};

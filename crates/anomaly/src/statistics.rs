@@ -23,6 +23,16 @@ pub fn unstabilised(value: f64) -> f64 {
     (value * value / 4.0 - 0.375).max(0.0)
 }
 
+/// How many standard deviations a count is above a mean, if beside chance it varies by this coefficient: the
+/// difference of 2/v·asinh(v·√(count + 3/8)), of which a negative-binomial count has a variance of about 1. For
+/// a small coefficient it is that of [`stabilised`] counts, for a large one that of logarithms.
+///
+/// F. J. Anscombe, the same paper; M. S. Bartlett, "The use of transformations", Biometrics 3 (1947) 39–52.
+pub fn distance(count: f64, mean: f64, variation: f64) -> f64 {
+    let scale = |count: f64| 2.0 / variation * (variation * (count + 0.375).sqrt()).asinh();
+    scale(count) - scale(mean)
+}
+
 /// The centre of values, how far they scatter, and how well the centre is known.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Centre {
@@ -122,6 +132,17 @@ mod tests {
             let variance = second - first * first;
             assert!((variance - 1.0).abs() < 0.03, "{mean}: {variance}");
         }
+    }
+
+    #[test]
+    fn a_distance_is_that_of_chance_for_no_variation_and_of_logarithms_for_a_large_count() {
+        for (count, mean) in [(120.0, 100.0), (20.0, 50.0), (0.0, 12.0)] {
+            let of_chance = stabilised(count) - stabilised(mean);
+            assert!((distance(count, mean, 1e-4) - of_chance).abs() < 1e-4, "{count} of {mean}");
+        }
+        let doubled = distance(2e6, 1e6, 0.2);
+        assert!((doubled - 2.0_f64.ln() / 0.2).abs() < 0.01, "{doubled}");
+        check(distance(7.0, 7.0, 0.3), 0.0);
     }
 
     #[test]

@@ -209,7 +209,7 @@ fn view_of<'a>(members: &Members<'a>, text: &'a str) -> Result<EventView<'a>, De
     Ok(EventView {
         event_type: EVENT_TYPE.judge(members).map_err(|dead| perhaps_not_mapped(dead, text))?,
         region: REGION.judge(members)?,
-        event_time: timestamp(&members)?,
+        event_time: timestamp(members)?,
         duration_seconds: DURATION_SECONDS.judge(members)?.unwrap_or(0),
         data_micro_mb: DATA_MB.judge(members)?.unwrap_or(0),
         amount_micro_tenge: AMOUNT.judge(members)?.unwrap_or(0),

@@ -106,7 +106,7 @@ async fn once(
 ) -> anyhow::Result<Exit> {
     let deadline = Instant::now() + args.wait;
     loop {
-        let pass = passes::detect_pass(connection, &args.detection.detect_holidays.0).await?;
+        let pass = args.detection.pass(connection).await?;
         metrics.passed(&pass);
         match pass {
             Pass::Judged(report) => {
@@ -152,8 +152,7 @@ impl<'a> Detector<'a> {
                 Some(connection) => connection,
                 None => store::connect(self.database_url, Session::Control).await?,
             };
-            let pass =
-                passes::detect_pass(&mut connection, &self.detection.detect_holidays.0).await?;
+            let pass = self.detection.pass(&mut connection).await?;
             // Only a session on which all went well is used again.
             self.connection = Some(connection);
             Ok(pass)

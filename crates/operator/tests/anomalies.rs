@@ -2,7 +2,7 @@
 //! changes nothing.
 #![allow(clippy::unwrap_used, reason = "in a test, a panic is the report")]
 
-use anomaly::{Direction, Incident};
+use anomaly::{Budget, Direction, Incident};
 use chrono::{NaiveDateTime, TimeDelta};
 use operator::detect::passes::{PASS_WINDOWS_MAX, Pass, PassReport};
 use sqlx::{AssertSqlSafe, Connection, Row};
@@ -53,7 +53,8 @@ async fn complete_through(connection: &mut PgConnection, moment: NaiveDateTime) 
 }
 
 async fn pass(connection: &mut PgConnection) -> PassReport {
-    match operator::detect::passes::detect_pass(connection, &[]).await.unwrap() {
+    match operator::detect::passes::detect_pass(connection, &[], Budget::ONE_A_MONTH).await.unwrap()
+    {
         Pass::Judged(report) => report,
         other => panic!("{other:?}"),
     }
@@ -93,9 +94,10 @@ async fn an_incident_opens_goes_on_and_closes_as_windows_become_complete() {
     complete_through(&mut connection, at(NOW) + minutes(40)).await;
     let went_on = pass(&mut connection).await;
     assert_eq!(went_on.changed[0].last.start(), at(NOW) + minutes(35));
-    complete_through(&mut connection, at(NOW) + minutes(56)).await;
+    complete_through(&mut connection, at(NOW) + minutes(101)).await;
     let closed = pass(&mut connection).await;
-    assert_eq!(closed.changed[0].closed.unwrap().end(), at(NOW) + minutes(55));
+    // 35 minutes and an hour in which it was calm: the last window of this pass.
+    assert_eq!(closed.changed[0].closed.unwrap().end(), at(NOW) + minutes(100));
     let row = sqlx::query(
         "SELECT COUNT(*), MIN(state), MIN(first_window), MIN(opened_at), MIN(last_window), MIN(closed_at) FROM anomalies",
     )
@@ -104,12 +106,12 @@ async fn an_incident_opens_goes_on_and_closes_as_windows_become_complete() {
     .unwrap();
     assert_eq!((row.get::<i64, _>(0), row.get::<String, _>(1)), (1, "closed".to_owned()));
     let moments: [NaiveDateTime; 4] = [2, 3, 4, 5].map(|column| row.get(column));
-    assert_eq!(moments, [20, 30, 35, 55].map(|minute| at(NOW) + minutes(minute)));
+    assert_eq!(moments, [20, 30, 35, 100].map(|minute| at(NOW) + minutes(minute)));
     let progress =
         operator::detect::passes::detector_progress(&mut connection).await.unwrap().unwrap();
     assert_eq!(
         (progress.judged_through, progress.behind_seconds),
-        (at(NOW) + minutes(55), Some(60))
+        (at(NOW) + minutes(100), Some(60))
     );
 }
 
@@ -173,7 +175,7 @@ async fn a_drop_may_turn_into_a_spike_and_a_spike_into_a_drop() {
             found.push(rows);
         }
         let [former, latter] = if first < then { ["low", "high"] } else { ["high", "low"] };
-        let expected = [format!("{former} 12:20:00 closed"), format!("{latter} 12:40:00 closed")];
+        let expected = [format!("{former} 12:20:00 closed"), format!("{latter} 12:40:00 open")];
         assert_eq!(found, [&expected[..], &expected[..]], "{first}, then {then} a minute");
     }
 }
@@ -189,7 +191,9 @@ async fn a_pass_of_another_detector_is_not_waited_for_and_nothing_is_doubled() {
         .await
         .unwrap();
     assert_eq!(
-        operator::detect::passes::detect_pass(&mut connection, &[]).await.unwrap(),
+        operator::detect::passes::detect_pass(&mut connection, &[], Budget::ONE_A_MONTH)
+            .await
+            .unwrap(),
         Pass::Busy
     );
     holding.rollback().await.unwrap();
@@ -203,7 +207,10 @@ async fn a_pass_of_another_detector_is_not_waited_for_and_nothing_is_doubled() {
 async fn pass_until_done(connection: &mut PgConnection) -> u64 {
     let mut windows = 0;
     loop {
-        match operator::detect::passes::detect_pass(connection, &[]).await.unwrap() {
+        match operator::detect::passes::detect_pass(connection, &[], Budget::ONE_A_MONTH)
+            .await
+            .unwrap()
+        {
             Pass::Judged(report) if report.windows == 0 => return windows,
             Pass::Judged(report) => windows += report.windows,
             Pass::Busy => tokio::task::yield_now().await,
@@ -222,7 +229,9 @@ async fn nothing_is_judged_before_every_partition_is_known_to_be_complete() {
     )
     .await;
     assert_eq!(
-        operator::detect::passes::detect_pass(&mut connection, &[]).await.unwrap(),
+        operator::detect::passes::detect_pass(&mut connection, &[], Budget::ONE_A_MONTH)
+            .await
+            .unwrap(),
         Pass::NothingComplete
     );
     // A detector that waits keeps the lock from nobody.

@@ -267,7 +267,9 @@ async fn detect(detector: &mut PgConnection, url: &str) {
          VALUES ('Osh', 'call', 'high', '2025-11-09 22:00', '2025-11-09 22:10', '2025-11-09 22:05', 0, 9, 1, 4)",
     )
     .await;
-    let pass = operator::detect::passes::detect_pass(detector, &[]).await.unwrap();
+    let pass = operator::detect::passes::detect_pass(detector, &[], anomaly::Budget::ONE_A_MONTH)
+        .await
+        .unwrap();
     let Pass::Judged(report) = pass else { panic!("{pass:?}") };
     assert_eq!((report.windows, report.changed.len()), (12, 1));
     execute(&mut owner, "UPDATE stream_progress SET complete_through = NULL").await;

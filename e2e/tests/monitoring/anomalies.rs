@@ -49,7 +49,7 @@ fn counted(folder: &Path) -> Result<Pipeline> {
     std::fs::write(&scenario, SCENARIO)?;
     let scenario = scenario.to_str().context("a path of text")?;
     for day in DAYS {
-        let (from, to) = (format!("{day}T07:00:00Z"), format!("{day}T12:00:00Z"));
+        let (from, to) = (format!("{day}T07:00:00Z"), format!("{day}T14:00:00Z"));
         let range = ["--seed", "5", "--from", &from, "--to", &to];
         pipeline.run("producer", &[&["--scenario", scenario][..], &range].concat())?.expect(0)?;
     }
@@ -116,7 +116,7 @@ fn a_spike_and_a_silence_are_each_one_incident_that_opens_goes_on_and_closes() -
     complete_through(&mut pipeline, "10:05")?;
     detect_once(&pipeline)?;
     ensure!(summary(&mut pipeline)? == both_open, "{:?}", incidents(&mut pipeline)?);
-    complete_through(&mut pipeline, "11:00")?;
+    complete_through(&mut pipeline, "13:30")?;
     detect_once(&pipeline)?;
     let both_closed = ["Astana call high closed", "Shymkent data_session low closed"];
     ensure!(summary(&mut pipeline)? == both_closed, "{:?}", incidents(&mut pipeline)?);

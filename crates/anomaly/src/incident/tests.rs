@@ -14,7 +14,15 @@ fn judgements(mark: char) -> Vec<Judgement> {
     };
     let series = Series::new("A", "call");
     let knowledge = Knowledge::Judged;
-    let judgement = Judgement { series, observed, expected: 100.0, score, knowledge, unusual };
+    let judgement = Judgement {
+        series,
+        observed,
+        expected: 100.0,
+        ratio: observed as f64 / 100.0,
+        score,
+        knowledge,
+        unusual,
+    };
     if mark == '?' { Vec::new() } else { vec![judgement] }
 }
 
@@ -37,20 +45,33 @@ fn incidents(drawing: &str) -> Vec<String> {
     all.values().map(shown).collect()
 }
 
+/// So many calm windows.
+fn calm(windows: usize) -> String {
+    ".".repeat(windows)
+}
+
 #[test]
-fn two_of_three_open_and_three_calm_ones_close() {
+fn two_of_three_open_and_an_hour_of_calm_closes() {
     for (drawing, expected) in [
         ("..H......", &[][..]),
         ("H..H..H..", &[]),
-        ("..HH.....", &["high 2-3 o3 c6"]),
-        ("..H.H....", &["high 2-4 o4 c7"]),
-        ("..HHhhhH..h...", &["high 2-10 o3 c13"]),
-        ("HH..h..h..h..", &["high 0-10 o1 c-"]),
+        (&format!("..HH{}", calm(12)), &["high 2-3 o3 c15"]),
+        (&format!("..H.H{}", calm(12)), &["high 2-4 o4 c16"]),
+        (&format!("..HHhhhH..h{}", calm(11)), &["high 2-10 o3 c-"]),
+        (&format!("..HHhhhH..h{}", calm(12)), &["high 2-10 o3 c22"]),
         ("LL", &["low 0-1 o1 c-"]),
         ("HL.HL.", &[]),
-        ("HHHLLLL...", &["high 0-2 o1 c5", "low 3-6 o5 c9"]),
-        ("HH???", &["high 0-1 o1 c4"]),
-        ("HH...HH...", &["high 0-1 o1 c4", "high 5-6 o6 c9"]),
+        ("HHHLLLL", &["high 0-2 o1 c4", "low 3-6 o4 c-"]),
+        ("HHHL.....", &["high 0-2 o1 c-"]),
+        (&format!("HHH{}LL", calm(12)), &["high 0-2 o1 c14", "low 15-16 o16 c-"]),
+        (&format!("HH{}", "?".repeat(12)), &["high 0-1 o1 c13"]),
+        // What comes again within an hour is the same event, and later another.
+        (&format!("HH{}HH", calm(11)), &["high 0-14 o1 c-"]),
+        (&format!("HH{}HH", calm(12)), &["high 0-1 o1 c13", "high 14-15 o15 c-"]),
+        // After five hours it takes half as long, after ten not more than three.
+        (&format!("HH{}H{}", "h".repeat(57), calm(28)), &["high 0-59 o1 c-"]),
+        (&format!("HH{}H{}", "h".repeat(57), calm(29)), &["high 0-59 o1 c88"]),
+        (&format!("HH{}H{}", "h".repeat(117), calm(36)), &["high 0-119 o1 c155"]),
     ] {
         assert_eq!(incidents(drawing), expected, "{drawing}");
     }
@@ -69,24 +90,24 @@ fn the_peak_is_the_worst_window_that_before_the_opening_included() {
 /// Cut anywhere, and made again from what is stored, a tracker goes on as if nothing had happened.
 #[test]
 fn a_restart_at_any_window_changes_nothing() {
-    let drawing = "..H.HhhH....LL..l...HHH.....LLHHHH....";
+    let drawing =
+        "..H.HhhH....LL..l...HHH.....LLHHHH..............LL..l............HH.............LHHL....";
     let marks: Vec<char> = drawing.chars().collect();
     for cut in 0..marks.len() {
         let mut stored: BTreeMap<(DetectionWindow, Direction), Incident> = BTreeMap::new();
         let mut tracker = Tracker::default();
+        let mut findings = Vec::new();
         for (number, mark) in (0..).zip(&marks) {
             if number == cut {
                 let open = stored.values().filter(|incident| incident.closed.is_none());
                 tracker = Tracker::knowing(open.cloned().collect());
-                let lately = (0..).zip(&marks).take(cut).skip(cut.saturating_sub(OPEN_OF - 1));
-                for (before, mark) in lately {
-                    tracker.remember(DetectionWindow::number(before), &judgements(*mark));
-                }
+                tracker.recall(&Series::new("A", "call"), findings.clone());
             }
             for incident in tracker.take(DetectionWindow::number(number as i64), &judgements(*mark))
             {
                 stored.insert((incident.first, incident.direction), incident);
             }
+            findings = tracker.findings(&Series::new("A", "call")).to_vec();
         }
         let unbroken = incidents(drawing);
         assert_eq!(stored.len(), unbroken.len(), "cut at {cut}");

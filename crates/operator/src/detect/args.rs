@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
-use anomaly::HolidayPattern;
+use anomaly::{Budget, HolidayPattern};
 use clap::Args;
 use program::{DatabaseArgs, LogArgs, MetricsArgs, parse_duration};
 
+use super::passes::{self, Pass};
 use crate::args::parse_within;
 
 /// The shortest and longest pause between two looks for unusual traffic.
@@ -22,6 +23,22 @@ pub struct DetectionArgs {
     #[arg(long, env = "DETECT_HOLIDAYS", default_value = anomaly::calendar::HOLIDAYS,
           hide_default_value = true, value_parser = parse_holidays)]
     pub detect_holidays: Holidays,
+    /// How many false alerts a month of each region and type are put up with, 0.01 to 100
+    #[arg(long, env = "DETECT_FALSE_ALERTS", default_value = "1", value_parser = parse_budget)]
+    pub detect_false_alerts: Budget,
+}
+
+impl DetectionArgs {
+    /// Judges what has become complete.
+    ///
+    /// # Errors
+    /// Those of [`passes::detect_pass`].
+    pub(crate) async fn pass(
+        &self,
+        connection: &mut store::PgConnection,
+    ) -> Result<Pass, store::StoreError> {
+        passes::detect_pass(connection, &self.detect_holidays.0, self.detect_false_alerts).await
+    }
 }
 
 /// Dates that are like no other.
@@ -55,6 +72,14 @@ fn parse_detect_interval(text: &str) -> Result<Duration, String> {
     parse_within(text, DETECT_INTERVAL_MIN..=DETECT_INTERVAL_MAX)
 }
 
+fn parse_budget(text: &str) -> Result<Budget, String> {
+    let alerts: Option<f64> = text.trim().parse().ok();
+    let budget = alerts.and_then(Budget::a_month);
+    budget.ok_or_else(|| {
+        format!("`{text}` is no number from 0.01 to 100: false alerts of each region and type in 30 days")
+    })
+}
+
 fn parse_holidays(text: &str) -> Result<Holidays, String> {
     if text.trim() == "none" {
         return Ok(Holidays(Vec::new()));
@@ -72,6 +97,17 @@ mod tests {
     struct Line {
         #[command(flatten)]
         detect: DetectArgs,
+    }
+
+    #[test]
+    fn a_budget_is_a_number_of_false_alerts_a_month() {
+        let parsed = |alerts| Line::try_parse_from(["detect", "--detect-false-alerts", alerts]);
+        for refused in ["0", "101", "one", "NaN"] {
+            let error = parsed(refused).err().map(|error| error.to_string()).unwrap_or_default();
+            assert!(error.contains(refused) && error.contains("0.01 to 100"), "{error}");
+        }
+        let budget = parsed("0.5").ok().map(|line| line.detect.detection.detect_false_alerts);
+        assert_eq!(budget, Budget::a_month(0.5));
     }
 
     #[test]

@@ -1,18 +1,17 @@
 //! The detector's passes over the tables: what became complete is judged, and incidents are stored.
 //!
-//! In: a session. Out: rows of `anomalies` and `detector_progress`, both in one transaction, so that a
-//! detector which is killed goes on where the rows are. Keeps I-6: [`PASS_WINDOWS_MAX`] and [`SERIES_MAX`]
+//! In: a session. Out: rows of `anomalies`, `detector_notes` and `detector_progress`, all in one transaction, so
+//! that a detector which is killed goes on where the rows are. Keeps I-6: [`PASS_WINDOWS_MAX`] and [`SERIES_MAX`]
 //! bound what a pass reads and holds.
 
 mod rows;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use anomaly::calendar::{Basis, WEEKS_MIN};
-use anomaly::incident::OPEN_OF;
+use anomaly::calendar::Basis;
 use anomaly::{
-    Calendar, Counts, DetectionWindow, Direction, HolidayPattern, Incident, Knowledge, Series,
-    Tracker, judge_window,
+    Budget, Calendar, Counts, DetectionWindow, Detector, Direction, HolidayPattern, Incident,
+    Knowledge, Series,
 };
 use chrono::{Duration, NaiveDateTime};
 use fail_point::fail_point;
@@ -65,6 +64,7 @@ pub struct PassReport {
 struct State {
     judged_through: Option<NaiveDateTime>,
     complete_through: Option<NaiveDateTime>,
+    begins: Option<NaiveDateTime>,
     business_timezone: Option<String>,
 }
 
@@ -76,9 +76,10 @@ struct State {
 pub async fn detect_pass(
     connection: &mut PgConnection,
     holidays: &[HolidayPattern],
+    budget: Budget,
 ) -> Result<Pass, StoreError> {
     let mut transaction = connection.begin().await.map_err(StoreError::sql(DOING))?;
-    let pass = carry_out(&mut transaction, holidays).await?;
+    let pass = carry_out(&mut transaction, holidays, budget).await?;
     // Also where nothing was written: a transaction that idles would keep the lock.
     transaction.commit().await.map_err(StoreError::sql(DOING))?;
     fail_point("detect-after-commit");
@@ -89,6 +90,7 @@ pub async fn detect_pass(
 async fn carry_out(
     transaction: &mut PgConnection,
     holidays: &[HolidayPattern],
+    budget: Budget,
 ) -> Result<Pass, StoreError> {
     // First of all: what is read below must be what the last pass left.
     let is_alone: bool = sqlx::query_scalar("SELECT pg_try_advisory_xact_lock($1)")
@@ -115,7 +117,7 @@ async fn carry_out(
     let end = DetectionWindow::holding(complete_through);
     let from = state.judged_through.map_or(end.plus(-FIRST_WINDOWS), DetectionWindow::holding);
     let to = end.min(from.plus(PASS_WINDOWS_MAX));
-    let mut tracker = Tracker::knowing(rows::open(transaction, SERIES_MAX).await?);
+    let open = rows::open(transaction, SERIES_MAX).await?;
     let mut report = PassReport {
         windows: to.since(from).max(0).unsigned_abs(),
         judged_through: from.start(),
@@ -125,16 +127,23 @@ async fn carry_out(
         series: [0; 3],
         open: Vec::new(),
     };
-    if to > from {
-        let counts = read_counts(transaction, &calendar, from, to).await?;
-        report.judged_through = to.start();
-        judge_windows(&mut tracker, &counts, &calendar, (from, to), &mut report);
-        fail_point("detect-before-the-rows");
-        rows::store(transaction, &report.changed).await?;
-        rows::store_progress(transaction, report.judged_through, report.series).await?;
-        fail_point("detect-before-commit");
+    if to <= from {
+        report.open = open;
+        return Ok(Pass::Judged(report));
     }
-    report.open = tracker.open().cloned().collect();
+    let mut detector = Detector::restored(budget, rows::notes(transaction).await?, open);
+    let begins = state.begins.map(DetectionWindow::holding);
+    let counts = read_counts(transaction, &calendar, begins, (from, to)).await?;
+    report.judged_through = to.start();
+    judge_windows(&mut detector, &counts, &calendar, (from, to), &mut report);
+    let mut notes = detector.notes();
+    notes.retain(|(_, notes)| notes.last().is_some_and(|last| last >= from));
+    fail_point("detect-before-the-rows");
+    rows::store(transaction, &report.changed).await?;
+    rows::store_notes(transaction, &notes, report.judged_through).await?;
+    rows::store_progress(transaction, report.judged_through, report.series).await?;
+    fail_point("detect-before-commit");
+    report.open = detector.open().cloned().collect();
     Ok(Pass::Judged(report))
 }
 
@@ -179,58 +188,51 @@ pub async fn detector_progress(
 
 /// The pure part: the windows [from, to), one after the other.
 fn judge_windows(
-    tracker: &mut Tracker,
+    detector: &mut Detector,
     counts: &Counts,
     calendar: &Calendar,
     (from, to): (DetectionWindow, DetectionWindow),
     report: &mut PassReport,
 ) {
-    for age in (1..OPEN_OF as i64).rev() {
-        let before = from.plus(-age);
-        tracker.remember(before, &judge_window(before, counts, calendar));
-    }
     let mut changed: BTreeMap<(Series, Direction, DetectionWindow), Incident> = BTreeMap::new();
-    let mut window = from;
-    while window < to {
-        let judgements = judge_window(window, counts, calendar);
-        for incident in tracker.take(window, &judgements) {
+    for window in (0..to.since(from)).map(|step| from.plus(step)) {
+        let outcome = detector.take(window, counts, calendar);
+        for incident in outcome.changed {
             let key = (incident.series.clone(), incident.direction, incident.first);
             changed.insert(key, incident);
         }
         report.series = Knowledge::ALL.map(|kind| {
-            judgements.iter().filter(|judgement| judgement.knowledge == kind).count() as u64
+            let of_kind = outcome.judgements.iter().filter(|it| it.knowledge == kind);
+            of_kind.count() as u64
         });
-        window = window.plus(1);
     }
     report.changed = changed.into_values().collect();
 }
 
-/// The counts that judging [from, to) needs: also of the windows before, for two of three, and of the
-/// former weeks. Days are read only where there are too few weeks.
+/// The counts that judging [from, to) needs: also of the former weeks. Days are read only where there are
+/// too few weeks.
 async fn read_counts(
     connection: &mut PgConnection,
     calendar: &Calendar,
-    from: DetectionWindow,
-    to: DetectionWindow,
+    begins: Option<DetectionWindow>,
+    (from, to): (DetectionWindow, DetectionWindow),
 ) -> Result<Counts, StoreError> {
-    let judged = || {
-        let first = from.plus(1 - OPEN_OF as i64);
-        (0..to.since(first)).map(move |step| first.plus(step))
-    };
+    let judged = || (0..to.since(from)).map(move |step| from.plus(step));
     let former = |basis| {
         judged().flat_map(move |window| calendar.units(window, basis)).flatten().collect::<Vec<_>>()
     };
     let mut counts = Counts::default();
+    if let Some(begins) = begins {
+        counts.begins_by(begins);
+    }
     let windows = judged().chain(former(Basis::Weeks)).collect();
     rows::add_counts(connection, windows, &mut counts).await?;
     let is_young = |window| {
-        let units = calendar.units(window, Basis::Weeks);
-        let counted = units.iter().filter(|unit| unit.iter().any(|then| counts.has(*then)));
-        counted.count() < WEEKS_MIN as usize
+        let former = calendar.former(window, counts.begins(), |then| counts.has(then));
+        former.basis == Basis::Days
     };
     if judged().any(is_young) {
-        let read: std::collections::BTreeSet<DetectionWindow> =
-            judged().chain(former(Basis::Weeks)).collect();
+        let read: BTreeSet<DetectionWindow> = judged().chain(former(Basis::Weeks)).collect();
         let mut windows = former(Basis::Days);
         windows.retain(|window| !read.contains(window));
         rows::add_counts(connection, windows, &mut counts).await?;

@@ -3,7 +3,7 @@
 use crate::RESULT_TABLES;
 
 /// Names that a first migration would create; each must not exist before it.
-const OTHER_TABLES: [&str; 17] = [
+const OTHER_TABLES: [&str; 18] = [
     "gaps",
     "settings",
     "stream_progress",
@@ -13,6 +13,7 @@ const OTHER_TABLES: [&str; 17] = [
     "batch_runs",
     "anomalies",
     "detector_progress",
+    "detector_notes",
     "schema_compatibility",
     "erasures",
     "rule_sets",

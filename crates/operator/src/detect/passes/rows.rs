@@ -1,6 +1,6 @@
 //! Incidents and counts as rows.
 
-use anomaly::{Counts, DetectionWindow, Direction, Incident, Peak, Series, WINDOW_MINUTES};
+use anomaly::{Counts, DetectionWindow, Direction, Incident, Notes, Peak, Series, WINDOW_MINUTES};
 use chrono::NaiveDateTime;
 use sqlx::FromRow;
 use sqlx::postgres::PgConnection;
@@ -83,6 +83,57 @@ pub(super) async fn store(
         .bind(column(&incidents, |incident| incident.peak.observed as i64))
         .bind(column(&incidents, |incident| incident.peak.expected))
         .bind(column(&incidents, |incident| incident.peak.score))
+        .execute(connection)
+        .await
+        .map_err(StoreError::sql(DOING))?;
+    Ok(())
+}
+
+/// What was learned of each series, of [`SERIES_MAX`] and the country at most.
+pub(super) async fn notes(
+    connection: &mut PgConnection,
+) -> Result<Vec<(Series, Notes)>, StoreError> {
+    let rows: Vec<(String, String, String)> =
+        sqlx::query_as(include_str!("../queries/detector_notes.sql"))
+            .fetch_all(connection)
+            .await
+            .map_err(StoreError::sql("reading what the detector has learned"))?;
+    let notes = rows.into_iter().map(|(region, event_type, notes)| {
+        let series = Series::new(&region, &event_type);
+        let bad = |error| {
+            let row = format!("({region}, {event_type})");
+            StoreError::BadValue(format!(
+                "detector_notes.notes of {row} ({error}): DELETE FROM detector_notes lets it learn again"
+            ))
+        };
+        Ok((series, serde_json::from_str(&notes).map_err(bad)?))
+    });
+    notes.collect()
+}
+
+/// Stores what was learned, and forgets series that have ended.
+pub(super) async fn store_notes(
+    connection: &mut PgConnection,
+    notes: &[(Series, Notes)],
+    judged_through: NaiveDateTime,
+) -> Result<(), StoreError> {
+    let text = |notes: &Notes| {
+        serde_json::to_string(notes).map_err(|error| StoreError::BadValue(error.to_string()))
+    };
+    let texts = notes.iter().map(|(_, notes)| text(notes)).collect::<Result<Vec<_>, _>>()?;
+    let column = |pick: fn(&Series) -> &str| -> Vec<String> {
+        notes.iter().map(|(series, _)| pick(series).to_owned()).collect()
+    };
+    sqlx::query(include_str!("../queries/upsert_detector_notes.sql"))
+        .bind(column(|series| &series.region))
+        .bind(column(|series| &series.event_type))
+        .bind(texts)
+        .bind(judged_through)
+        .execute(&mut *connection)
+        .await
+        .map_err(StoreError::sql(DOING))?;
+    sqlx::query(include_str!("../queries/expire_detector_notes.sql"))
+        .bind(judged_through)
         .execute(connection)
         .await
         .map_err(StoreError::sql(DOING))?;

@@ -1,0 +1,203 @@
+//! Estimates that follow a series, one score after the other: how it scatters, in how long waves, and how
+//! far its usual extremes reach.
+//!
+//! Every step is bounded, so what is wildly unusual teaches hardly more than what is a little so. None of
+//! them keeps the values that it has seen.
+
+use serde::{Deserialize, Serialize};
+
+/// The share of scores that a [`Scale`] leaves outside, and the normal score that has it.
+const OUTSIDE_SHARE: f64 = 0.15;
+const OUTSIDE_SCORE: f64 = 1.44;
+/// Coefficients of variation that are believed.
+const SCALE_LEAST: f64 = 0.01;
+const SCALE_MOST: f64 = 2.0;
+/// The share of scores above the quantile of a [`Tail`].
+const TAIL_SHARE: f64 = 0.02;
+/// A tail's mean excess is this at least, and one excess counts as so many times the mean at most.
+const EXCESS_LEAST: f64 = 0.1;
+const EXCESS_MOST: f64 = 4.0;
+/// Weights of the newest value in the averages that waves are followed by: half an hour to half a day.
+const GAINS: [f64; 3] = [0.5, 0.15, 0.04];
+/// Weight of the newest error in the mean error of a forecast: a memory of days.
+const ERROR_GAIN: f64 = 0.002;
+/// What is left of an average after a window in which nothing is learned: it fades within hours.
+const FADING: f64 = 0.99;
+
+/// A coefficient of variation, by the share of scores outside ±1.44: a normal distribution has 15 %.
+///
+/// H. Robbins, S. Monro, "A stochastic approximation method", Annals of Mathematical Statistics 22 (1951)
+/// 400–407, on the logarithm.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Scale(f64);
+
+impl Scale {
+    /// One to begin with.
+    pub const fn new(variation: f64) -> Self {
+        Scale(variation)
+    }
+
+    /// The coefficient.
+    pub const fn variation(self) -> f64 {
+        self.0
+    }
+
+    /// Learns from a score that this scale gave; `weight` is how much the window says, up to 1.
+    pub(crate) fn learn(&mut self, score: f64, learned: u32, weight: f64) {
+        let step = weight * (5.0 / f64::from(learned.saturating_add(20))).max(0.01);
+        let is_outside = score.abs() > OUTSIDE_SCORE;
+        let way = if is_outside { 1.0 - OUTSIDE_SHARE } else { -OUTSIDE_SHARE };
+        self.0 = (self.0 * (step * way).exp()).clamp(SCALE_LEAST, SCALE_MOST);
+    }
+}
+
+/// The highest scores: a quantile, and by how much those above it exceed it on average.
+///
+/// Beyond a high quantile most distributions fall exponentially: J. Pickands, "Statistical inference using
+/// extreme order statistics", Annals of Statistics 3 (1975) 119–131, with shape 0; as a threshold of
+/// alerts: A. Siffer et al., "Anomaly detection in streams with extreme value theory", KDD 2017.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Tail {
+    quantile: f64,
+    excess: f64,
+    exceeded: u32,
+}
+
+impl Default for Tail {
+    fn default() -> Self {
+        Tail { quantile: 1.6, excess: 0.5, exceeded: 0 }
+    }
+}
+
+impl Tail {
+    pub(crate) fn learn(&mut self, score: f64, learned: u32) {
+        let step = (10.0 / f64::from(learned.saturating_add(100))).max(0.03);
+        if score <= self.quantile {
+            self.quantile -= step * TAIL_SHARE;
+            return;
+        }
+        self.exceeded = self.exceeded.saturating_add(1);
+        let weight = (1.0 / f64::from(self.exceeded.saturating_add(20))).max(0.005);
+        let excess = (score - self.quantile).min(EXCESS_MOST * self.excess);
+        self.excess = (self.excess + weight * (excess - self.excess)).max(EXCESS_LEAST);
+        self.quantile += step * (1.0 - TAIL_SHARE);
+    }
+
+    /// The score that is exceeded with this probability.
+    pub fn exceeded_with(&self, probability: f64) -> f64 {
+        self.quantile + self.excess * (TAIL_SHARE / probability).ln().max(0.0)
+    }
+}
+
+/// How a series has been doing lately: averages of the logarithm of observed ÷ expected, short and long,
+/// and how well each would have foreseen the next window. The best one is the forecast; none, if none is
+/// better than nothing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Waves {
+    averages: [f64; GAINS.len()],
+    error_of_none: f64,
+    errors: [f64; GAINS.len()],
+}
+
+impl Waves {
+    /// The logarithm of observed ÷ expected to reckon with.
+    pub fn forecast(&self) -> f64 {
+        let known = self.errors.iter().zip(&self.averages);
+        let best = known.min_by(|a, b| a.0.total_cmp(b.0));
+        best.filter(|(error, _)| **error < self.error_of_none).map_or(0.0, |(_, average)| *average)
+    }
+
+    /// Learns a window's logarithm of observed ÷ expected. `reliable` is which share of its variance is not
+    /// chance, `most` by how much it may differ from an average to be believed.
+    pub(crate) fn learn(&mut self, ratio: f64, reliable: f64, most: f64) {
+        let note =
+            |mean: &mut f64, error: f64| *mean += ERROR_GAIN * (error.abs().min(1.0) - *mean);
+        note(&mut self.error_of_none, ratio);
+        for (index, gain) in GAINS.into_iter().enumerate() {
+            let error = ratio - self.averages[index];
+            note(&mut self.errors[index], error);
+            self.averages[index] += gain * reliable * error.clamp(-most, most);
+        }
+    }
+
+    /// A window that is unusual is no wave.
+    pub(crate) fn fade(&mut self) {
+        self.averages.iter_mut().for_each(|average| *average *= FADING);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rand::{RngExt, SeedableRng};
+    use rand_chacha::ChaCha8Rng;
+
+    use super::*;
+
+    /// About normal: a sum of twelve.
+    fn normal(dice: &mut ChaCha8Rng) -> f64 {
+        (0..12).map(|_| dice.random::<f64>()).sum::<f64>() - 6.0
+    }
+
+    #[test]
+    fn a_scale_finds_the_variation_and_a_few_wild_values_hardly_move_it() {
+        let mut dice = ChaCha8Rng::seed_from_u64(1);
+        for wild in [0, 33] {
+            let mut scale = Scale::new(0.5);
+            let mut sum = 0.0;
+            for learned in 0..8_000 {
+                let is_wild = wild > 0 && learned % wild == 0;
+                let value = if is_wild { 1e6 } else { 0.12 * normal(&mut dice) };
+                scale.learn(value / scale.variation(), learned, 1.0);
+                sum += if learned >= 4_000 { scale.variation() } else { 0.0 };
+            }
+            let mean = sum / 4_000.0;
+            assert!((0.11..0.15).contains(&mean), "{wild}: {mean}");
+        }
+    }
+
+    #[test]
+    fn a_tail_is_exceeded_as_often_as_it_says() {
+        let mut dice = ChaCha8Rng::seed_from_u64(2);
+        // Exponential scores: 2 % are above 3.91, one in a thousand above 6.91.
+        let mut tail = Tail::default();
+        for learned in 0..60_000 {
+            tail.learn(-dice.random::<f64>().max(1e-12).ln(), learned);
+        }
+        let (usual, rare) = (tail.exceeded_with(TAIL_SHARE), tail.exceeded_with(0.001));
+        assert!((3.5..4.4).contains(&usual), "{usual}");
+        assert!((6.2..7.6).contains(&rare), "{rare}");
+        assert_eq!(tail.exceeded_with(0.5), usual);
+    }
+
+    #[test]
+    fn waves_are_followed_where_they_are_longer_than_a_window_and_chance_is_not() {
+        let mut dice = ChaCha8Rng::seed_from_u64(3);
+        for (memory, is_followed) in [(0.96_f64, true), (0.0, false)] {
+            let (mut waves, mut wave) = (Waves::default(), 0.0);
+            let mut errors = [0.0; 2];
+            for _ in 0..6_000 {
+                wave = memory * wave + 0.1 * (1.0 - memory * memory).sqrt() * normal(&mut dice);
+                errors[0] += wave * wave;
+                errors[1] += (wave - waves.forecast()).powi(2);
+                waves.learn(wave, 1.0, 0.3);
+            }
+            assert_eq!(errors[1] < 0.5 * errors[0], is_followed, "{memory}: {errors:?}");
+            assert!(errors[1] < 1.1 * errors[0], "{memory}: {errors:?}");
+        }
+    }
+
+    #[test]
+    fn one_window_moves_a_wave_by_a_little_and_without_windows_it_fades() {
+        let mut waves = Waves::default();
+        for _ in 0..500 {
+            waves.learn(0.2, 1.0, 0.3);
+        }
+        assert!((waves.forecast() - 0.2).abs() < 0.01);
+        waves.learn(5.0, 1.0, 0.1);
+        assert!(waves.forecast() < 0.26, "{}", waves.forecast());
+        for _ in 0..24 * 12 {
+            waves.fade();
+        }
+        assert!(waves.forecast() < 0.02);
+    }
+}

@@ -1,0 +1,77 @@
+//! What is learned of a series, and what is not.
+
+use super::*;
+
+fn lesson(number: i64, observed: f64, expected: f64, is_unusual: bool) -> Lesson {
+    let window = DetectionWindow::number(number);
+    let scale = Scale::new(0.1);
+    let jump = Comparison::of(observed, expected, scale);
+    let (lasting, is_jump, is_holiday) = (jump, false, false);
+    Lesson { window, observed, expected, jump, lasting, is_unusual, is_jump, is_holiday }
+}
+
+#[test]
+fn the_level_follows_within_three_days_and_former_weeks_are_lifted_to_it() {
+    let mut memory = Memory::default();
+    for number in 0..10 * DAY {
+        memory.learn(&lesson(number, 1_000.0, 1_000.0, false));
+    }
+    let before = DetectionWindow::number(5 * DAY);
+    assert!((memory.growth_since(before) - 1.0).abs() < 0.01);
+    for number in 10 * DAY..13 * DAY {
+        // What is expected is lifted with the level, as in the detector.
+        let expected = 1_000.0 * memory.growth_since(before);
+        memory.learn(&lesson(number, 2_500.0, expected, true));
+    }
+    let growth = memory.growth_since(before);
+    assert!((2.2..2.6).contains(&growth), "{growth}");
+    assert!((memory.growth_since(DetectionWindow::number(13 * DAY - 1)) - 1.0).abs() < 1e-6);
+}
+
+#[test]
+fn an_outage_is_no_new_level() {
+    let mut memory = Memory::default();
+    for number in 0..5 * DAY {
+        memory.learn(&lesson(number, 0.0, 1_000.0, true));
+    }
+    assert_eq!(memory.growth_since(DetectionWindow::number(0)), 1.0);
+}
+
+#[test]
+fn while_a_series_is_unusual_neither_waves_nor_extremes_learn() {
+    let mut memory = Memory::default();
+    for number in 0..2_000 {
+        memory.learn(&lesson(number, 1_000.0, 1_000.0, false));
+    }
+    let (wave, jumps, lasting) = (memory.wave(), memory.jumps, memory.lasting);
+    for number in 2_000..2_100 {
+        memory.learn(&lesson(number, 3_000.0, 1_000.0, true));
+    }
+    assert_eq!((memory.jumps, memory.lasting), (jumps, lasting));
+    assert!((memory.wave() - wave).abs() < 1e-6);
+    memory.learn(&lesson(2_100, 3_000.0, 1_000.0, false));
+    assert_ne!(memory.jumps, jumps);
+}
+
+#[test]
+fn a_holiday_teaches_nothing_but_what_came_last() {
+    let mut memory = Memory::default();
+    let before = memory.clone();
+    memory.learn(&Lesson { is_holiday: true, ..lesson(7, 4_000.0, 1_000.0, false) });
+    assert_eq!(memory.before(DetectionWindow::number(8)).collect::<Vec<_>>(), [(4_000.0, 1_000.0)]);
+    memory.recent.clear();
+    assert_eq!(memory, before);
+}
+
+#[test]
+fn the_second_of_three_is_what_two_windows_reach() {
+    let mut memory = Memory::default();
+    for (number, jump) in [(0, 9.0), (1, 5.0), (2, 1.0)] {
+        memory.note(&lesson(number, 1.0, 1.0, false), jump);
+    }
+    let at =
+        |number, score, sign| memory.second_of_three(DetectionWindow::number(number), score, sign);
+    assert_eq!(at(3, 3.0, 1.0), 3.0);
+    assert_eq!(at(3, -3.0, -1.0), -1.0);
+    assert_eq!(at(5, 3.0, 1.0), 0.0);
+}
