@@ -3,7 +3,7 @@
 //! In: counts of former windows. Out: a [`Baseline`] on the scale of
 //! [`stabilised`], or why there is none.
 
-use crate::calendar::{Basis, DetectionWindow, Former};
+use crate::calendar::{Basis, DetectionWindow};
 use crate::statistics::{Centre, by_ewma, by_median, stabilised, unstabilised};
 
 /// What is usual.
@@ -22,7 +22,8 @@ impl Baseline {
     /// this time. The oldest weeks or days don't count while there is not a single event of it: they may be
     /// from before it began, and anything at all would be more than usual.
     pub fn of(
-        former: &Former,
+        basis: Basis,
+        units: &[[DetectionWindow; 3]],
         growth: impl Fn(DetectionWindow) -> f64,
         count: impl Fn(DetectionWindow) -> Option<u64>,
     ) -> Option<Self> {
@@ -31,15 +32,15 @@ impl Baseline {
             counted.map(|(then, events)| stabilised(growth(then) * events as f64)).collect()
         };
         let nothing = stabilised(0.0);
-        let mut units: Vec<Vec<f64>> = former.units.iter().map(counts_of).collect();
+        let mut units: Vec<Vec<f64>> = units.iter().map(counts_of).collect();
         units.retain(|unit| !unit.is_empty());
         while units.last().is_some_and(|unit| unit.iter().all(|value| *value <= nothing)) {
             units.pop();
         }
-        if units.len() < former.basis.units_min() {
+        if units.len() < basis.units_min() {
             return None;
         }
-        let centre = match former.basis {
+        let centre = match basis {
             Basis::Weeks => by_median(&mut units.concat()),
             Basis::Days => {
                 let mean = |values: &Vec<f64>| values.iter().sum::<f64>() / values.len() as f64;
@@ -47,7 +48,7 @@ impl Baseline {
             }
         }?;
         let centre = Centre { deviation: centre.deviation.max(1.0), ..centre };
-        Some(Baseline { centre, basis: former.basis })
+        Some(Baseline { centre, basis })
     }
 
     /// Events expected in a window.
@@ -60,9 +61,9 @@ impl Baseline {
 mod tests {
     use super::*;
 
-    fn former(basis: Basis, units: i64) -> Former {
+    fn units(units: i64) -> Vec<[DetectionWindow; 3]> {
         let unit = |age| [-1, 0, 1].map(|step| DetectionWindow::number(1_000 * age + step));
-        Former { basis, units: (1..=units).map(unit).collect() }
+        (1..=units).map(unit).collect()
     }
 
     fn same(_: DetectionWindow) -> f64 {
@@ -72,11 +73,11 @@ mod tests {
     #[test]
     fn without_two_weeks_or_days_it_is_warming_up_and_holes_do_not_count() {
         for basis in [Basis::Weeks, Basis::Days] {
-            assert_eq!(Baseline::of(&former(basis, 1), same, |_| Some(9)), None);
-            assert!(Baseline::of(&former(basis, 2), same, |_| Some(9)).is_some());
+            assert_eq!(Baseline::of(basis, &units(1), same, |_| Some(9)), None);
+            assert!(Baseline::of(basis, &units(2), same, |_| Some(9)).is_some());
             let second_only = |window| (window < DetectionWindow::number(1_500)).then_some(9);
-            assert_eq!(Baseline::of(&former(basis, 4), same, second_only), None);
-            assert_eq!(Baseline::of(&former(basis, 4), same, |_| None), None);
+            assert_eq!(Baseline::of(basis, &units(4), same, second_only), None);
+            assert_eq!(Baseline::of(basis, &units(4), same, |_| None), None);
         }
     }
 
@@ -87,7 +88,7 @@ mod tests {
                 let began = |window| {
                     Some(if window < DetectionWindow::number(1_000 * weeks + 500) { 40 } else { 0 })
                 };
-                let baseline = Baseline::of(&former(basis, 6), same, began);
+                let baseline = Baseline::of(basis, &units(6), same, began);
                 let expected = baseline.map(|baseline| baseline.expected().round());
                 assert_eq!(expected, (weeks >= 2).then_some(40.0), "{basis:?}: {weeks}");
             }
@@ -96,9 +97,9 @@ mod tests {
 
     #[test]
     fn a_week_that_was_unusual_itself_hardly_moves_it() {
-        let usual = Baseline::of(&former(Basis::Weeks, 4), same, |_| Some(100)).unwrap();
+        let usual = Baseline::of(Basis::Weeks, &units(4), same, |_| Some(100)).unwrap();
         let spiked = |window| Some(if window < DetectionWindow::number(1_500) { 400 } else { 100 });
-        assert_eq!(Baseline::of(&former(Basis::Weeks, 4), same, spiked).unwrap(), usual);
+        assert_eq!(Baseline::of(Basis::Weeks, &units(4), same, spiked).unwrap(), usual);
         assert!((usual.expected() - 100.0).abs() < 1e-9);
         assert_eq!(usual.centre.deviation, 1.0);
     }
@@ -107,7 +108,7 @@ mod tests {
     fn former_weeks_are_lifted_to_the_level_of_today() {
         let doubled_since = |then| if then > DetectionWindow::number(2_500) { 2.0 } else { 1.0 };
         let count = |then| Some(if then > DetectionWindow::number(2_500) { 50 } else { 100 });
-        let baseline = Baseline::of(&former(Basis::Weeks, 5), doubled_since, count).unwrap();
+        let baseline = Baseline::of(Basis::Weeks, &units(5), doubled_since, count).unwrap();
         assert!((baseline.expected() - 100.0).abs() < 1e-9);
     }
 }

@@ -4,7 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use chrono::{
-    DateTime, Datelike, Duration, LocalResult, NaiveDate, NaiveDateTime, TimeZone, Weekday,
+    DateTime, Datelike, Duration, LocalResult, NaiveDate, NaiveDateTime, Offset, TimeZone, Weekday,
 };
 use chrono_tz::Tz;
 use serde::{Deserialize, Serialize};
@@ -119,6 +119,9 @@ pub struct Former {
     pub basis: Basis,
     /// For each week or day, the newest first: the same time, and its neighbours.
     pub units: Vec<[DetectionWindow; 3]>,
+    /// The same of a series that doesn't follow the clock where clocks were changed since: so many times 24
+    /// hours before. `None`, if that is the same.
+    pub unclocked: Option<Vec<[DetectionWindow; 3]>>,
 }
 
 /// What is compared.
@@ -164,6 +167,32 @@ impl Calendar {
         units.collect()
     }
 
+    /// The same of what doesn't follow the clock, so many times 24 hours before; `None` if clocks were not
+    /// changed since, as both are the same then.
+    pub fn unclocked_units(
+        &self,
+        window: DetectionWindow,
+        basis: Basis,
+    ) -> Option<Vec<[DetectionWindow; 3]>> {
+        let (steps, step) = match basis {
+            Basis::Weeks => (WEEKS_MAX, WEEK_WINDOWS),
+            Basis::Days => (DAYS_MAX, WEEK_WINDOWS / 7),
+        };
+        let local = |window: DetectionWindow| self.zone.from_utc_datetime(&window.start());
+        let offset = |window| local(window).offset().fix();
+        if (1..=steps).all(|age| offset(window.plus(-age * step)) == offset(window)) {
+            return None;
+        }
+        let units = (1..=steps).filter_map(|age| {
+            let same = window.plus(-age * step);
+            let is_weekend = |window| is_weekend(local(window).date_naive());
+            let is_other_kind = basis == Basis::Days && is_weekend(same) != is_weekend(window);
+            let is_compared = !is_other_kind && !self.is_holiday(same);
+            is_compared.then_some([same.plus(-1), same, same.plus(1)])
+        });
+        Some(units.collect())
+    }
+
     /// The windows to compare one with: of former weeks, or of former days before there are two weeks of
     /// history. `begins` is the first window that was counted, `None` if nobody knows. A week or day of which
     /// nothing was counted at that time says nothing.
@@ -174,9 +203,12 @@ impl Calendar {
         is_counted: impl Fn(DetectionWindow) -> bool,
     ) -> Former {
         let counted = |basis| {
-            let mut units = self.units(window, basis);
-            units.retain(|[_, same, _]| is_counted(*same));
-            Former { basis, units }
+            let of_counted = |mut units: Vec<[DetectionWindow; 3]>| {
+                units.retain(|[_, same, _]| is_counted(*same));
+                units
+            };
+            let unclocked = self.unclocked_units(window, basis).map(of_counted);
+            Former { basis, units: of_counted(self.units(window, basis)), unclocked }
         };
         let weeks = counted(Basis::Weeks);
         // After that, an hour of which weeks tell nothing is one at which nothing ever comes.
@@ -253,6 +285,32 @@ mod tests {
     }
 
     #[test]
+    fn what_does_not_follow_the_clock_has_units_of_its_own_for_six_weeks_after_a_change() {
+        let berlin = calendar(Tz::Europe__Berlin, &["03-24"]);
+        for (moment, is_other, units) in [
+            ("2025-03-29T06:00:00", false, 0),
+            ("2025-04-02T06:00:00", true, 6),
+            // The sixth Monday before was a holiday; a week later clocks were changed before all of them.
+            ("2025-05-05T06:00:00", true, 5),
+            ("2025-05-12T06:00:00", false, 0),
+        ] {
+            let window = DetectionWindow::holding(at(moment));
+            let unclocked = berlin.unclocked_units(window, Basis::Weeks);
+            assert_eq!(unclocked.is_some(), is_other, "{moment}");
+            let unclocked = unclocked.unwrap_or_default();
+            assert_eq!(unclocked.len(), units, "{moment}");
+            let is_whole =
+                |[_, same, _]: &[DetectionWindow; 3]| window.since(*same) % WEEK_WINDOWS == 0;
+            assert!(unclocked.iter().all(is_whole), "{moment}");
+        }
+        // Of days only those of the same kind, as by the clock: a Monday, and the Friday before.
+        let monday = DetectionWindow::holding(at("2025-03-31T06:00:00"));
+        let days = berlin.unclocked_units(monday, Basis::Days).unwrap();
+        assert_eq!(days[0][1], monday.plus(-3 * WEEK_WINDOWS / 7));
+        assert_eq!(calendar(Tz::UTC, &[]).unclocked_units(monday, Basis::Weeks), None);
+    }
+
+    #[test]
     fn until_two_weeks_are_there_former_days_are_compared() {
         let calendar = calendar(Tz::UTC, &[]);
         let window = DetectionWindow::holding(at("2025-11-20T12:00:00"));
@@ -278,10 +336,10 @@ mod tests {
         let is_open = |then: DetectionWindow| !is_weekend(then.start().date());
         let begins = |weeks: i64| Some(window.plus(-weeks * WEEK_WINDOWS));
         let former = calendar(Tz::UTC, &[]).former(window, begins(4), is_open);
-        assert_eq!(former, Former { basis: Basis::Weeks, units: Vec::new() });
+        assert_eq!(former, Former { basis: Basis::Weeks, units: Vec::new(), unclocked: None });
         // In the first two weeks neither: workdays say nothing of weekends.
         let former = calendar(Tz::UTC, &[]).former(window, begins(1), is_open);
-        assert_eq!(former, Former { basis: Basis::Days, units: Vec::new() });
+        assert_eq!(former, Former { basis: Basis::Days, units: Vec::new(), unclocked: None });
     }
 
     #[test]

@@ -100,6 +100,7 @@ impl Detector {
                 window,
                 observed: observed as f64,
                 expected,
+                readings: verdict.readings,
                 jump: verdict.jump,
                 lasting: verdict.lasting,
                 is_unusual: self.tracker.is_open(&series),

@@ -5,8 +5,10 @@ use crate::statistics::{stabilised, weighted_median};
 
 /// A factor needs so many events that are expected together.
 const EVENTS_MIN: f64 = 30.0;
-/// No region has more than this share of the say in it.
+/// No region has more than this share of the say in it …
 const SAY_MAX: f64 = 1.0 / 3.0;
+/// … nor more than this share of what all others have: it could decide alone.
+const SAY_OF_OTHERS_MAX: f64 = 0.9;
 /// A region whose score is higher has no say in the factor.
 const SCORE_MAX: f64 = 3.0;
 
@@ -37,11 +39,13 @@ fn in_common(one: f64, other: f64) -> f64 {
 }
 
 fn of_many(known: &[(f64, &Baseline)], expected: f64) -> Option<f64> {
+    let largest = known.iter().map(|(_, of_one)| of_one.expected()).fold(0.0, f64::max);
+    let say_max = (SAY_MAX * expected).min(SAY_OF_OTHERS_MAX * (expected - largest));
     let mut factors: Vec<(f64, f64)> = known
         .iter()
         .map(|(observed, baseline)| (*observed, baseline.expected()))
         .filter(|(_, expected)| *expected > 0.0)
-        .map(|(observed, of_one)| (observed / of_one, of_one.min(SAY_MAX * expected)))
+        .map(|(observed, of_one)| (observed / of_one, of_one.min(say_max)))
         .collect();
     let rough = weighted_median(&mut factors)?;
     let agrees = |(observed, baseline): &&(f64, &Baseline)| {

@@ -38,7 +38,7 @@ pub const CLOSE_CHANGE: f64 = 1.25;
 /// must be one that would be unusual for a series of this size.
 pub const EVENTS_MIN: f64 = 12.0;
 /// Thresholds are so much higher while only days are compared, while little has been learned of a series,
-/// and for regions on holidays.
+/// and for regions on holidays and while the country is far from usual.
 pub const CAUTION: f64 = 1.5;
 /// On a holiday the country as a whole is unusual only below this share of what is expected.
 pub const HOLIDAY_SHARE: f64 = 0.25;
@@ -53,8 +53,8 @@ const JUMP_LEAST: f64 = 3.5;
 /// … and of what lasts, which is one sum that they share.
 const LASTING_LEAST: f64 = 4.5;
 /// Windows that reach a threshold come in groups of about so many: jumps, and what lasts.
-const JUMP_GROUP: f64 = 4.0;
-const LASTING_GROUP: f64 = 12.0;
+const JUMP_GROUP: f64 = 2.0;
+const LASTING_GROUP: f64 = 6.0;
 /// Less than this share of so many events or more is silence: unusual, however much a series scatters.
 const SILENCE_SHARE: f64 = 0.1;
 const SILENCE_EVENTS: f64 = 30.0;
@@ -185,6 +185,8 @@ pub(crate) struct Asked<'a> {
 /// A judgement, and what there is to learn from it.
 pub(crate) struct Verdict {
     pub(crate) judgement: Judgement,
+    /// What is expected by the clock, and by what doesn't follow it, where that differs.
+    pub(crate) readings: Option<[f64; 2]>,
     pub(crate) jump: Option<Comparison>,
     pub(crate) lasting: Option<Comparison>,
     /// Whether the jump reaches its threshold, whatever its size.
@@ -196,7 +198,39 @@ struct Known<'a> {
     series: Series,
     observed: u64,
     baseline: Option<Baseline>,
+    /// What the baseline expects if it follows the clock, and if it doesn't, where that differs.
+    readings: Option<[f64; 2]>,
     memory: &'a Memory,
+}
+
+impl<'a> Known<'a> {
+    /// While it is not known whether the series follows the clock, the baseline is the one that comes nearer:
+    /// what is unusual must be so by both.
+    fn of(
+        series: Series,
+        observed: u64,
+        memory: &'a Memory,
+        former: &Former,
+        count: &dyn Fn(DetectionWindow) -> Option<u64>,
+    ) -> Self {
+        let of_units =
+            |units| Baseline::of(former.basis, units, |then| memory.growth_since(then), count);
+        let by_clock = of_units(&former.units);
+        let Some(unclocked) = &former.unclocked else {
+            return Known { series, observed, baseline: by_clock, readings: None, memory };
+        };
+        let unclocked = of_units(unclocked);
+        let both = by_clock.zip(unclocked);
+        let off =
+            |baseline: Baseline| ratio(observed as f64 + 1.0, baseline.expected() + 1.0).ln().abs();
+        let baseline = match memory.follows_clock() {
+            Some(true) => by_clock,
+            Some(false) => unclocked,
+            None => both.map(|(a, b)| if off(a) <= off(b) { a } else { b }),
+        };
+        let readings = both.map(|(a, b)| [a.expected(), b.expected()]);
+        Known { series, observed, baseline, readings, memory }
+    }
 }
 
 /// The moment that is judged.
@@ -235,8 +269,7 @@ fn judge_type(
         let memory = moment.asked.memories.get(&series).unwrap_or(&nothing);
         // A hole in the very window that is judged means that nothing came.
         let observed = count(moment.window).unwrap_or(0);
-        let baseline = Baseline::of(&moment.former, |then| memory.growth_since(then), count);
-        Known { series, observed, baseline, memory }
+        Known::of(series, observed, memory, &moment.former, count)
     };
     let region =
         |index: &usize| know(counts.series()[*index].clone(), &|then| counts.of(then, *index));
@@ -252,8 +285,10 @@ fn judge_type(
     let all = Series::new(NATIONWIDE, event_type);
     let country = know(all, &|then| counts.of_all(then, indices));
     let mut verdicts = vec![judge_country(&country, factor, moment)];
-    let caution = caution(&moment.former) * if moment.is_holiday { CAUTION } else { 1.0 };
     let factor = factor.unwrap_or(1.0);
+    // On a day that is like no other, listed or not, regions differ more than usual, too.
+    let is_like_others = !moment.is_holiday && (1.0 / OPEN_CHANGE..OPEN_CHANGE).contains(&factor);
+    let caution = caution(&moment.former) * if is_like_others { 1.0 } else { CAUTION };
     verdicts.extend(regions.iter().map(|region| judge_one(region, factor, caution, moment)));
     verdicts
 }
@@ -338,7 +373,8 @@ fn judge_one(known: &Known<'_>, factor: f64, caution: f64, moment: &Moment<'_>) 
         unusual: worst.and_then(|it| it.unusual),
     };
     let is_jump = of_jump.is_some_and(|it| it.score.abs() >= OPEN_SCORE);
-    Verdict { judgement, jump, lasting, is_jump }
+    let readings = known.readings.map(|both| both.map(|expected| factor * expected));
+    Verdict { judgement, readings, jump, lasting, is_jump }
 }
 
 impl Tested {
@@ -361,7 +397,7 @@ fn warming_up(known: &Known<'_>) -> Verdict {
         knowledge: Knowledge::WarmingUp,
         unusual: None,
     };
-    Verdict { judgement, jump: None, lasting: None, is_jump: false }
+    Verdict { judgement, readings: None, jump: None, lasting: None, is_jump: false }
 }
 
 /// Unusual is what reaches the threshold and is large enough: what was compared, or the window alone against

@@ -17,6 +17,9 @@ const TAIL_SHARE: f64 = 0.02;
 /// A tail's mean excess is this at least, and one excess counts as so many times the mean at most.
 const EXCESS_LEAST: f64 = 0.1;
 const EXCESS_MOST: f64 = 4.0;
+/// Scores above the quantile that follow each other teach so many times: one long event says no more of how
+/// far usual extremes reach than a short one.
+const RUN_MOST: u32 = 16;
 /// Weights of the newest value in the averages that waves are followed by: half an hour to half a day.
 const GAINS: [f64; 3] = [0.5, 0.15, 0.04];
 /// Weight of the newest error in the mean error of a forecast: a memory of days.
@@ -61,11 +64,13 @@ pub struct Tail {
     quantile: f64,
     excess: f64,
     exceeded: u32,
+    /// Scores above the quantile in a row.
+    run: u32,
 }
 
 impl Default for Tail {
     fn default() -> Self {
-        Tail { quantile: 1.6, excess: 0.5, exceeded: 0 }
+        Tail { quantile: 1.6, excess: 0.5, exceeded: 0, run: 0 }
     }
 }
 
@@ -74,6 +79,11 @@ impl Tail {
         let step = (10.0 / f64::from(learned.saturating_add(100))).max(0.03);
         if score <= self.quantile {
             self.quantile -= step * TAIL_SHARE;
+            self.run = 0;
+            return;
+        }
+        self.run = self.run.saturating_add(1);
+        if self.run > RUN_MOST {
             return;
         }
         self.exceeded = self.exceeded.saturating_add(1);
@@ -167,6 +177,25 @@ mod tests {
         assert!((3.5..4.4).contains(&usual), "{usual}");
         assert!((6.2..7.6).contains(&rare), "{rare}");
         assert_eq!(tail.exceeded_with(0.5), usual);
+    }
+
+    #[test]
+    fn one_long_event_teaches_a_tail_no_more_than_a_short_one() {
+        let of_event = |windows: u32| {
+            let mut tail = Tail::default();
+            (0..3_000).for_each(|learned| tail.learn(0.0, learned));
+            (0..windows).for_each(|learned| tail.learn(9.0, 3_000 + learned));
+            tail
+        };
+        let limit = |tail: Tail| tail.exceeded_with(1e-4);
+        assert!(limit(of_event(16)) > limit(of_event(0)));
+        assert_eq!(limit(of_event(300)), limit(of_event(16)));
+        // What comes again later teaches again.
+        let mut again = of_event(300);
+        let before = limit(again);
+        again.learn(0.0, 4_000);
+        again.learn(9.0, 4_001);
+        assert!(limit(again) > before);
     }
 
     #[test]

@@ -34,6 +34,12 @@ const WAVE_DEVIATIONS: f64 = 2.0;
 /// Waves are believed up to so many times the usual variation.
 const WAVE_VARIATIONS: f64 = 2.0;
 
+/// How much one window says of whether a series follows the clock, as a logarithm; how much must be said;
+/// and how much is kept, so that it can be unlearned.
+const CLOCK_STEP: f64 = 0.2;
+const CLOCK_DECIDED: f64 = 4.0;
+const CLOCK_MOST: f64 = 12.0;
+
 /// What was learned of a series.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Memory {
@@ -54,6 +60,8 @@ pub struct Memory {
     pub(crate) jumps: [Tail; 2],
     /// Scores of what lasts: upwards, downwards.
     pub(crate) lasting: [Tail; 2],
+    /// Evidence that the series follows the clock where clocks are changed; negative: that it doesn't.
+    clock: f64,
     /// The last windows, the newest last.
     recent: Vec<Recent>,
 }
@@ -87,6 +95,8 @@ pub struct Lesson {
     pub observed: f64,
     /// Events expected, waves left out.
     pub expected: f64,
+    /// What is expected by the clock, and by what doesn't follow it, where that differs.
+    pub readings: Option<[f64; 2]>,
     /// The window against how the series has been doing lately; `None`: too small.
     pub jump: Option<Comparison>,
     /// Some windows against what is usual; `None`: too small.
@@ -111,6 +121,7 @@ impl Default for Memory {
             of_lasting: Scale::new(0.15),
             jumps: [Tail::default(); 2],
             lasting: [Tail::default(); 2],
+            clock: 0.0,
             recent: Vec::new(),
         }
     }
@@ -132,6 +143,11 @@ impl Memory {
     pub fn wave(&self) -> f64 {
         let most = WAVE_VARIATIONS * self.variation.variation();
         self.waves.forecast().clamp(-most, most).exp()
+    }
+
+    /// Whether the series follows the clock where clocks are changed; `None`: that is not known yet.
+    pub(crate) fn follows_clock(&self) -> Option<bool> {
+        (self.clock.abs() >= CLOCK_DECIDED).then_some(self.clock > 0.0)
     }
 
     /// The last window that was noted.
@@ -181,6 +197,7 @@ impl Memory {
             let variance = self.of_jumps.variation().powi(2) + 1.0 / lesson.expected.max(1.0);
             self.waves.learn(ratio, reliable, WAVE_DEVIATIONS * variance.sqrt());
         }
+        self.learn_clock(lesson);
         self.learn_scales(lesson);
         if !lesson.is_unusual {
             self.learn_extremes(lesson, second);
@@ -192,6 +209,14 @@ impl Memory {
         // Of a detector that was put back, what it noted later is void.
         self.recent.retain(|one| (1..TOGETHER_MAX).contains(&window.since(one.window)));
         self.recent.push(Recent { window, observed, expected, jump });
+    }
+
+    fn learn_clock(&mut self, lesson: &Lesson) {
+        let Some(readings) = lesson.readings.filter(|_| !lesson.is_unusual) else { return };
+        let off = |expected: f64| ((lesson.observed + 1.0) / (expected + 1.0)).ln().abs();
+        let [by_clock, unclocked] = readings.map(off);
+        let step = (unclocked - by_clock).clamp(-CLOCK_STEP, CLOCK_STEP);
+        self.clock = (self.clock + step).clamp(-CLOCK_MOST, CLOCK_MOST);
     }
 
     fn learn_level(&mut self, lesson: &Lesson, ratio: f64) {

@@ -183,7 +183,9 @@ fn a_detector_that_is_killed_anywhere_goes_on_where_the_rows_are() -> Result<()>
     let expected = incidents(&mut pipeline)?;
     ensure!(expected.len() == 2, "{expected:?}");
 
-    pipeline.database.execute("DELETE FROM anomalies; DELETE FROM detector_progress; DELETE FROM detector_notes")?;
+    pipeline.database.execute(
+        "DELETE FROM anomalies; DELETE FROM detector_progress; DELETE FROM detector_notes",
+    )?;
     for moment in moments {
         complete_through(&mut pipeline, moment)?;
         for point in POINTS {
@@ -198,7 +200,9 @@ fn a_detector_that_is_killed_anywhere_goes_on_where_the_rows_are() -> Result<()>
     ensure!(incidents(&mut pipeline)? == expected, "{:?}", incidents(&mut pipeline)?);
 
     // Two that run on, killed with SIGKILL in turns while moments pass.
-    pipeline.database.execute("DELETE FROM anomalies; DELETE FROM detector_progress; DELETE FROM detector_notes")?;
+    pipeline.database.execute(
+        "DELETE FROM anomalies; DELETE FROM detector_progress; DELETE FROM detector_notes",
+    )?;
     for moment in moments {
         complete_through(&mut pipeline, moment)?;
         let flags = ["detect", "--detect-interval", "100ms"];

@@ -145,6 +145,26 @@ fn a_budget_of_more_false_alerts_notices_no_less() {
     assert_eq!(Budget::a_month(1.0), Some(Budget::ONE_A_MONTH));
 }
 
+/// New York's clocks were set back on 2025-11-02 at 06:00 UTC.
+#[test]
+fn a_change_of_clocks_is_no_incident_whether_a_series_follows_them_or_not() {
+    let change = 62 * DAY + 72;
+    let calendar = calendar(Tz::America__New_York, &[]);
+    for follows in [true, false] {
+        // Nine days later, where the two readings differ most, half is missing.
+        let half = change + 9 * DAY;
+        let times = |_: &str, window: i64| {
+            let is_later = follows && window >= change;
+            let of_clock = if is_later { shape(window - 12) / shape(window) } else { 1.0 };
+            of_clock * if (half..half + 9).contains(&window) { 0.5 } else { 1.0 }
+        };
+        let found = incidents(&counts(&["A"], 11, times), &calendar, 11);
+        let [low] = &found[..] else { panic!("{follows}: {:?}", shown(&found)) };
+        assert_eq!(low.direction, Direction::Low);
+        assert!((0..3).contains(&low.opened.since(monday().plus(half))), "{:?}", shown(&found));
+    }
+}
+
 /// Cut anywhere, and made again from what is stored, a detector goes on as if nothing had happened.
 #[test]
 fn a_restart_at_any_window_changes_nothing() {

@@ -71,6 +71,36 @@ fn a_region_that_differs_from_the_others_is_unusual_and_only_that() {
 }
 
 #[test]
+fn a_region_with_most_of_the_traffic_does_not_outvote_all_others() {
+    let regions = [("A", 260), ("B", 60), ("C", 40)];
+    for of_a in [0, 780] {
+        let mut counts = Counts::default();
+        for (region, events) in regions {
+            let series = Series::new(region, "call");
+            for week in 1..=6 {
+                counts.add(NOON.plus(-week * WEEK), &series, events);
+            }
+            counts.add(NOON, &series, if region == "A" { of_a } else { events });
+        }
+        let judged = judge(NOON, &counts, &calendar(&[]));
+        let unusual = judged.iter().filter(|it| it.unusual.is_some());
+        let regions: Vec<&str> = unusual.map(|it| it.series.region.as_str()).collect();
+        assert_eq!(regions, ["A"], "{of_a}");
+    }
+}
+
+#[test]
+fn while_the_country_is_far_from_usual_a_region_must_differ_by_more() {
+    let score_of_c = |noon| {
+        let judged = judge(NOON, &counts(noon), &calendar(&[]));
+        judged.iter().find(|it| it.series.region == "C").unwrap().score
+    };
+    // Twice what the country's factor lets expect of it, with twice the events: chance alone makes it surer.
+    let [usual, far] = [score_of_c([400, 200, 200, 40, 5]), score_of_c([800, 400, 400, 80, 10])];
+    assert!(usual > OPEN_SCORE && far < usual, "{usual}, {far}");
+}
+
+#[test]
 fn what_rises_or_falls_everywhere_is_one_thing_of_the_country() {
     assert_eq!(unusual([1_200, 600, 300, 120, 15], &[]), ["ALL high"]);
     assert_eq!(unusual([0; 5], &[]), ["ALL low"]);

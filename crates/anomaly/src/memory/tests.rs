@@ -7,7 +7,8 @@ fn lesson(number: i64, observed: f64, expected: f64, is_unusual: bool) -> Lesson
     let scale = Scale::new(0.1);
     let jump = Comparison::of(observed, expected, scale);
     let (lasting, is_jump, is_holiday) = (jump, false, false);
-    Lesson { window, observed, expected, jump, lasting, is_unusual, is_jump, is_holiday }
+    let readings = None;
+    Lesson { window, observed, expected, readings, jump, lasting, is_unusual, is_jump, is_holiday }
 }
 
 #[test]
@@ -74,4 +75,22 @@ fn the_second_of_three_is_what_two_windows_reach() {
     assert_eq!(at(3, 3.0, 1.0), 3.0);
     assert_eq!(at(3, -3.0, -1.0), -1.0);
     assert_eq!(at(5, 3.0, 1.0), 0.0);
+}
+
+#[test]
+fn whether_a_series_follows_the_clock_is_learned_in_two_hours_and_can_be_unlearned() {
+    let mut memory = Memory::default();
+    let mut learn = |numbers: std::ops::Range<i64>, observed, is_unusual| {
+        for number in numbers {
+            let readings = Some([100.0, 200.0]);
+            memory.learn(&Lesson { readings, ..lesson(number, observed, 100.0, is_unusual) });
+        }
+        memory.follows_clock()
+    };
+    assert_eq!(learn(0..10, 105.0, false), None);
+    // An outage says nothing.
+    assert_eq!(learn(10..100, 105.0, true), None);
+    assert_eq!(learn(100..124, 105.0, false), Some(true));
+    assert_eq!(learn(124..400, 105.0, false), Some(true));
+    assert_eq!(learn(400..500, 190.0, false), Some(false));
 }

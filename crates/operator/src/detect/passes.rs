@@ -219,7 +219,11 @@ async fn read_counts(
 ) -> Result<Counts, StoreError> {
     let judged = || (0..to.since(from)).map(move |step| from.plus(step));
     let former = |basis| {
-        judged().flat_map(move |window| calendar.units(window, basis)).flatten().collect::<Vec<_>>()
+        let of_one = move |window| {
+            let unclocked = calendar.unclocked_units(window, basis).unwrap_or_default();
+            calendar.units(window, basis).into_iter().chain(unclocked)
+        };
+        judged().flat_map(of_one).flatten().collect::<Vec<_>>()
     };
     let mut counts = Counts::default();
     if let Some(begins) = begins {
