@@ -65,7 +65,8 @@ fn a_role_that_may_not_create_can_run_on_a_schema_that_is_up_to_date() -> Result
         "CREATE ROLE {role} LOGIN PASSWORD 'least';
          GRANT SELECT ON ALL TABLES IN SCHEMA public TO {role};
          GRANT INSERT, UPDATE ON settings, stream_progress, real_time_metrics, late_metrics,
-                                 dead_letters, day_ledger, subscriber_sketches, batch_runs TO {role};
+                                 dead_letters, day_ledger, subscriber_sketches, batch_runs,
+                                 log_marks, pattern_gaps TO {role};
          GRANT INSERT, UPDATE, DELETE ON daily_stats TO {role}"
     ))?;
     let owner_url = pipeline.database.url().to_owned();
