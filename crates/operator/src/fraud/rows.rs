@@ -4,7 +4,7 @@ use std::fmt;
 
 use chrono::NaiveDateTime;
 use serde_json::Value;
-use sqlx::{AssertSqlSafe, FromRow};
+use sqlx::FromRow;
 use store::{PgConnection, StoreError};
 
 /// In which state a case is.
@@ -120,18 +120,16 @@ pub(super) struct CaseCount {
     pub(super) allowed: i64,
 }
 
-const CASE: &str = "SELECT id, through_alert, subscriber_id, rule, version, mode, state, alerts, hits, first_hit,
-                           opened_at, updated_at, reason, decided_by, decided_at FROM persons.fraud_cases";
-
 pub(super) async fn list_cases(
     connection: &mut PgConnection,
     filter: &CaseFilter,
     limit: u32,
 ) -> Result<Vec<Case>, StoreError> {
-    sqlx::query_as(AssertSqlSafe(format!(
-        "{CASE} WHERE ($1::text IS NULL OR state = $1) AND ($2::text IS NULL OR rule = $2) AND ($3 OR mode = 'live')
-         ORDER BY updated_at DESC, id DESC LIMIT $4"
-    )))
+    sqlx::query_as(
+        "SELECT * FROM persons.fraud_cases
+         WHERE ($1::text IS NULL OR state = $1) AND ($2::text IS NULL OR rule = $2) AND ($3 OR mode = 'live')
+         ORDER BY updated_at DESC, id DESC LIMIT $4",
+    )
     .bind(filter.state.map(State::code))
     .bind(&filter.rule)
     .bind(filter.with_shadow)
@@ -145,7 +143,7 @@ pub(super) async fn load_case(
     connection: &mut PgConnection,
     id: i64,
 ) -> Result<Option<Case>, StoreError> {
-    sqlx::query_as(AssertSqlSafe(format!("{CASE} WHERE id = $1")))
+    sqlx::query_as("SELECT * FROM persons.fraud_cases WHERE id = $1")
         .bind(id)
         .fetch_optional(connection)
         .await
