@@ -45,6 +45,8 @@ const CLOCK_MOST: f64 = 12.0;
 pub struct Memory {
     /// Windows that it was learned from.
     pub learned: u32,
+    /// The newest of those: each teaches once, also if a detector is put back and judges it again.
+    learned_through: Option<DetectionWindow>,
     /// The logarithm of the level, relative to where learning began.
     level: f64,
     /// The number of a day since 1970, UTC, and the level at its end; the oldest first.
@@ -113,6 +115,7 @@ impl Default for Memory {
     fn default() -> Self {
         Memory {
             learned: 0,
+            learned_through: None,
             level: 0.0,
             levels: Vec::new(),
             waves: Waves::default(),
@@ -183,9 +186,11 @@ impl Memory {
         let jump = lesson.jump.map_or(0.0, |jump| jump.deviations);
         let second = [1.0, -1.0].map(|sign| self.second_of_three(lesson.window, jump, sign));
         self.note(lesson, jump);
-        if lesson.expected < LESSON_EVENTS || lesson.is_holiday {
+        let is_known = self.learned_through.is_some_and(|newest| lesson.window <= newest);
+        if is_known || lesson.expected < LESSON_EVENTS || lesson.is_holiday {
             return;
         }
+        self.learned_through = Some(lesson.window);
         self.learned = self.learned.saturating_add(1);
         let ratio = ((lesson.observed + 1.0) / (lesson.expected + 1.0)).ln();
         self.learn_level(lesson, ratio);

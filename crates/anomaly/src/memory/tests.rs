@@ -94,3 +94,19 @@ fn whether_a_series_follows_the_clock_is_learned_in_two_hours_and_can_be_unlearn
     assert_eq!(learn(124..400, 105.0, false), Some(true));
     assert_eq!(learn(400..500, 190.0, false), Some(false));
 }
+
+#[test]
+fn a_window_that_is_judged_again_teaches_nothing_more() {
+    let mut memory = Memory::default();
+    for number in 0..300 {
+        memory.learn(&lesson(number, 900.0, 1_000.0, false));
+    }
+    let mut again = memory.clone();
+    for number in 200..300 {
+        again.learn(&lesson(number, 3_000.0, 1_000.0, false));
+    }
+    again.recent = memory.recent.clone();
+    assert_eq!(again, memory);
+    again.learn(&lesson(300, 3_000.0, 1_000.0, false));
+    assert_ne!((again.learned, again.wave()), (memory.learned, memory.wave()));
+}
