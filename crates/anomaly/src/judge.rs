@@ -24,6 +24,7 @@ use crate::calendar::{Basis, Calendar, DetectionWindow, Former};
 use crate::counts::{Counts, NATIONWIDE, Series};
 use crate::factor::factor;
 use crate::learning::Tail;
+pub use crate::memory::EVENTS_MIN;
 use crate::memory::{Comparison, Memory, TOGETHER_MAX};
 
 /// The score of what a series' own threshold is reached by: scores are in units of that.
@@ -34,9 +35,6 @@ pub const CLOSE_SCORE: f64 = 2.0;
 pub const OPEN_CHANGE: f64 = 1.5;
 /// … and calm is what differs by less than this factor.
 pub const CLOSE_CHANGE: f64 = 1.25;
-/// What fewer events are expected of is too small to judge: a fall can't be told from chance, and a rise
-/// must be one that would be unusual for a series of this size.
-pub const EVENTS_MIN: f64 = 12.0;
 /// Thresholds are so much higher while only days are compared, while little has been learned of a series,
 /// and for regions on holidays and while the country is far from usual.
 pub const CAUTION: f64 = 1.5;

@@ -7,10 +7,12 @@
 use serde::{Deserialize, Serialize};
 
 use crate::calendar::DetectionWindow;
-use crate::judge::EVENTS_MIN;
 use crate::learning::{Scale, Tail, Waves};
 use crate::statistics::distance;
 
+/// What fewer events are expected of is too small to judge: a fall can't be told from chance, and a rise
+/// must be one that would be unusual for a series of this size.
+pub const EVENTS_MIN: f64 = 12.0;
 /// Windows of a day.
 const DAY: i64 = 24 * 60 / crate::calendar::WINDOW_MINUTES;
 /// So many windows together are looked at most: an hour.
