@@ -20,7 +20,7 @@ CREATE TABLE churn_models (
 CREATE TABLE persons.churn_scores (
     score_date      DATE      NOT NULL,     -- T: made of the days before it
     subscriber_id   TEXT      NOT NULL,
-    model           BIGINT    NOT NULL REFERENCES churn_models,
+    model           BIGINT    NOT NULL REFERENCES churn_models ON DELETE CASCADE,
     probability     REAL      NOT NULL,     -- of leaving: last active in [T+3, T+33), then silent for 30 days
     reasons         TEXT[]    NOT NULL,     -- at most three, the weightiest first
     PRIMARY KEY (score_date, subscriber_id)

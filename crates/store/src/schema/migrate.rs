@@ -71,11 +71,12 @@ pub(super) async fn examine_schema(connection: &mut PgConnection) -> Result<Sche
     }
     let is_replaced = |name: &String| replaced.iter().any(|table| table.name == name);
     let foreign: Vec<String> = existing.into_iter().filter(|name| !is_replaced(name)).collect();
+    // Ours may stand where this session does not look, and what belongs to them in the schema persons.
+    if replaced.is_empty() && foreign.iter().all(|name| name.starts_with("persons.")) {
+        ensure_nowhere_else(connection).await?;
+    }
     if !foreign.is_empty() {
         return Err(StoreError::ForeignTables(foreign.join(", ")));
-    }
-    if replaced.is_empty() {
-        ensure_nowhere_else(connection).await?;
     }
     Ok(if replaced.is_empty() {
         Schema::Ours(SchemaState::Absent)
