@@ -76,6 +76,33 @@ fn images_are_built_by_the_toolchain_of_this_repository() {
     assert_eq!(version(&dockerfile, "ARG RUST_VERSION="), version(&toolchain, "channel"));
 }
 
+/// Cargo reads the manifest of every member, also of one that no image holds: without it no image is built.
+#[test]
+fn images_are_built_from_every_member_of_the_workspace() {
+    let (manifest, ignored) = (file("Cargo.toml"), file(".dockerignore"));
+    let list = manifest
+        .split_once("members = [")
+        .and_then(|(_, rest)| rest.split_once(']'))
+        .expect("a list of members");
+    let members: Vec<&str> = list
+        .0
+        .split(',')
+        .map(|name| name.trim().trim_matches('"'))
+        .filter(|name| !name.is_empty())
+        .collect();
+    assert!(members.contains(&"streamer"), "{members:?}");
+    let allowed: Vec<&str> = ignored.lines().filter_map(|line| line.strip_prefix('!')).collect();
+    for member in members {
+        let is_sent = allowed
+            .iter()
+            .any(|folder| member == *folder || member.starts_with(&format!("{folder}/")));
+        assert!(
+            is_sent,
+            ".dockerignore keeps {member} from the images' builds: add a line !{member}"
+        );
+    }
+}
+
 /// The blocks of a page in this language, without comments and blank lines.
 fn blocks(page: &str, language: &str) -> Vec<String> {
     let opening = format!("```{language}\n");
