@@ -58,7 +58,8 @@ fn main() -> anyhow::Result<()> {
     }
     let entries = score_all(cli.first_seed..cli.first_seed + cli.seeds)?;
     if cli.verbose {
-        print_misses(&entries[0]);
+        entries.iter().take(1).for_each(print_labels);
+        entries.iter().filter(|entry| entry.name.starts_with("this")).for_each(print_false);
     }
     println!("{}", report::table(&entries, full::LOTS));
     if let Some(path) = cli.plot {
@@ -138,18 +139,21 @@ fn score_all(seeds: Range<u64>) -> anyhow::Result<Vec<Entry>> {
     total.ok_or_else(|| anyhow::anyhow!("--seeds must be 1 at least"))
 }
 
-fn print_misses(entry: &Entry) {
+fn print_labels(entry: &Entry) {
     for (label, windows) in &entry.labelled.labels {
         let expected = label.expected;
         let windows = windows.map_or("missed".to_owned(), |n| format!("{n} windows"));
         let (series, from, magnitude) = (&label.series, label.from, label.magnitude);
         println!("{windows}: {magnitude}x {series:?} {from}, {expected:.1} expected");
     }
+}
+
+fn print_false(entry: &Entry) {
     let stretches =
         [("labelled", &entry.labelled), ("clean", &entry.clean), ("night", &entry.night)];
     for (name, score) in stretches {
         for alert in &score.false_alerts {
-            println!("false, {name}: {alert:?} at {}", alert.first.start());
+            println!("false, {}, {name}: {alert:?} at {}", entry.name, alert.first.start());
         }
     }
 }

@@ -55,6 +55,12 @@ impl Baseline {
     pub fn expected(&self) -> f64 {
         unstabilised(self.centre.level)
     }
+
+    /// Events that would be expected if the centre were so many of its own standard deviations higher.
+    pub fn most(&self, deviations: f64) -> f64 {
+        let Centre { level, deviation, uncertainty } = self.centre;
+        unstabilised(level + deviations * deviation * uncertainty.sqrt())
+    }
 }
 
 #[cfg(test)]

@@ -103,6 +103,7 @@ impl Detector {
                 readings: verdict.readings,
                 jump: verdict.jump,
                 lasting: verdict.lasting,
+                granted: verdict.granted,
                 is_unusual: self.tracker.is_open(&series),
                 is_jump: verdict.is_jump,
                 is_holiday,

@@ -25,7 +25,7 @@ use crate::counts::{Counts, NATIONWIDE, Series};
 use crate::factor::factor;
 use crate::learning::Tail;
 pub use crate::memory::EVENTS_MIN;
-use crate::memory::{Comparison, Memory, TOGETHER_MAX};
+use crate::memory::{Comparison, Memory, TOGETHER_MAX, Together};
 
 /// The score of what a series' own threshold is reached by: scores are in units of that.
 pub const OPEN_SCORE: f64 = 3.5;
@@ -56,6 +56,9 @@ const LASTING_GROUP: f64 = 6.0;
 /// Less than this share of so many events or more is silence: unusual, however much a series scatters.
 const SILENCE_SHARE: f64 = 0.1;
 const SILENCE_EVENTS: f64 = 30.0;
+/// A country that is many times as busy multiplies also what a small region's history is off by: as much is
+/// granted to it as so many standard deviations of that make.
+const GRANTED_DEVIATIONS: f64 = 3.0;
 /// Windows of a month of 30 days.
 const MONTH_WINDOWS: f64 = 30.0 * 24.0 * 12.0;
 
@@ -187,6 +190,8 @@ pub(crate) struct Verdict {
     pub(crate) readings: Option<[f64; 2]>,
     pub(crate) jump: Option<Comparison>,
     pub(crate) lasting: Option<Comparison>,
+    /// What the country's factor may have made of an error of the baseline.
+    pub(crate) granted: f64,
     /// Whether the jump reaches its threshold, whatever its size.
     pub(crate) is_jump: bool,
 }
@@ -343,8 +348,9 @@ fn judge_one(known: &Known<'_>, factor: f64, caution: f64, moment: &Moment<'_>) 
     let of_lasting =
         |compared| test(compared, &memory.lasting, budget.share(LASTING_GROUP), LASTING_LEAST);
     let jump = Comparison::of(observed, foreseen, memory.of_jumps);
-    let (together, usual) = together(memory, moment.window, observed, expected);
-    let lasting = Comparison::of(together, usual, memory.of_lasting);
+    let granted = (factor - 1.0).max(0.0) * (baseline.most(GRANTED_DEVIATIONS) - baseline.expected());
+    let together = together(memory, moment.window, Together { observed, expected, granted });
+    let lasting = Comparison::of(together.observed, together.expected, memory.of_lasting);
     let of_jump =
         jump.map(|compared| test(compared, &memory.jumps, budget.share(JUMP_GROUP), JUMP_LEAST));
     let tests = [of_jump, lasting.map(of_lasting)];
@@ -355,8 +361,11 @@ fn judge_one(known: &Known<'_>, factor: f64, caution: f64, moment: &Moment<'_>) 
     });
     let knowledge = if worst.is_some() { Knowledge::Judged } else { Knowledge::Small };
     if worst.is_none() {
-        let lifted = Comparison::of(together, EVENTS_MIN, memory.of_lasting).map(of_lasting);
-        worst = lifted.filter(|lifted| lifted.unusual == Some(Direction::High));
+        // Of what is small nobody has learned how it scatters.
+        let least = EVENTS_MIN.max(together.expected + together.granted);
+        let lifted = Comparison::of(together.observed, least, memory.of_lasting)
+            .map(|it| Comparison { deviations: it.deviations / CAUTION, ..it });
+        worst = lifted.map(of_lasting).filter(|it| it.unusual == Some(Direction::High));
     }
     if foreseen >= SILENCE_EVENTS && observed < SILENCE_SHARE * foreseen {
         worst = jump.map(|compared| silent(compared, worst));
@@ -372,7 +381,7 @@ fn judge_one(known: &Known<'_>, factor: f64, caution: f64, moment: &Moment<'_>) 
     };
     let is_jump = of_jump.is_some_and(|it| it.score.abs() >= OPEN_SCORE);
     let readings = known.readings.map(|both| both.map(|expected| factor * expected));
-    Verdict { judgement, readings, jump, lasting, is_jump }
+    Verdict { judgement, readings, jump, lasting, granted, is_jump }
 }
 
 impl Tested {
@@ -395,7 +404,7 @@ fn warming_up(known: &Known<'_>) -> Verdict {
         knowledge: Knowledge::WarmingUp,
         unusual: None,
     };
-    Verdict { judgement, readings: None, jump: None, lasting: None, is_jump: false }
+    Verdict { judgement, readings: None, jump: None, lasting: None, granted: 0.0, is_jump: false }
 }
 
 /// Unusual is what reaches the threshold and is large enough: what was compared, or the window alone against
@@ -417,16 +426,17 @@ fn silent(compared: Comparison, worst: Option<Tested>) -> Tested {
 }
 
 /// As many windows together as it takes to expect enough events.
-fn together(memory: &Memory, window: DetectionWindow, observed: f64, expected: f64) -> (f64, f64) {
-    let (mut sum, mut usual) = (observed, expected);
-    for (number, (observed, expected)) in (1..TOGETHER_MAX as usize).zip(memory.before(window)) {
-        if usual >= LASTING_EVENTS && number >= LASTING_WINDOWS {
+fn together(memory: &Memory, window: DetectionWindow, newest: Together) -> Together {
+    let mut sum = newest;
+    for (number, before) in (1..TOGETHER_MAX as usize).zip(memory.before(window)) {
+        if sum.expected >= LASTING_EVENTS && number >= LASTING_WINDOWS {
             break;
         }
-        sum += observed;
-        usual += expected;
+        sum.observed += before.observed;
+        sum.expected += before.expected;
+        sum.granted += before.granted;
     }
-    (sum, usual)
+    sum
 }
 
 #[cfg(test)]

@@ -130,9 +130,10 @@ impl Waves {
         }
     }
 
-    /// A window that is unusual is no wave.
-    pub(crate) fn fade(&mut self) {
-        self.averages.iter_mut().for_each(|average| *average *= FADING);
+    /// A window that is unusual is no wave, and one that nobody saw tells nothing: so many of them.
+    pub(crate) fn fade(&mut self, windows: i64) {
+        let left = FADING.powi(windows.clamp(0, i64::from(i32::MAX)) as i32);
+        self.averages.iter_mut().for_each(|average| *average *= left);
     }
 }
 
@@ -225,7 +226,7 @@ mod tests {
         waves.learn(5.0, 1.0, 0.1);
         assert!(waves.forecast() < 0.26, "{}", waves.forecast());
         for _ in 0..24 * 12 {
-            waves.fade();
+            waves.fade(1);
         }
         assert!(waves.forecast() < 0.02);
     }

@@ -76,7 +76,18 @@ struct Recent {
     window: DetectionWindow,
     observed: f64,
     expected: f64,
+    #[serde(default)]
+    granted: f64,
     jump: f64,
+}
+
+/// What some windows together had, in events.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Together {
+    pub(crate) observed: f64,
+    pub(crate) expected: f64,
+    /// What the country's factor may have made of errors of the baseline.
+    pub(crate) granted: f64,
 }
 
 /// What is compared with what by one test, and the score of it in standard deviations.
@@ -105,11 +116,13 @@ pub struct Lesson {
     pub jump: Option<Comparison>,
     /// Some windows against what is usual; `None`: too small.
     pub lasting: Option<Comparison>,
+    /// What the country's factor may have made of an error of the baseline.
+    pub granted: f64,
     /// Whether the series is unusual now: extremes and waves learn nothing.
     pub is_unusual: bool,
     /// Whether it jumped: waves learn nothing.
     pub is_jump: bool,
-    /// Holidays teach nothing.
+    /// Holidays teach nothing but how the series is doing.
     pub is_holiday: bool,
 }
 
@@ -160,14 +173,18 @@ impl Memory {
         self.recent.last().map(|one| one.window)
     }
 
-    /// Observed and expected events of the windows before one that were judged, the newest first.
-    pub(crate) fn before(&self, window: DetectionWindow) -> impl Iterator<Item = (f64, f64)> {
+    /// The windows before one that were judged, the newest first.
+    pub(crate) fn before(&self, window: DetectionWindow) -> impl Iterator<Item = Together> {
         let recent = self
             .recent
             .iter()
             .rev()
             .filter(move |one| (1..TOGETHER_MAX).contains(&window.since(one.window)));
-        recent.map(|one| (one.observed, one.expected))
+        recent.map(|one| Together {
+            observed: one.observed,
+            expected: one.expected,
+            granted: one.granted,
+        })
     }
 
     /// What two of the three last windows reach, in a direction's sign: the second of their scores.
@@ -187,23 +204,22 @@ impl Memory {
     pub fn learn(&mut self, lesson: &Lesson) {
         let jump = lesson.jump.map_or(0.0, |jump| jump.deviations);
         let second = [1.0, -1.0].map(|sign| self.second_of_three(lesson.window, jump, sign));
+        let missed = self.last().map_or(0, |last| lesson.window.since(last) - 1);
         self.note(lesson, jump);
         let is_known = self.learned_through.is_some_and(|newest| lesson.window <= newest);
-        if is_known || lesson.expected < LESSON_EVENTS || lesson.is_holiday {
+        if is_known || lesson.expected < LESSON_EVENTS {
             return;
         }
         self.learned_through = Some(lesson.window);
-        self.learned = self.learned.saturating_add(1);
         let ratio = ((lesson.observed + 1.0) / (lesson.expected + 1.0)).ln();
-        self.learn_level(lesson, ratio);
-        if lesson.is_unusual || lesson.is_jump {
-            self.waves.fade();
-        } else {
-            let reliable =
-                lesson.expected / (lesson.expected + self.variation.variation().powi(-2));
-            let variance = self.of_jumps.variation().powi(2) + 1.0 / lesson.expected.max(1.0);
-            self.waves.learn(ratio, reliable, WAVE_DEVIATIONS * variance.sqrt());
+        self.waves.fade(missed);
+        self.learn_waves(lesson, ratio);
+        // A holiday tells how things are now, and nothing of other days.
+        if lesson.is_holiday {
+            return;
         }
+        self.learned = self.learned.saturating_add(1);
+        self.learn_level(lesson, ratio);
         self.learn_clock(lesson);
         self.learn_scales(lesson);
         if !lesson.is_unusual {
@@ -212,10 +228,20 @@ impl Memory {
     }
 
     fn note(&mut self, lesson: &Lesson, jump: f64) {
-        let Lesson { window, observed, expected, .. } = *lesson;
+        let Lesson { window, observed, expected, granted, .. } = *lesson;
         // Of a detector that was put back, what it noted later is void.
         self.recent.retain(|one| (1..TOGETHER_MAX).contains(&window.since(one.window)));
-        self.recent.push(Recent { window, observed, expected, jump });
+        self.recent.push(Recent { window, observed, expected, granted, jump });
+    }
+
+    fn learn_waves(&mut self, lesson: &Lesson, ratio: f64) {
+        if lesson.is_unusual || lesson.is_jump {
+            self.waves.fade(1);
+            return;
+        }
+        let reliable = lesson.expected / (lesson.expected + self.variation.variation().powi(-2));
+        let variance = self.of_jumps.variation().powi(2) + 1.0 / lesson.expected.max(1.0);
+        self.waves.learn(ratio, reliable, WAVE_DEVIATIONS * variance.sqrt());
     }
 
     fn learn_clock(&mut self, lesson: &Lesson) {

@@ -7,8 +7,18 @@ fn lesson(number: i64, observed: f64, expected: f64, is_unusual: bool) -> Lesson
     let scale = Scale::new(0.1);
     let jump = Comparison::of(observed, expected, scale);
     let (lasting, is_jump, is_holiday) = (jump, false, false);
-    let readings = None;
-    Lesson { window, observed, expected, readings, jump, lasting, is_unusual, is_jump, is_holiday }
+    Lesson {
+        window,
+        observed,
+        expected,
+        readings: None,
+        jump,
+        lasting,
+        granted: 0.0,
+        is_unusual,
+        is_jump,
+        is_holiday,
+    }
 }
 
 #[test]
@@ -55,13 +65,30 @@ fn while_a_series_is_unusual_neither_waves_nor_extremes_learn() {
 }
 
 #[test]
-fn a_holiday_teaches_nothing_but_what_came_last() {
+fn a_holiday_teaches_nothing_but_how_the_series_is_doing() {
     let mut memory = Memory::default();
     let before = memory.clone();
     memory.learn(&Lesson { is_holiday: true, ..lesson(7, 4_000.0, 1_000.0, false) });
-    assert_eq!(memory.before(DetectionWindow::number(8)).collect::<Vec<_>>(), [(4_000.0, 1_000.0)]);
-    memory.recent.clear();
-    assert_eq!(memory, before);
+    let noted: Vec<_> = memory.before(DetectionWindow::number(8)).map(|it| it.observed).collect();
+    assert_eq!(noted, [4_000.0]);
+    assert_ne!(memory.waves, before.waves);
+    let Memory { waves, learned_through, .. } = before;
+    assert_eq!(Memory { waves, learned_through, recent: Vec::new(), ..memory }, before);
+}
+
+#[test]
+fn a_wave_is_forgotten_while_nobody_looks() {
+    let wave_after = |missed: i64| {
+        let mut memory = Memory::default();
+        for number in 0..2_000 {
+            memory.learn(&lesson(number, 1_200.0, 1_000.0, false));
+        }
+        // What comes then is as usual, but one window says little.
+        memory.learn(&lesson(2_000 + missed, 1_000.0, 1_000.0, false));
+        memory.waves.forecast()
+    };
+    assert!(wave_after(0) > 0.05, "{}", wave_after(0));
+    assert!(wave_after(1_000).abs() < 0.01, "{}", wave_after(1_000));
 }
 
 #[test]
