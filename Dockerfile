@@ -61,7 +61,7 @@ RUN find . -path ./target -prune -o -name '*.rs' -exec touch {} + \
 FROM debian:${DEBIAN_RELEASE}-slim AS tls
 RUN apt-get update -qq \
  && apt-get install -y -qq --no-install-recommends ca-certificates libssl3 \
- && rm -rf /var/lib/apt/lists/*
+ && rm -rf /var/lib/apt/lists/* /var/cache/apt/*
 
 FROM tls AS streamer
 ARG VERSION=0.1.0
