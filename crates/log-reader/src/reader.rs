@@ -149,6 +149,30 @@ impl Reader {
         Ok(reader)
     }
 
+    /// Reads apart from any group: nobody assigns anything, and [`Reader::take_over`] takes what its caller
+    /// chooses, also what others read. `name` stands where the client must be told a group's; no group of this
+    /// name is joined or asked for. `partitions_each` as in [`Membership`].
+    ///
+    /// # Errors
+    /// The client refuses its settings, or the topic's name can't be one.
+    pub fn apart(
+        kafka: ClientConfig,
+        name: &str,
+        topic: String,
+        partitions_each: usize,
+    ) -> anyhow::Result<Self> {
+        let consumer = group_consumer(kafka, name, partitions_each)
+            .context("the Kafka client refuses its settings; check KAFKA_PROPERTIES")?;
+        let consumer = Arc::new(consumer);
+        Ok(Reader {
+            closing: ClosingGuard(Arc::clone(&consumer)),
+            assignment: Assignment::new(Arc::clone(&consumer), topic.clone())?,
+            joining: Joining::new(name.to_owned(), None),
+            consumer,
+            topic,
+        })
+    }
+
     /// What has become of the membership, in order. Waits at most `wait` for something to happen.
     ///
     /// # Errors

@@ -6,10 +6,11 @@
 mod count_types;
 
 use std::collections::BTreeMap;
+use std::ops::ControlFlow;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Duration;
 
-use log_reader::Membership;
+use log_reader::{Membership, Read, Reader};
 use program::ThreadExecutor;
 use rdkafka::ClientConfig;
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
@@ -162,6 +163,43 @@ fn a_member_that_joins_half_way_changes_no_sum() {
     });
     let counted = count.counted();
     assert_eq!((counted.types.clone(), counted.unreadable), (of_each_type(250), 0));
+}
+
+#[test]
+fn apart_from_any_group_each_reader_takes_what_it_wants_from_where_it_wants() {
+    let topic = Topic::new();
+    topic.sender(None).events(50);
+    let read = |from: i64| {
+        let mut reader =
+            Reader::apart(topic.kafka.clone(), "nobody", topic.name.clone(), 2).unwrap();
+        let mut offsets = Vec::new();
+        // Twice: what was given up can be taken again.
+        for _ in 0..2 {
+            reader.take_over(&[1], &[(1, Position::at(from))], false).unwrap();
+            let mut is_at_end = false;
+            while !is_at_end {
+                reader.events(Duration::ZERO).unwrap();
+                let taken = reader.records(Duration::from_millis(100), |read| {
+                    match read {
+                        Read::Record { partition: 1, record } => offsets.push(record.offset),
+                        Read::Record { .. } => panic!("not asked for"),
+                        Read::End { end, .. } => is_at_end = end == Position::at(50),
+                        Read::Trouble(trouble) => panic!("{trouble:?}"),
+                    }
+                    ControlFlow::Continue(())
+                });
+                taken.unwrap();
+            }
+            reader.give_up(&[1]).unwrap();
+        }
+        offsets
+    };
+    let twice = |from: i64| (from..50).chain(from..50).collect::<Vec<_>>();
+    std::thread::scope(|scope| {
+        let other = scope.spawn(|| read(20));
+        assert_eq!(read(0), twice(0));
+        assert_eq!(other.join().unwrap(), twice(20));
+    });
 }
 
 #[test]
