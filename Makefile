@@ -1,7 +1,7 @@
 # Everything that a newcomer or CI runs. `make` alone lists it.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo live test sim fuzz mutants torture deny test-kraft test-airflow test-dbt test-superset test-compose test-upgrade test-lake lint docs check-compose check-alerts check-chart bench bench-all bench-page bench-layouts bench-curves bench-scaling bench-latency bench-producer bench-batcher bench-flush bench-micro build images sandbox setup setup-tests score-anomalies score-fraud test-churn score-churn
+.PHONY: help demo live test sim fuzz mutants torture deny test-kraft test-airflow test-dbt test-superset test-compose test-upgrade test-lake lake bench-lake lint docs check-compose check-alerts check-chart bench bench-all bench-page bench-layouts bench-curves bench-scaling bench-latency bench-producer bench-batcher bench-flush bench-micro build images sandbox setup setup-tests score-anomalies score-fraud test-churn score-churn
 
 # librdkafka is linked with this host's OpenSSL where that is new enough, else with one built from source. `make setup`
 # writes the same into .cargo/config.toml, so that cargo without make agrees and librdkafka is not built twice.
@@ -91,11 +91,23 @@ test-dbt: setup ## The models of dbt/ on a pipeline that really ran; DBT_YEAR=no
 test-superset: setup-tests ## The dashboards of deploy/superset on a real Superset, in a browser
 	tests/superset/run
 
-# A workspace of its own: nothing else compiles what it will need. LAKE_SIM_SEEDS=20000 LAKE_SIM_FIRST=1 for other seeds.
-test-lake: setup ## What a follower of the warehouse decides (lake/): formatted, linted, simulated with faults
+# A workspace of its own: nothing else compiles what it needs. LAKE_SIM_SEEDS=20000 LAKE_SIM_FIRST=1 for other seeds; LAKE_KILLS=100 for more kills.
+LAKE = --manifest-path lake/Cargo.toml --target-dir $(TARGET)/lake --workspace --features archiver/fail-points
+test-lake: setup ## The data lake (lake/): simulated with faults, then the archiver behind a real pipeline, with kills
 	cargo fmt --manifest-path lake/Cargo.toml --all --check
-	cargo clippy --manifest-path lake/Cargo.toml --target-dir $(TARGET)/lake --workspace --all-targets -- -D warnings
-	cargo test --manifest-path lake/Cargo.toml --target-dir $(TARGET)/lake --workspace
+	cargo clippy $(LAKE) --all-targets -- -D warnings
+	cargo build --workspace --bin sandbox --bin streamer --bin batcher
+	TELECOM_PROGRAMS=$(abspath $(TARGET))/debug LAKE_PYTHON="$$(.ci/python-environment telecom-lake lake/archiver/tests/requirements.txt)"/bin/python \
+		$(TARGET)/debug/sandbox run -- cargo test $(LAKE)
+
+# LAKE_EVENTS=20000000 for a backlog of so many.
+bench-lake: setup lake ## What the lake costs: CPU, memory, size, commits, queries
+	cargo build --release --workspace --bin sandbox --bin streamer --bin producer
+	$(TARGET)/release/sandbox run -- "$$(.ci/python-environment telecom-lake lake/archiver/tests/requirements.txt)"/bin/python \
+		lake/archiver/bench/cost.py $(TARGET)/release $(TARGET)/lake/release/archiver $(LAKE_EVENTS)
+
+lake: setup ## The program of the data lake, archiver, as a release
+	cargo build --manifest-path lake/Cargo.toml --target-dir $(TARGET)/lake --release --package archiver
 
 test-compose: ## docker-compose.yml on a Docker engine of its own; by hand, as root, on Debian
 	tests/compose/run
