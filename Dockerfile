@@ -1,4 +1,4 @@
-# Images of the four programs, and Airflow with the batcher in it. One final stage each:
+# Images of the five programs, and Airflow with the batcher in it. One final stage each:
 #
 #   docker build --target streamer -t telecom/streamer:local .
 #
@@ -53,6 +53,18 @@ RUN find . -path ./target -prune -o -name '*.rs' -exec touch {} + \
  && cargo build --locked --release --package batcher --target "$(uname -m)-unknown-linux-musl" \
  && mv "target/$(uname -m)-unknown-linux-musl/release/batcher" /batcher
 
+# --- archiver: a workspace of its own, which no other image compiles --------------------------
+
+FROM rust:${RUST_VERSION}-${DEBIAN_RELEASE} AS build-lake
+ENV OPENSSL_NO_VENDOR=1
+WORKDIR /src
+COPY --from=manifests /src .
+RUN cargo build --locked --release --manifest-path lake/Cargo.toml --package archiver
+RUN rm -r crates/*/src lake/*/src
+COPY . .
+RUN find . -path ./lake/target -prune -o -name '*.rs' -exec touch {} + \
+ && cargo build --locked --release --manifest-path lake/Cargo.toml --package archiver
+
 # --- Final stages -----------------------------------------------------------------------------
 
 # Each program is process 1 and handles SIGTERM itself, so none needs an init in front of it.
@@ -102,6 +114,21 @@ LABEL org.opencontainers.image.title="intake" \
 COPY --from=build /src/target/release/intake /usr/local/bin/intake
 USER 10001:10001
 ENTRYPOINT ["intake"]
+
+# No health check: it serves nobody, and what it can't do it says and tries again; `archiver status` says how far it has come.
+FROM tls AS archiver
+ARG VERSION=0.1.0
+ARG REVISION=unknown
+LABEL org.opencontainers.image.title="archiver" \
+      org.opencontainers.image.description="Keeps every event in a Delta table, exactly once, as a follower of the warehouse" \
+      org.opencontainers.image.licenses="Apache-2.0" \
+      org.opencontainers.image.version="${VERSION}" \
+      org.opencontainers.image.revision="${REVISION}"
+COPY --from=build-lake /src/lake/target/release/archiver /usr/local/bin/archiver
+# A volume that is mounted here for the first time has this owner.
+RUN mkdir /lake && chown 10001:10001 /lake
+USER 10001:10001
+ENTRYPOINT ["archiver"]
 
 # Nothing but the program. No health check: it runs for seconds and says by its exit code how it went.
 FROM scratch AS batcher
