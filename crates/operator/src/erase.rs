@@ -128,6 +128,10 @@ fn report(erasure: &Erasure, kept: &[Kept], is_dry_run: bool) -> String {
          backups of the database"
             .to_owned(),
     );
+    line(
+        "where there is a data lake, next: archiver erase, with the same identifier and reason"
+            .to_owned(),
+    );
     text
 }
 
@@ -180,6 +184,7 @@ mod tests {
             "dead_letters: 4 emptied",
             "1 corrected payloads",
             "NOT LOOKED INTO: persons.cases.voice (bytea)",
+            "next: archiver erase",
         ] {
             assert!(text.contains(part), "{part:?} in {text}");
         }
