@@ -21,7 +21,7 @@ EXPECTED = {
         SELECT first_day, is_complete, sum(total_events), sum(total_data_tb), sum(total_tenge), max(days_computed)
         FROM marts.fct_region_weekly GROUP BY 1, 2""",
     "incidents": """
-        SELECT began_at_utc, region, event_type, direction, state, peak_observed, peak_expected, over_at_utc
+        SELECT began_at_utc, region, event_type, measure, direction, state, peak_observed, peak_expected, over_at_utc
         FROM marts.fct_incidents""",
     "late_share": f"SELECT date, value FROM {QUALITY} WHERE measure = 'late share'",
     "arrivals": f"SELECT date, measure, value FROM {QUALITY} WHERE measure LIKE 'events %e'",

@@ -7,8 +7,10 @@
 //!
 //! The counts are those of the producer's own events, so people travel, sleep and celebrate in them. What
 //! a detector must find is in the scenario that they are drawn from. Two rivals get the same counts:
-//! see [`rivals`]. [`series`] and [`inject`] try the detector on counts that somebody measured.
+//! see [`rivals`]. [`series`] and [`inject`] try the detector on counts that somebody measured, [`amounts`] on
+//! faults that no count shows.
 
+pub mod amounts;
 pub mod full;
 pub mod inject;
 pub mod labels;

@@ -14,7 +14,7 @@ use anomaly::{Budget, Calendar, HolidayPattern, Series};
 use anomaly_score::report::{self, Entry};
 use anomaly_score::run::Run;
 use anomaly_score::score::QUICK_WINDOWS;
-use anomaly_score::{full, inject, labels, plot, series};
+use anomaly_score::{amounts, full, inject, labels, plot, series};
 use anyhow::Context;
 use chrono_tz::Tz;
 use clap::Parser;
@@ -34,6 +34,9 @@ struct Cli {
     /// Print every label that was missed, and every false alert
     #[arg(long)]
     verbose: bool,
+    /// Instead: faults of the first seed that no count shows, in minutes, megabytes and tenge
+    #[arg(long)]
+    amounts: bool,
     /// Instead: the incidents of counts in this file, epoch_seconds,region,type,count a line; -: standard input
     #[arg(long, requires = "timezone")]
     series: Option<PathBuf>,
@@ -55,6 +58,15 @@ fn main() -> anyhow::Result<()> {
     let cli = Cli::parse();
     if let (Some(path), Some(zone)) = (&cli.series, cli.timezone) {
         return try_series(path, zone, &cli);
+    }
+    if cli.amounts {
+        let outcome = amounts::score(&full::setting(), cli.first_seed)?;
+        println!("{}", amounts::table(&outcome));
+        if cli.verbose {
+            outcome.faults.iter().for_each(|fault| println!("{fault:?}"));
+            outcome.false_alerts.iter().for_each(|alert| println!("false: {alert:?}"));
+        }
+        return Ok(());
     }
     let entries = score_all(cli.first_seed..cli.first_seed + cli.seeds)?;
     if cli.verbose {

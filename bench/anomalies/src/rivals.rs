@@ -7,7 +7,8 @@
 use std::collections::BTreeMap;
 
 use anomaly::{
-    Counts, DetectionWindow, Direction, Incident, Judgement, Knowledge, NATIONWIDE, Peak, Series,
+    Counts, DetectionWindow, Direction, Incident, Judgement, Knowledge, Measure, NATIONWIDE, Peak,
+    Series,
 };
 use chrono::NaiveDateTime;
 use rand::seq::IndexedRandom;
@@ -54,7 +55,8 @@ pub fn fixed_threshold(
             let (expected, score) = (limit as f64, observed as f64 - limit as f64);
             let knowledge = Knowledge::Judged;
             let (series, ratio) = (series.clone(), observed.max(1) as f64 / expected.max(1.0));
-            Judgement { series, observed, expected, ratio, score, knowledge, unusual }
+            let (measure, observed) = (Measure::Events, observed as f64);
+            Judgement { series, measure, observed, expected, ratio, score, knowledge, unusual }
         };
         series.iter().zip(&extremes).map(judge_one).collect()
     }
@@ -75,6 +77,7 @@ pub fn random(
         let window = first.plus(dice.random_range(0..end.since(first)));
         Some(Incident {
             series: series.choose(&mut dice)?.clone(),
+            measure: Measure::Events,
             direction: *[Direction::High, Direction::Low].choose(&mut dice)?,
             first: window,
             opened: window,
@@ -82,6 +85,7 @@ pub fn random(
             closed: Some(window),
             calm_windows: 0,
             peak: Peak { observed: 0, expected: 0.0, score: 0.0 },
+            moved: Vec::new(),
         })
     };
     (0..incidents).filter_map(one).collect()

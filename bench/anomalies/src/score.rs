@@ -130,7 +130,7 @@ fn windows_to_detect(label: &Label, incident: &Incident) -> i64 {
 
 #[cfg(test)]
 mod tests {
-    use anomaly::{Direction, Peak, Series};
+    use anomaly::{Direction, Measure, Peak, Series};
 
     use super::*;
 
@@ -143,8 +143,18 @@ mod tests {
     fn incident(series: Series, direction: Direction, opened: &str) -> Incident {
         let opened = DetectionWindow::holding(format!("2025-12-22T{opened}").parse().unwrap());
         let peak = Peak { observed: 0, expected: 0.0, score: 0.0 };
-        let (first, last, closed) = (opened, opened, None);
-        Incident { series, direction, first, opened, last, closed, calm_windows: 0, peak }
+        Incident {
+            series,
+            measure: Measure::Events,
+            direction,
+            first: opened,
+            opened,
+            last: opened,
+            closed: None,
+            calm_windows: 0,
+            peak,
+            moved: Vec::new(),
+        }
     }
 
     #[test]

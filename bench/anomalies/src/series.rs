@@ -81,7 +81,7 @@ pub fn as_json(incident: &Incident) -> String {
 
 #[cfg(test)]
 mod tests {
-    use anomaly::{Direction, Peak};
+    use anomaly::{Direction, Measure, Peak};
 
     use super::*;
 
@@ -112,6 +112,7 @@ mod tests {
         let window = DetectionWindow::number;
         let incident = Incident {
             series: Series::new("Osh", "call"),
+            measure: Measure::Events,
             direction: Direction::Low,
             first: window(0),
             opened: window(1),
@@ -119,6 +120,7 @@ mod tests {
             closed: None,
             calm_windows: 0,
             peak: Peak { observed: 3, expected: 40.5, score: -9.0 },
+            moved: Vec::new(),
         };
         let value: serde_json::Value = serde_json::from_str(&as_json(&incident)).unwrap();
         assert_eq!(value["first_window"], "1970-01-01T00:00:00Z");

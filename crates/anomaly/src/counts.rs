@@ -1,8 +1,9 @@
-//! How many events each region and type had in each window.
+//! How many events each region and type had in each window, and what they came to.
 
 use std::collections::HashMap;
 
 use crate::calendar::DetectionWindow;
+use crate::measure::{Figures, Measure};
 
 /// The region of the series that add all regions up. The contract reserves the name.
 pub const NATIONWIDE: &str = "ALL";
@@ -31,13 +32,24 @@ impl Series {
 pub struct Counts {
     series: Vec<Series>,
     index: HashMap<Series, usize>,
-    windows: HashMap<DetectionWindow, Vec<u64>>,
+    windows: HashMap<DetectionWindow, Vec<Figures>>,
     begins: Option<DetectionWindow>,
+    /// Whether anything at all was added up of a measure.
+    measured: [bool; Measure::ALL.len()],
 }
+
+/// What all series had in one window.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Row<'a>(&'a [Figures]);
 
 impl Counts {
     /// Adds events of a series to a window.
     pub fn add(&mut self, window: DetectionWindow, series: &Series, events: u64) {
+        self.add_figures(window, series, Figures::events(events));
+    }
+
+    /// Adds events of a series to a window, and what they come to.
+    pub fn add_figures(&mut self, window: DetectionWindow, series: &Series, figures: Figures) {
         let index = match self.index.get(series) {
             Some(index) => *index,
             None => {
@@ -47,11 +59,14 @@ impl Counts {
             }
         };
         self.begins_by(window);
-        let counts = self.windows.entry(window).or_default();
-        if counts.len() <= index {
-            counts.resize(index + 1, 0);
+        for (measured, measure) in self.measured.iter_mut().zip(Measure::ALL) {
+            *measured |= figures.of(measure) > 0.0;
         }
-        counts[index] += events;
+        let row = self.windows.entry(window).or_default();
+        if row.len() <= index {
+            row.resize(index + 1, Figures::default());
+        }
+        row[index] += figures;
     }
 
     /// Takes note that counting had begun by this window, whether its counts are here or not.
@@ -76,14 +91,41 @@ impl Counts {
 
     /// Events of the series with this index; `None`: the window is a hole.
     pub fn of(&self, window: DetectionWindow, index: usize) -> Option<u64> {
-        let counts = self.windows.get(&window)?;
-        Some(counts.get(index).copied().unwrap_or(0))
+        Some(self.figures(window, index)?.events)
+    }
+
+    /// Figures of the series with this index; `None`: the window is a hole.
+    pub fn figures(&self, window: DetectionWindow, index: usize) -> Option<Figures> {
+        Some(self.row(window)?.figures(index))
     }
 
     /// Events of these series together; `None`: the window is a hole.
     pub fn of_all(&self, window: DetectionWindow, indices: &[usize]) -> Option<u64> {
-        let counts = self.windows.get(&window)?;
-        Some(indices.iter().filter_map(|index| counts.get(*index)).sum())
+        Some(self.row(window)?.figures_of_all(indices).events)
+    }
+
+    /// What all series had in a window; `None`: it is a hole.
+    pub(crate) fn row(&self, window: DetectionWindow) -> Option<Row<'_>> {
+        self.windows.get(&window).map(|row| Row(row))
+    }
+
+    /// Whether anything at all was added up of a measure.
+    pub(crate) fn has_measure(&self, measure: Measure) -> bool {
+        self.measured[measure as usize]
+    }
+}
+
+impl Row<'_> {
+    /// The figures of the series with this index.
+    pub(crate) fn figures(self, index: usize) -> Figures {
+        self.0.get(index).copied().unwrap_or_default()
+    }
+
+    /// The figures of these series together.
+    pub(crate) fn figures_of_all(self, indices: &[usize]) -> Figures {
+        let mut sum = Figures::default();
+        indices.iter().for_each(|index| sum += self.figures(*index));
+        sum
     }
 }
 

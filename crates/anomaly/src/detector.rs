@@ -11,14 +11,19 @@ use serde::{Deserialize, Serialize};
 use crate::calendar::{Calendar, DetectionWindow};
 use crate::counts::{Counts, Series};
 use crate::incident::{Finding, Incident, Tracker};
-use crate::judge::{Asked, Budget, Judgement, Knowledge, judge_window};
+use crate::judge::{Asked, Budget, Memories, judge_window};
+use crate::judgement::{Judgement, Knowledge};
+use crate::measure::Measure;
 use crate::memory::{Lesson, Memory};
 
 /// What a detector keeps of a series from one window to the next.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Notes {
-    /// What was learned.
+    /// What was learned of its events.
     memory: Memory,
+    /// What was learned of what they come to.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    amounts: BTreeMap<Measure, Memory>,
     /// Its unusual windows of the last few.
     findings: Vec<Finding>,
 }
@@ -43,32 +48,39 @@ pub struct Outcome {
 #[derive(Clone, Debug)]
 pub struct Detector {
     budget: Budget,
-    memories: BTreeMap<Series, Memory>,
+    memories: Memories,
     tracker: Tracker,
 }
 
 impl Detector {
     /// A detector that knows nothing yet.
     pub fn new(budget: Budget) -> Self {
-        Detector { budget, memories: BTreeMap::new(), tracker: Tracker::default() }
+        Detector { budget, memories: Memories::new(), tracker: Tracker::default() }
     }
 
     /// A detector that goes on with these notes and open incidents.
     pub fn restored(budget: Budget, notes: Vec<(Series, Notes)>, open: Vec<Incident>) -> Self {
         let mut tracker = Tracker::knowing(open);
-        let mut memories = BTreeMap::new();
-        for (series, Notes { memory, findings }) in notes {
+        let mut memories = Memories::new();
+        for (series, Notes { memory, amounts, findings }) in notes {
             tracker.recall(&series, findings);
-            memories.insert(series, memory);
+            for (measure, memory) in amounts.into_iter().chain([(Measure::Events, memory)]) {
+                memories.entry(measure).or_default().insert(series.clone(), memory);
+            }
         }
         Detector { budget, memories, tracker }
     }
 
     /// What has to be kept of each series.
     pub fn notes(&self) -> Vec<(Series, Notes)> {
-        let notes = self.memories.iter().map(|(series, memory)| {
+        let of_events = self.memories.get(&Measure::Events).into_iter().flatten();
+        let notes = of_events.map(|(series, memory)| {
+            let of_measure = |measure: Measure| {
+                Some((measure, self.memories.get(&measure)?.get(series)?.clone()))
+            };
+            let amounts = Measure::AMOUNTS.into_iter().filter_map(of_measure).collect();
             let findings = self.tracker.findings(series).to_vec();
-            (series.clone(), Notes { memory: memory.clone(), findings })
+            (series.clone(), Notes { memory: memory.clone(), amounts, findings })
         });
         notes.collect()
     }
@@ -92,23 +104,23 @@ impl Detector {
         let changed = self.tracker.take(window, &judgements);
         let is_holiday = calendar.is_holiday(window);
         for verdict in verdicts {
-            let Judgement { series, observed, expected, knowledge, .. } = verdict.judgement;
+            let Judgement { series, measure, knowledge, .. } = verdict.judgement;
             if knowledge == Knowledge::WarmingUp {
                 continue;
             }
             let lesson = Lesson {
                 window,
-                observed: observed as f64,
-                expected,
+                observed: verdict.observed,
+                expected: verdict.expected,
                 readings: verdict.readings,
                 jump: verdict.jump,
                 lasting: verdict.lasting,
                 granted: verdict.granted,
-                is_unusual: self.tracker.is_open(&series),
+                is_unusual: self.tracker.is_open(&series, measure),
                 is_jump: verdict.is_jump,
                 is_holiday,
             };
-            self.memories.entry(series).or_default().learn(&lesson);
+            self.memories.entry(measure).or_default().entry(series).or_default().learn(&lesson);
         }
         Outcome { judgements, changed }
     }

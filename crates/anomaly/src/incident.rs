@@ -16,7 +16,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::calendar::DetectionWindow;
 use crate::counts::Series;
-use crate::judge::{Direction, Judgement};
+use crate::judgement::{Direction, Judgement};
+use crate::measure::Measure;
 
 /// Of so many windows in a row …
 pub const OPEN_OF: usize = 3;
@@ -27,11 +28,17 @@ pub const CLOSE_WINDOWS: i64 = 12;
 /// … and so many, half as many as it lasted, one that went on for hours.
 pub const CLOSE_WINDOWS_MAX: i64 = 36;
 
-/// A series is unusual for a while.
+/// So many others are named with an incident that moved meanwhile.
+pub const MOVED_MAX: usize = 5;
+
+/// A series is unusual for a while, in one way at a time: while its number of events is, what they come to is
+/// no incident beside it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Incident {
     /// Which.
     pub series: Series,
+    /// What of it.
+    pub measure: Measure,
     /// How.
     pub direction: Direction,
     /// The first window that was unusual. With series and direction it names the incident.
@@ -46,14 +53,31 @@ pub struct Incident {
     pub calm_windows: u32,
     /// The worst window.
     pub peak: Peak,
+    /// What else moved in the worst window, the furthest first.
+    pub moved: Vec<Moved>,
+}
+
+/// What was not calm in a window that was unusual for something else: of the same type, or in the same region.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Moved {
+    /// Region.
+    pub region: String,
+    /// Event type.
+    pub event_type: String,
+    /// What of it.
+    pub measure: Measure,
+    /// What came, in the measure's unit.
+    pub observed: u64,
+    /// What was expected, to a hundredth: a number that is the same after it was stored.
+    pub expected: f64,
 }
 
 /// The worst window of an incident.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Peak {
-    /// Events counted.
+    /// What came, in the measure's unit; of a series that is too small, in an hour.
     pub observed: u64,
-    /// Events expected.
+    /// What was expected.
     pub expected: f64,
     /// Standard deviations above what was expected; negative: below.
     pub score: f64,
@@ -74,6 +98,8 @@ pub struct Tracker {
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Finding {
     window: DetectionWindow,
+    #[serde(default)]
+    measure: Measure,
     direction: Direction,
     peak: Peak,
 }
@@ -90,9 +116,10 @@ impl Tracker {
         self.open.values()
     }
 
-    /// Whether a series has an open incident.
-    pub fn is_open(&self, series: &Series) -> bool {
-        self.open.contains_key(series)
+    /// Whether a measure of a series is unusual now. What events come to is, too, while their number is.
+    pub fn is_open(&self, series: &Series, measure: Measure) -> bool {
+        let open = self.open.get(series).map(|incident| incident.measure);
+        open.is_some_and(|open| open == measure || open == Measure::Events)
     }
 
     /// A series' unusual windows of the last few, the newest last.
@@ -110,7 +137,8 @@ impl Tracker {
     fn remember(&mut self, window: DetectionWindow, judgements: &[Judgement]) {
         for judgement in judgements {
             let Some(direction) = judgement.unusual else { continue };
-            let finding = Finding { window, direction, peak: Peak::of(judgement) };
+            let measure = judgement.measure;
+            let finding = Finding { window, measure, direction, peak: Peak::of(judgement) };
             self.recent.entry(judgement.series.clone()).or_default().push(finding);
         }
         self.recent.retain(|_, findings| {
@@ -125,56 +153,76 @@ impl Tracker {
     /// as it is now.
     pub fn take(&mut self, window: DetectionWindow, judgements: &[Judgement]) -> Vec<Incident> {
         self.remember(window, judgements);
-        let by_series: HashMap<&Series, &Judgement> =
-            judgements.iter().map(|judgement| (&judgement.series, judgement)).collect();
+        let by_series: HashMap<(&Series, Measure), &Judgement> =
+            judgements.iter().map(|it| ((&it.series, it.measure), it)).collect();
         let mut changed = Vec::new();
         let turned: BTreeSet<Series> = self.turned(window, judgements);
+        let mut was_open: BTreeMap<Series, Incident> = BTreeMap::new();
         for incident in self.open.values_mut() {
-            incident.go_on(window, by_series.get(&incident.series).copied());
+            let judgement = by_series.get(&(&incident.series, incident.measure)).copied();
+            if incident.go_on(window, judgement) {
+                incident.moved = moved(judgement, judgements);
+            }
             if turned.contains(&incident.series) {
                 incident.closed = Some(window);
+                was_open.insert(incident.series.clone(), incident.clone());
             }
             changed.push(incident.clone());
         }
         self.open.retain(|_, incident| incident.closed.is_none());
+        // A type's events are judged before what they come to: their number is what opens first.
         for judgement in judgements {
-            let Some(direction) = judgement.unusual else { continue };
-            if self.open.contains_key(&judgement.series) {
+            if judgement.unusual.is_none() || self.open.contains_key(&judgement.series) {
                 continue;
             }
-            let Some(incident) = self.opened(window, &judgement.series, direction) else {
-                continue;
-            };
+            let before = was_open.get(&judgement.series);
+            let Some(mut incident) = self.opened(window, judgement, before) else { continue };
+            incident.moved = moved(Some(judgement), judgements);
             changed.push(incident.clone());
             self.open.insert(incident.series.clone(), incident);
         }
         changed
     }
 
-    /// The series whose open incident is over because they have become unusual in the other direction.
+    /// The series whose open incident is over because they have become unusual in the other direction, or
+    /// because after what their events come to their number has.
     fn turned(&self, window: DetectionWindow, judgements: &[Judgement]) -> BTreeSet<Series> {
         let has_turned = |judgement: &&Judgement| {
-            let open = self.open.get(&judgement.series);
-            judgement.unusual.is_some_and(|now| {
-                open.is_some_and(|open| open.direction != now)
-                    && self.opened(window, &judgement.series, now).is_some()
-            })
+            let Some((now, open)) = judgement.unusual.zip(self.open.get(&judgement.series)) else {
+                return false;
+            };
+            let is_same = open.measure == judgement.measure;
+            let is_other = is_same && open.direction != now
+                || !is_same && judgement.measure == Measure::Events;
+            is_other && self.opened(window, judgement, Some(open)).is_some()
         };
         judgements.iter().filter(has_turned).map(|judgement| judgement.series.clone()).collect()
     }
 
+    /// The incident that a judgement opens; not by windows that name the one `before`.
     fn opened(
         &self,
         window: DetectionWindow,
-        series: &Series,
-        direction: Direction,
+        judgement: &Judgement,
+        before: Option<&Incident>,
     ) -> Option<Incident> {
-        let findings: Vec<&Finding> =
-            self.recent.get(series)?.iter().filter(|seen| seen.direction == direction).collect();
+        let direction = judgement.unusual?;
+        let (series, measure) = (&judgement.series, judgement.measure);
+        let is_taken = |seen: &Finding| {
+            before.is_some_and(|it| it.direction == direction && it.first >= seen.window)
+        };
+        let findings: Vec<&Finding> = self
+            .recent
+            .get(series)?
+            .iter()
+            .filter(|seen| (seen.measure, seen.direction) == (measure, direction))
+            .filter(|seen| !is_taken(seen))
+            .collect();
         let first = findings.first()?.window;
         let worst = findings.iter().map(|seen| seen.peak).reduce(Peak::worse)?;
         (findings.len() >= OPEN_WINDOWS).then(|| Incident {
             series: series.clone(),
+            measure,
             direction,
             first,
             opened: window,
@@ -182,13 +230,36 @@ impl Tracker {
             closed: None,
             calm_windows: 0,
             peak: worst,
+            moved: Vec::new(),
         })
     }
 }
 
+/// What else was not calm, of the same type or in the same region.
+fn moved(of: Option<&Judgement>, judgements: &[Judgement]) -> Vec<Moved> {
+    let Some(of) = of else { return Vec::new() };
+    let is_near = |it: &&Judgement| {
+        let is_itself = it.series == of.series && it.measure == of.measure;
+        let is_related =
+            it.series.region == of.series.region || it.series.event_type == of.series.event_type;
+        !is_itself && is_related && !it.is_calm(it.direction())
+    };
+    let mut near: Vec<&Judgement> = judgements.iter().filter(is_near).collect();
+    near.sort_by(|a, b| b.score.abs().total_cmp(&a.score.abs()));
+    let moved = near.into_iter().take(MOVED_MAX).map(|it| Moved {
+        region: it.series.region.clone(),
+        event_type: it.series.event_type.clone(),
+        measure: it.measure,
+        observed: it.observed.round() as u64,
+        expected: (100.0 * it.expected).round() / 100.0,
+    });
+    moved.collect()
+}
+
 impl Incident {
-    /// A series of which nothing is known any more is calm.
-    fn go_on(&mut self, window: DetectionWindow, judgement: Option<&Judgement>) {
+    /// A series of which nothing is known any more is calm. Whether this is the worst window so far.
+    fn go_on(&mut self, window: DetectionWindow, judgement: Option<&Judgement>) -> bool {
+        let before = self.peak;
         match judgement.filter(|judgement| !judgement.is_calm(self.direction)) {
             Some(judgement) => {
                 self.last = window;
@@ -201,13 +272,14 @@ impl Incident {
         if i64::from(self.calm_windows) >= half.clamp(CLOSE_WINDOWS, CLOSE_WINDOWS_MAX) {
             self.closed = Some(window);
         }
+        self.peak != before
     }
 }
 
 impl Peak {
     fn of(judgement: &Judgement) -> Self {
         let Judgement { observed, expected, score, .. } = *judgement;
-        Peak { observed, expected, score }
+        Peak { observed: observed.round() as u64, expected, score }
     }
 
     fn worse(self, other: Peak) -> Peak {

@@ -11,6 +11,9 @@
 //!   a type of one region is that region's: there is no country beside it
 //! ```
 //!
+//! The same holds for what events come to, their minutes, megabytes and tenge, against what as many events
+//! usually do: twice the calls are unusual once, and a fault of the tariff that no count shows is found.
+//!
 //! Both tests have thresholds of their own for each series and direction, from how far its usual extremes
 //! reach: what it exceeds by chance as often as the [`Budget`] allows. What rises or falls everywhere at
 //! once is divided out of the regions by the factor, and is one unusual thing, of the whole country. So a
@@ -21,20 +24,20 @@ use std::collections::BTreeMap;
 
 use crate::baseline::Baseline;
 use crate::calendar::{Basis, Calendar, DetectionWindow, Former};
-use crate::counts::{Counts, NATIONWIDE, Series};
+use crate::counts::{Counts, NATIONWIDE, Row, Series};
 use crate::factor::factor;
+use crate::judgement::{CLOSE_CHANGE, Direction, Judgement, Knowledge};
+use crate::known::Known;
 use crate::learning::Tail;
+use crate::measure::{Figures, Measure};
 pub use crate::memory::EVENTS_MIN;
 use crate::memory::{Comparison, Memory, TOGETHER_MAX, Together};
+use crate::statistics::ratio;
 
 /// The score of what a series' own threshold is reached by: scores are in units of that.
 pub const OPEN_SCORE: f64 = 3.5;
-/// It is calm again below this one, in the direction of the incident …
-pub const CLOSE_SCORE: f64 = 2.0;
-/// Unusual is also a matter of size: so many times as much or as little as expected …
+/// Unusual is also a matter of size: so many times as much or as little as expected.
 pub const OPEN_CHANGE: f64 = 1.5;
-/// … and calm is what differs by less than this factor.
-pub const CLOSE_CHANGE: f64 = 1.25;
 /// Thresholds are so much higher while only days are compared, while little has been learned of a series,
 /// and for regions on holidays and while the country is far from usual.
 pub const CAUTION: f64 = 1.5;
@@ -83,109 +86,23 @@ impl Budget {
     }
 }
 
-/// More than usual, or less.
-#[derive(
-    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize,
-)]
-#[serde(rename_all = "lowercase")]
-pub enum Direction {
-    /// More.
-    High,
-    /// Less.
-    Low,
-}
-
-/// How much is known of a series at some time.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Knowledge {
-    /// Enough.
-    Judged,
-    /// Too few events are expected: only a great rise is noticed.
-    Small,
-    /// Fewer than two former weeks or days are known: nothing is noticed.
-    WarmingUp,
-}
-
-/// What is to be said of a series in one window.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Judgement {
-    /// Which; the region is [`NATIONWIDE`] for the whole country.
-    pub series: Series,
-    /// Events counted.
-    pub observed: u64,
-    /// Events expected; 0 while it is warming up.
-    pub expected: f64,
-    /// Observed ÷ expected: of this window, or of those that were compared together where it is too small.
-    pub ratio: f64,
-    /// How far above what is expected, negative below, in units in which [`OPEN_SCORE`] is the series' own
-    /// threshold; 0 while it is warming up.
-    pub score: f64,
-    /// How much is known.
-    pub knowledge: Knowledge,
-    /// Whether the window is unusual, and how.
-    pub unusual: Option<Direction>,
-}
-
-impl Direction {
-    /// Its name in tables and metrics.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Direction::High => "high",
-            Direction::Low => "low",
-        }
-    }
-
-    /// The direction of this name.
-    pub fn named(name: &str) -> Option<Self> {
-        [Direction::High, Direction::Low].into_iter().find(|direction| direction.name() == name)
-    }
-
-    const fn sign(self) -> f64 {
-        match self {
-            Direction::High => 1.0,
-            Direction::Low => -1.0,
-        }
-    }
-}
-
-impl Knowledge {
-    /// All kinds.
-    pub const ALL: [Knowledge; 3] = [Knowledge::Judged, Knowledge::Small, Knowledge::WarmingUp];
-
-    /// Its name in metrics.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Knowledge::Judged => "judged",
-            Knowledge::Small => "small",
-            Knowledge::WarmingUp => "warming_up",
-        }
-    }
-}
-
-impl Judgement {
-    /// Whether an incident in this direction has nothing to show for itself in this window.
-    pub fn is_calm(&self, direction: Direction) -> bool {
-        self.knowledge != Knowledge::Judged && self.unusual != Some(direction)
-            || self.score * direction.sign() < CLOSE_SCORE
-            || self.ratio.powf(direction.sign()) < CLOSE_CHANGE
-    }
-}
-
-/// Observed ÷ expected. An event more and less: nobody divides by 0.
-fn ratio(observed: f64, expected: f64) -> f64 {
-    observed.max(1.0) / expected.max(1.0)
-}
-
 /// What judging needs beside counts.
 pub(crate) struct Asked<'a> {
     pub(crate) calendar: &'a Calendar,
-    pub(crate) memories: &'a BTreeMap<Series, Memory>,
+    pub(crate) memories: &'a Memories,
     pub(crate) budget: Budget,
 }
+
+/// What was learned of each measure of each series.
+pub(crate) type Memories = BTreeMap<Measure, BTreeMap<Series, Memory>>;
 
 /// A judgement, and what there is to learn from it.
 pub(crate) struct Verdict {
     pub(crate) judgement: Judgement,
+    /// Units that came.
+    pub(crate) observed: f64,
+    /// Units that were expected, waves left out.
+    pub(crate) expected: f64,
     /// What is expected by the clock, and by what doesn't follow it, where that differs.
     pub(crate) readings: Option<[f64; 2]>,
     pub(crate) jump: Option<Comparison>,
@@ -196,52 +113,79 @@ pub(crate) struct Verdict {
     pub(crate) is_jump: bool,
 }
 
-/// A series, and what is known of it.
-struct Known<'a> {
-    series: Series,
-    observed: u64,
-    baseline: Option<Baseline>,
-    /// What the baseline expects if it follows the clock, and if it doesn't, where that differs.
-    readings: Option<[f64; 2]>,
-    memory: &'a Memory,
-}
-
-impl<'a> Known<'a> {
-    /// While it is not known whether the series follows the clock, the baseline is the one that comes nearer:
-    /// what is unusual must be so by both.
-    fn of(
-        series: Series,
-        observed: u64,
-        memory: &'a Memory,
-        former: &Former,
-        count: &dyn Fn(DetectionWindow) -> Option<u64>,
-    ) -> Self {
-        let of_units =
-            |units| Baseline::of(former.basis, units, |then| memory.growth_since(then), count);
-        let by_clock = of_units(&former.units);
-        let Some(unclocked) = &former.unclocked else {
-            return Known { series, observed, baseline: by_clock, readings: None, memory };
-        };
-        let unclocked = of_units(unclocked);
-        let both = by_clock.zip(unclocked);
-        let off =
-            |baseline: Baseline| ratio(observed as f64 + 1.0, baseline.expected() + 1.0).ln().abs();
-        let baseline = match memory.follows_clock() {
-            Some(true) => by_clock,
-            Some(false) => unclocked,
-            None => both.map(|(a, b)| if off(a) <= off(b) { a } else { b }),
-        };
-        let readings = both.map(|(a, b)| [a.expected(), b.expected()]);
-        Known { series, observed, baseline, readings, memory }
-    }
-}
-
 /// The moment that is judged.
 struct Moment<'a> {
     window: DetectionWindow,
     former: Former,
+    /// What came in this window; of a hole nothing.
+    now: Option<Row<'a>>,
+    rows: Rows<'a>,
     is_holiday: bool,
     asked: &'a Asked<'a>,
+    /// What is known of a series that nothing was learned of.
+    nothing: Memory,
+}
+
+/// One region, by its index, or all of a type.
+enum Place<'a> {
+    Region(usize),
+    Country(&'a [usize]),
+}
+
+/// What all series had in the windows that one is compared with, looked up once for all of them.
+struct Rows<'a>(Vec<(DetectionWindow, Row<'a>)>);
+
+impl<'a> Rows<'a> {
+    fn of(former: &Former, counts: &'a Counts) -> Self {
+        let units = former.units.iter().chain(former.unclocked.iter().flatten());
+        let mut windows: Vec<DetectionWindow> = units.flatten().copied().collect();
+        windows.sort_unstable();
+        windows.dedup();
+        let known = windows.into_iter().filter_map(|then| Some((then, counts.row(then)?)));
+        Rows(known.collect())
+    }
+
+    fn get(&self, window: DetectionWindow) -> Option<Row<'a>> {
+        let at = self.0.binary_search_by_key(&window, |(then, _)| *then).ok()?;
+        Some(self.0[at].1)
+    }
+}
+
+impl Place<'_> {
+    fn figures(&self, row: Row<'_>) -> Figures {
+        match self {
+            Place::Region(index) => row.figures(*index),
+            Place::Country(indices) => row.figures_of_all(indices),
+        }
+    }
+}
+
+impl Moment<'_> {
+    fn memory(&self, measure: Measure, series: &Series) -> &Memory {
+        let of_measure = self.asked.memories.get(&measure);
+        of_measure.and_then(|memories| memories.get(series)).unwrap_or(&self.nothing)
+    }
+
+    fn now(&self, place: &Place<'_>) -> Figures {
+        self.now.map(|row| place.figures(row)).unwrap_or_default()
+    }
+
+    fn events<'b>(&'b self, place: &Place<'_>, series: Series) -> Known<'b> {
+        let memory = self.memory(Measure::Events, &series);
+        let then = |then| Some(place.figures(self.rows.get(then)?));
+        Known::events(series, self.now(place), memory, &self.former, &then)
+    }
+
+    fn amount<'b>(
+        &'b self,
+        measure: Measure,
+        place: &Place<'_>,
+        of: &Known<'b>,
+    ) -> Option<Known<'b>> {
+        let memory = self.memory(measure, &of.series);
+        let then = |then| Some(place.figures(self.rows.get(then)?));
+        Known::amount(of, measure, self.now(place), memory, &self.former, &then)
+    }
 }
 
 /// Judges all series in a complete window.
@@ -251,8 +195,10 @@ pub(crate) fn judge_window(
     asked: &Asked<'_>,
 ) -> Vec<Verdict> {
     let former = asked.calendar.former(window, counts.begins(), |then| counts.has(then));
+    let rows = Rows::of(&former, counts);
     let is_holiday = asked.calendar.is_holiday(window);
-    let moment = Moment { window, former, is_holiday, asked };
+    let (now, nothing) = (counts.row(window), Memory::default());
+    let moment = Moment { window, former, now, rows, is_holiday, asked, nothing };
     let mut types: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
     for (index, series) in counts.series().iter().enumerate() {
         types.entry(&series.event_type).or_default().push(index);
@@ -260,34 +206,45 @@ pub(crate) fn judge_window(
     types.into_iter().flat_map(|(of, indices)| judge_type(of, &indices, counts, &moment)).collect()
 }
 
-/// Judges a type: its regions and the country, or its only region.
+/// Judges a type: its regions and the country, or its only region; their events, and what those come to.
 fn judge_type(
     event_type: &str,
     indices: &[usize],
     counts: &Counts,
     moment: &Moment<'_>,
 ) -> Vec<Verdict> {
-    let nothing = Memory::default();
-    let know = |series: Series, count: &dyn Fn(DetectionWindow) -> Option<u64>| {
-        let memory = moment.asked.memories.get(&series).unwrap_or(&nothing);
-        // A hole in the very window that is judged means that nothing came.
-        let observed = count(moment.window).unwrap_or(0);
-        Known::of(series, observed, memory, &moment.former, count)
-    };
-    let region =
-        |index: &usize| know(counts.series()[*index].clone(), &|then| counts.of(then, *index));
-    let regions: Vec<Known<'_>> = indices.iter().map(region).collect();
-    if let [only] = &regions[..] {
-        return vec![judge_country(only, None, moment)];
+    let places: Vec<Place<'_>> = indices.iter().map(|index| Place::Region(*index)).collect();
+    let named = places.iter().zip(indices.iter().map(|index| counts.series()[*index].clone()));
+    let regions: Vec<Known<'_>> =
+        named.map(|(place, series)| moment.events(place, series)).collect();
+    let everywhere = Place::Country(indices);
+    let all = || moment.events(&everywhere, Series::new(NATIONWIDE, event_type));
+    let country = (regions.len() > 1).then(all);
+    let mut verdicts = judge_measure(&regions, country.as_ref(), moment);
+    for measure in Measure::AMOUNTS.into_iter().filter(|measure| counts.has_measure(*measure)) {
+        let of_region = |(place, of): (&Place<'_>, _)| moment.amount(measure, place, of);
+        let regions: Vec<Known<'_>> = places.iter().zip(&regions).filter_map(of_region).collect();
+        let country = country.as_ref().and_then(|of| moment.amount(measure, &everywhere, of));
+        verdicts.extend(judge_measure(&regions, country.as_ref(), moment));
     }
+    verdicts
+}
+
+/// Judges one measure of a type.
+fn judge_measure(
+    regions: &[Known<'_>],
+    country: Option<&Known<'_>>,
+    moment: &Moment<'_>,
+) -> Vec<Verdict> {
+    let Some(country) = country else {
+        return regions.iter().map(|only| judge_country(only, None, moment)).collect();
+    };
     let known: Vec<(f64, &Baseline)> = regions
         .iter()
-        .filter_map(|region| Some((region.observed as f64, region.baseline.as_ref()?)))
+        .filter_map(|region| Some((region.observed, region.baseline.as_ref()?)))
         .collect();
     let factor = factor(&known);
-    let all = Series::new(NATIONWIDE, event_type);
-    let country = know(all, &|then| counts.of_all(then, indices));
-    let mut verdicts = vec![judge_country(&country, factor, moment)];
+    let mut verdicts = vec![judge_country(country, factor, moment)];
     let factor = factor.unwrap_or(1.0);
     // On a day that is like no other, listed or not, regions differ more than usual, too.
     let is_like_others = !moment.is_holiday && (1.0 / OPEN_CHANGE..OPEN_CHANGE).contains(&factor);
@@ -312,7 +269,7 @@ fn judge_country(country: &Known<'_>, factor: Option<f64>, moment: &Moment<'_>) 
         Direction::Low => factor.is_none_or(|factor| factor <= 1.0 / OPEN_CHANGE),
     });
     if moment.is_holiday {
-        let is_silent = (judgement.observed as f64) < HOLIDAY_SHARE * judgement.expected;
+        let is_silent = judgement.observed < HOLIDAY_SHARE * judgement.expected;
         judgement.unusual =
             judgement.unusual.filter(|direction| *direction == Direction::Low && is_silent);
     }
@@ -332,7 +289,7 @@ struct Tested {
 fn judge_one(known: &Known<'_>, factor: f64, caution: f64, moment: &Moment<'_>) -> Verdict {
     let Some(baseline) = &known.baseline else { return warming_up(known) };
     let memory = known.memory;
-    let observed = known.observed as f64;
+    let observed = known.observed;
     let expected = factor * baseline.expected();
     let foreseen = expected * memory.wave();
     let is_young = memory.learned < LEARNED_MIN;
@@ -348,7 +305,8 @@ fn judge_one(known: &Known<'_>, factor: f64, caution: f64, moment: &Moment<'_>) 
     let of_lasting =
         |compared| test(compared, &memory.lasting, budget.share(LASTING_GROUP), LASTING_LEAST);
     let jump = Comparison::of(observed, foreseen, memory.of_jumps);
-    let granted = (factor - 1.0).max(0.0) * (baseline.most(GRANTED_DEVIATIONS) - baseline.expected());
+    let granted =
+        (factor - 1.0).max(0.0) * (baseline.most(GRANTED_DEVIATIONS) - baseline.expected());
     let together = together(memory, moment.window, Together { observed, expected, granted });
     let lasting = Comparison::of(together.observed, together.expected, memory.of_lasting);
     let of_jump =
@@ -361,19 +319,23 @@ fn judge_one(known: &Known<'_>, factor: f64, caution: f64, moment: &Moment<'_>) 
     });
     let knowledge = if worst.is_some() { Knowledge::Judged } else { Knowledge::Small };
     if worst.is_none() {
-        // Of what is small nobody has learned how it scatters.
-        let least = EVENTS_MIN.max(together.expected + together.granted);
-        let lifted = Comparison::of(together.observed, least, memory.of_lasting)
-            .map(|it| Comparison { deviations: it.deviations / CAUTION, ..it });
-        worst = lifted.map(of_lasting).filter(|it| it.unusual == Some(Direction::High));
+        let lifted = lifted(&together, memory).map(of_lasting);
+        worst = lifted.filter(|it| it.unusual == Some(Direction::High));
     }
     if foreseen >= SILENCE_EVENTS && observed < SILENCE_SHARE * foreseen {
         worst = jump.map(|compared| silent(compared, worst));
     }
+    // Of what is too small in one window it is said what was compared.
+    let (seen, usual) = match worst {
+        Some(it) if knowledge == Knowledge::Small => (it.compared.observed, together.expected),
+        Some(it) if expected < EVENTS_MIN => (it.compared.observed, it.compared.expected),
+        _ => (observed, expected),
+    };
     let judgement = Judgement {
         series: known.series.clone(),
-        observed: known.observed,
-        expected,
+        measure: known.measure,
+        observed: seen * known.unit,
+        expected: usual * known.unit,
         ratio: worst.map_or(1.0, |it| it.size_of(observed, expected)),
         score: worst.map_or(0.0, |it| it.score),
         knowledge,
@@ -381,7 +343,7 @@ fn judge_one(known: &Known<'_>, factor: f64, caution: f64, moment: &Moment<'_>) 
     };
     let is_jump = of_jump.is_some_and(|it| it.score.abs() >= OPEN_SCORE);
     let readings = known.readings.map(|both| both.map(|expected| factor * expected));
-    Verdict { judgement, readings, jump, lasting, granted, is_jump }
+    Verdict { judgement, observed, expected, readings, jump, lasting, granted, is_jump }
 }
 
 impl Tested {
@@ -397,14 +359,24 @@ impl Tested {
 fn warming_up(known: &Known<'_>) -> Verdict {
     let judgement = Judgement {
         series: known.series.clone(),
-        observed: known.observed,
+        measure: known.measure,
+        observed: known.observed * known.unit,
         expected: 0.0,
         ratio: 1.0,
         score: 0.0,
         knowledge: Knowledge::WarmingUp,
         unusual: None,
     };
-    Verdict { judgement, readings: None, jump: None, lasting: None, granted: 0.0, is_jump: false }
+    Verdict {
+        judgement,
+        observed: known.observed,
+        expected: 0.0,
+        readings: None,
+        jump: None,
+        lasting: None,
+        granted: 0.0,
+        is_jump: false,
+    }
 }
 
 /// Unusual is what reaches the threshold and is large enough: what was compared, or the window alone against
@@ -423,6 +395,13 @@ fn tested(compared: Comparison, score: f64, observed: f64, expected: f64) -> Tes
 fn silent(compared: Comparison, worst: Option<Tested>) -> Tested {
     let score = worst.map_or(0.0, |worst| worst.score).min(-OPEN_SCORE);
     Tested { compared, score, unusual: Some(Direction::Low) }
+}
+
+/// What is too small, as if it were not. Nobody has learned how it scatters: it must be further off.
+fn lifted(together: &Together, memory: &Memory) -> Option<Comparison> {
+    let least = EVENTS_MIN.max(together.expected + together.granted);
+    let compared = Comparison::of(together.observed, least, memory.of_lasting)?;
+    Some(Comparison { deviations: compared.deviations / CAUTION, ..compared })
 }
 
 /// As many windows together as it takes to expect enough events.

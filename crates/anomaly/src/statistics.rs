@@ -6,7 +6,7 @@
 /// Statistical Association 69 (1974) 383–393.
 const MAD_TO_DEVIATION: f64 = 1.482_602_218_505_602;
 /// The variance of a median of n normal values is about π/2 of that of their mean (the same paper).
-const MEDIAN_VARIANCE: f64 = std::f64::consts::FRAC_PI_2;
+pub(crate) const MEDIAN_VARIANCE: f64 = std::f64::consts::FRAC_PI_2;
 /// Weight of the newest value in an EWMA. 0.2 to 0.3 are usual; history is short where it is used.
 const EWMA_WEIGHT: f64 = 0.3;
 
@@ -31,6 +31,11 @@ pub fn unstabilised(value: f64) -> f64 {
 pub fn distance(count: f64, mean: f64, variation: f64) -> f64 {
     let scale = |count: f64| 2.0 / variation * (variation * (count + 0.375).sqrt()).asinh();
     scale(count) - scale(mean)
+}
+
+/// Observed ÷ expected. An event more and less: nobody divides by 0.
+pub(crate) fn ratio(observed: f64, expected: f64) -> f64 {
+    observed.max(1.0) / expected.max(1.0)
 }
 
 /// The centre of values, how far they scatter, and how well the centre is known.

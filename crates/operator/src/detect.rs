@@ -188,10 +188,12 @@ fn log_changes(report: &PassReport) {
         tracing::info!(
             region = incident.series.region,
             event_type = incident.series.event_type,
+            measure = incident.measure.name(),
             direction = incident.direction.name(),
             from = %incident.first.start(),
             observed = incident.peak.observed,
             expected = format!("{:.1}", incident.peak.expected),
+            also_moved = also_moved(incident),
             "an anomaly {change}"
         );
     }
@@ -222,11 +224,13 @@ fn summary(report: &PassReport) -> String {
     let mut table = Table::new([
         ("region", Align::Left),
         ("event type", Align::Left),
+        ("of it", Align::Left),
         ("unusually", Align::Left),
         ("since (UTC)", Align::Left),
-        ("worst count", Align::Right),
+        ("at worst", Align::Right),
         ("expected", Align::Right),
         ("deviations", Align::Right),
+        ("also moved", Align::Left),
     ]);
     for incident in &report.open {
         let shown = |text: &str| event_model::visible(text, usize::MAX);
@@ -234,14 +238,27 @@ fn summary(report: &PassReport) -> String {
         table.push([
             shown(&incident.series.region),
             shown(&incident.series.event_type),
+            incident.measure.name().to_owned(),
             incident.direction.name().to_owned(),
             since.to_string(),
             incident.peak.observed.to_string(),
             format!("{:.1}", incident.peak.expected),
             format!("{:+.1}", incident.peak.score),
+            also_moved(incident),
         ]);
     }
     format!("{line}{table}")
+}
+
+/// What else moved, in words: `Osh sms 12 instead of 40.1 events; …`.
+fn also_moved(incident: &anomaly::Incident) -> String {
+    let words = incident.moved.iter().map(|it| {
+        let shown = |text: &str| event_model::visible(text, usize::MAX);
+        let (region, event_type) = (shown(&it.region), shown(&it.event_type));
+        let (observed, expected, measure) = (it.observed, it.expected, it.measure.name());
+        format!("{region} {event_type} {observed} instead of {expected:.1} {measure}")
+    });
+    words.collect::<Vec<_>>().join("; ")
 }
 
 /// Serves what the detector counts, and whether it works.

@@ -2,7 +2,7 @@
 //! changes nothing.
 #![allow(clippy::unwrap_used, reason = "in a test, a panic is the report")]
 
-use anomaly::{Budget, Direction, Incident};
+use anomaly::{Budget, Direction, Incident, Measure};
 use chrono::{NaiveDateTime, TimeDelta};
 use operator::detect::passes::{PASS_WINDOWS_MAX, Pass, PassReport};
 use sqlx::{AssertSqlSafe, Connection, Row};
@@ -166,7 +166,7 @@ async fn a_restored_backup_of_any_moment_ends_in_the_same_rows() {
         let from = format!("backup_{minute}");
         let columns =
             "region, event_type, direction, first_window, opened_at, last_window, closed_at,
-                       calm_windows, peak_observed, peak_expected, peak_score";
+                       calm_windows, peak_observed, peak_expected, peak_score, measure, also_moved";
         execute(
             &mut connection,
             &format!(
@@ -188,6 +188,44 @@ async fn moments(connection: &mut PgConnection) -> Vec<String> {
         "SELECT concat_ws(' ', region, direction, first_window, opened_at, last_window, closed_at)
                FROM anomalies ORDER BY first_window, region";
     sqlx::query_scalar(sql).fetch_all(connection).await.unwrap()
+}
+
+/// A fault of the tariff: the calls are as usual, what they last is not. What others inserted may be no number.
+#[tokio::test]
+async fn what_no_count_shows_is_an_incident_of_minutes_that_says_what_else_moved() {
+    let (_, mut connection) = database().await;
+    execute(
+        &mut connection,
+        "UPDATE real_time_metrics SET event_count = 40 WHERE region = 'A';
+         UPDATE real_time_metrics SET total_duration = event_count * 90;
+         UPDATE real_time_metrics SET total_duration = 4 * total_duration
+         WHERE region = 'A' AND window_start >= '2025-12-01 12:20' AND window_start < '2025-12-01 12:40';
+         INSERT INTO real_time_metrics (window_start, window_end, event_type, event_count, total_duration, region,
+                                        total_data_mb, total_amount)
+         VALUES ('2025-12-01 12:25', '2025-12-01 12:26', 'call', 1, NULL, 'D', 'NaN', 'Infinity'),
+                ('2025-12-01 12:26', '2025-12-01 12:27', 'call', 1, -5, 'D', '-Infinity', -1)",
+    )
+    .await;
+    for minute in (0..=30).step_by(5) {
+        complete_through(&mut connection, at(NOW) + minutes(minute)).await;
+        pass(&mut connection).await;
+    }
+    let open = operator::detect::passes::open_anomalies(&mut connection, 10).await.unwrap();
+    let [incident] = &open[..] else { panic!("{open:?}") };
+    let named = (&*incident.series.region, incident.measure, incident.direction);
+    assert_eq!(named, ("A", Measure::Minutes, Direction::High));
+    assert_eq!(incident.first.start(), at(NOW) + minutes(20));
+    assert_eq!((incident.peak.observed, incident.peak.expected.round()), (1_200, 300.0));
+    let [of_country] = &incident.moved[..] else { panic!("{incident:?}") };
+    assert_eq!((&*of_country.region, of_country.measure), ("ALL", Measure::Minutes));
+    assert!(of_country.observed > 2_000 && of_country.expected < 1_200.0, "{of_country:?}");
+    complete_through(&mut connection, at(NOW) + minutes(101)).await;
+    pass_until_done(&mut connection).await;
+    let row = "SELECT concat_ws(' ', region, event_type, measure, direction, state,
+                                also_moved -> 0 ->> 'region', also_moved -> 0 ->> 'measure')
+               FROM anomalies";
+    let stored: Vec<String> = sqlx::query_scalar(row).fetch_all(&mut connection).await.unwrap();
+    assert_eq!(stored, ["A call minutes high closed ALL minutes"]);
 }
 
 /// Whichever comes first, and whether the passes see one window or all of them.

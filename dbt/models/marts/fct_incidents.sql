@@ -3,6 +3,7 @@ select
     id as incident_id,
     region,
     event_type,
+    measure,
     direction,
     state,
     first_window as began_at_utc,

@@ -134,7 +134,7 @@ fn a_spike_and_a_silence_are_each_one_incident_that_opens_goes_on_and_closes() -
 fn expect_shown(pipeline: &mut Pipeline) -> Result<()> {
     let sample = |region, of, direction| {
         format!(
-            "pipeline_open_anomalies{{direction=\"{direction}\",event_type=\"{of}\",region=\"{region}\"}}"
+            "pipeline_open_anomalies{{direction=\"{direction}\",event_type=\"{of}\",measure=\"events\",region=\"{region}\"}}"
         )
     };
     let both = [sample("Astana", "call", "high"), sample("Shymkent", "data_session", "low")];

@@ -5,7 +5,8 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 use super::*;
-use crate::judge::Direction;
+use crate::judgement::Direction;
+use crate::measure::Figures;
 
 const DAY: i64 = 288;
 const WEEK: i64 = 7 * DAY;
@@ -197,4 +198,61 @@ fn a_restart_at_any_window_changes_nothing() {
         }
     }
     assert!(opened > 0);
+}
+
+/// Calls of three regions that last a minute on average, exponentially: `calls` and `minutes` say by how much
+/// the number and the length of those in B are changed.
+fn with_minutes(calls: impl Fn(i64) -> f64, minutes: impl Fn(i64) -> f64) -> Counts {
+    let mut dice = ChaCha8Rng::seed_from_u64(5);
+    let mut counts = Counts::default();
+    for window in 0..5 * WEEK {
+        for region in ["A", "B", "C"] {
+            let (calls, minutes) =
+                if region == "B" { (calls(window), minutes(window)) } else { (1.0, 1.0) };
+            let events = about(&mut dice, 100.0 * shape(window) * calls);
+            let lengths = (0..events).map(|_| -60.0 * dice.random::<f64>().max(1e-9).ln());
+            let seconds = (minutes * lengths.sum::<f64>()) as u64;
+            let figures = Figures { events, seconds, ..Figures::default() };
+            counts.add_figures(monday().plus(window), &Series::new(region, "call"), figures);
+        }
+    }
+    counts
+}
+
+#[test]
+fn what_no_count_shows_is_found_in_minutes_and_twice_the_calls_are_unusual_once() {
+    let (from, to) = (4 * WEEK + DAY + 140, 4 * WEEK + DAY + 152);
+    let during =
+        |factor: f64| move |window| if (from..to).contains(&window) { factor } else { 1.0 };
+    for (calls, minutes, expected) in [
+        (1.0, 1.0, &[][..]),
+        (1.0, 0.0, &["B minutes low"]),
+        (1.0, 0.5, &["B minutes low"]),
+        (1.0, 2.0, &["B minutes high"]),
+        (2.5, 1.0, &["B events high"]),
+    ] {
+        let counts = with_minutes(during(calls), during(minutes));
+        let found = incidents(&counts, &calendar(Tz::UTC, &[]), 5);
+        let shown: Vec<String> = found
+            .iter()
+            .map(|it| format!("{} {} {}", it.series.region, it.measure.name(), it.direction.name()))
+            .collect();
+        assert_eq!(shown, expected, "{calls}, {minutes}: {found:?}");
+        for incident in found {
+            assert!((from..from + 3).contains(&incident.first.since(monday())), "{incident:?}");
+        }
+    }
+}
+
+#[test]
+fn where_the_country_is_a_hundred_times_as_busy_a_tiny_region_may_be_too() {
+    let (from, to) = (4 * WEEK + 72, 4 * WEEK + 84);
+    let times = |region: &str, window: i64| {
+        let busy = if (from..to).contains(&window) { 100.0 } else { 1.0 };
+        // One event in twenty minutes: the median of its history is none, and a hundred times that is none.
+        busy * if region == "D" { 0.25 / (400.0 * shape(window)) } else { 1.0 }
+    };
+    let counts = counts(&["A", "B", "C", "D"], 5, times);
+    let found = incidents(&counts, &calendar(Tz::UTC, &["09-29"]), 5);
+    assert_eq!(shown(&found), [""; 0], "{found:?}");
 }

@@ -1,24 +1,25 @@
 //! What opens and closes, by drawings: one character a window.
 
 use super::*;
-use crate::judge::Knowledge;
+use crate::judgement::Knowledge;
 
 /// `H`, `L`: unusual; `h`, `l`: not calm, not unusual; `.`: calm; `?`: the series is not there.
 fn judgements(mark: char) -> Vec<Judgement> {
     let (observed, score, unusual) = match mark {
-        'H' => (400, 20.0, Some(Direction::High)),
-        'h' => (140, 3.0, None),
-        'L' => (10, -15.0, Some(Direction::Low)),
-        'l' => (70, -3.0, None),
-        _ => (100, 0.0, None),
+        'H' => (400.0, 20.0, Some(Direction::High)),
+        'h' => (140.0, 3.0, None),
+        'L' => (10.0, -15.0, Some(Direction::Low)),
+        'l' => (70.0, -3.0, None),
+        _ => (100.0, 0.0, None),
     };
     let series = Series::new("A", "call");
     let knowledge = Knowledge::Judged;
     let judgement = Judgement {
         series,
+        measure: Measure::Events,
         observed,
         expected: 100.0,
-        ratio: observed as f64 / 100.0,
+        ratio: observed / 100.0,
         score,
         knowledge,
         unusual,
@@ -123,4 +124,93 @@ fn a_restart_at_any_window_changes_nothing() {
             assert!(expected.starts_with(&start), "cut at {cut}: {start}, not {expected}");
         }
     }
+}
+
+/// A judgement of this measure of calls in A.
+fn judged(measure: Measure, mark: char) -> Judgement {
+    let judgement = judgements(mark).pop().unwrap();
+    Judgement { measure, ..judgement }
+}
+
+#[test]
+fn what_events_come_to_is_no_incident_beside_their_number() {
+    let mut tracker = Tracker::default();
+    let mut all: BTreeMap<DetectionWindow, Vec<String>> = BTreeMap::new();
+    // Minutes are unusual from the beginning, the number of calls from the third window on.
+    for (number, calls) in (0..).zip("..HHH".chars()) {
+        let window = DetectionWindow::number(number);
+        let judgements = [judged(Measure::Events, calls), judged(Measure::Minutes, 'H')];
+        for incident in tracker.take(window, &judgements) {
+            let state = if incident.closed.is_some() { "closed" } else { "open" };
+            let first = incident.first.since(DetectionWindow::number(0));
+            let shown = format!("{} from {first} {state}", incident.measure.name());
+            all.entry(window).or_default().push(shown);
+        }
+    }
+    let found: Vec<Vec<String>> = all.into_values().collect();
+    assert_eq!(
+        found,
+        [
+            vec!["minutes from 0 open"],
+            vec!["minutes from 0 open"],
+            vec!["minutes from 0 closed", "events from 2 open"],
+            vec!["events from 2 open"],
+        ]
+    );
+}
+
+#[test]
+fn no_two_incidents_of_a_series_and_direction_have_the_same_first_window() {
+    let mut tracker = Tracker::default();
+    let mut named = BTreeSet::new();
+    // Both are unusual in the first window, but only minutes in the second: they open an incident of that
+    // window, and the number of calls must not open another one of it in the third.
+    for (number, calls) in (0..).zip("H.HH".chars()) {
+        let window = DetectionWindow::number(number);
+        let judgements = [judged(Measure::Events, calls), judged(Measure::Minutes, 'H')];
+        for incident in tracker.take(window, &judgements) {
+            named.insert((incident.first, incident.measure));
+        }
+    }
+    let number = DetectionWindow::number;
+    assert_eq!(
+        named.into_iter().collect::<Vec<_>>(),
+        [(number(0), Measure::Minutes), (number(2), Measure::Events)]
+    );
+}
+
+#[test]
+fn an_incident_names_what_else_moved_in_its_worst_window() {
+    let other = |region: &str, event_type: &str, mark| Judgement {
+        series: Series::new(region, event_type),
+        ..judged(Measure::Events, mark)
+    };
+    let take = |tracker: &mut Tracker, number, others: [char; 3]| {
+        let [of_type, of_region, elsewhere] = others;
+        let judgements = [
+            judged(Measure::Events, 'H'),
+            judged(Measure::Minutes, 'l'),
+            other("B", "call", of_type),
+            other("A", "sms", of_region),
+            other("B", "sms", elsewhere),
+        ];
+        let changed = tracker.take(DetectionWindow::number(number), &judgements);
+        changed.into_iter().find(|it| it.series == Series::new("A", "call"))
+    };
+    let mut tracker = Tracker::default();
+    assert_eq!(take(&mut tracker, 0, ['.', '.', 'L']), None);
+    let incident = take(&mut tracker, 1, ['L', '.', 'L']).unwrap();
+    let moved: Vec<_> = incident
+        .moved
+        .iter()
+        .map(|it| (&*it.region, &*it.event_type, it.measure, it.observed))
+        .collect();
+    assert_eq!(
+        moved,
+        [("B", "call", Measure::Events, 10), ("A", "call", Measure::Minutes, 70)],
+        "the furthest first; of another region and type nothing"
+    );
+    // No worse than before: what moved then stays.
+    let later = take(&mut tracker, 2, ['.', 'H', '.']).unwrap();
+    assert_eq!(later.moved, incident.moved);
 }

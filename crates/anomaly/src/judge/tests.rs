@@ -35,8 +35,9 @@ fn counts(noon: [u64; 5]) -> Counts {
 /// What is judged with memories that know that these series scatter hardly more than chance.
 fn judge(window: DetectionWindow, counts: &Counts, calendar: &Calendar) -> Vec<Judgement> {
     let regions = REGIONS.iter().map(|(region, _)| *region).chain([NATIONWIDE]);
-    let memories =
+    let of_events =
         regions.map(|region| (Series::new(region, "call"), Memory::of_a_calm_series())).collect();
+    let memories = Memories::from([(Measure::Events, of_events)]);
     let asked = Asked { calendar, memories: &memories, budget: Budget::ONE_A_MONTH };
     judge_window(window, counts, &asked).into_iter().map(|verdict| verdict.judgement).collect()
 }
@@ -174,7 +175,8 @@ fn an_incident_calms_down_by_score_or_by_size() {
     let judgement = |observed: u64, expected: f64, score, knowledge| Judgement {
         ratio: observed as f64 / expected.max(1.0),
         series: Series::new("A", "call"),
-        observed,
+        measure: Measure::Events,
+        observed: observed as f64,
         expected,
         score,
         knowledge,

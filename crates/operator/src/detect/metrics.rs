@@ -11,8 +11,23 @@ use super::passes::{DetectorProgress, Pass};
 
 const OPEN_ANOMALIES: Metric = Metric::gauge(
     "pipeline_open_anomalies",
-    &["region", "event_type", "direction"],
-    "1: this region and type is unusual, high or low; region ALL is the whole country. The 100 worst.",
+    &["region", "event_type", "measure", "direction"],
+    "1: this region and type is unusual, high or low, in events, minutes, megabytes or tenge; region ALL is the whole country. The 100 worst.",
+);
+const ANOMALY_OBSERVED: Metric = Metric::gauge(
+    "pipeline_open_anomaly_observed",
+    &["region", "event_type"],
+    "What came in the worst window of an open anomaly, in the unit of its measure.",
+);
+const ANOMALY_EXPECTED: Metric = Metric::gauge(
+    "pipeline_open_anomaly_expected",
+    &["region", "event_type"],
+    "What was expected in that window.",
+);
+const ANOMALY_SINCE: Metric = Metric::gauge(
+    "pipeline_open_anomaly_since_timestamp_seconds",
+    &["region", "event_type"],
+    "Start of the first unusual window of an open anomaly, in seconds since 1970.",
 );
 const DETECTION_BEHIND: Metric = Metric::gauge(
     "pipeline_detection_behind_seconds",
@@ -43,6 +58,9 @@ const DETECTOR_LAST_PASS: Metric = Metric::gauge(
 /// All of them, in the order of docs/metrics.md.
 pub const METRICS: &[&Metric] = &[
     &OPEN_ANOMALIES,
+    &ANOMALY_OBSERVED,
+    &ANOMALY_EXPECTED,
+    &ANOMALY_SINCE,
     &DETECTION_BEHIND,
     &DETECTION_SERIES,
     &DETECTOR_PASSES,
@@ -130,10 +148,17 @@ pub(crate) fn set_anomalies(registry: &Registry, open: &[Incident], progress: &D
 
 fn set_open(registry: &Registry, open: &[Incident]) {
     let gauge = registry.gauge(&OPEN_ANOMALIES);
+    let [observed, expected, since] =
+        [&ANOMALY_OBSERVED, &ANOMALY_EXPECTED, &ANOMALY_SINCE].map(|of| registry.gauge(of));
     for incident in open.iter().take(OPEN_SHOWN_MAX as usize) {
         let series = &incident.series;
-        let labels = [&*series.region, &*series.event_type, incident.direction.name()];
-        gauge.with_label_values(&labels).set(1.0);
+        let labels = [&*series.region, &*series.event_type];
+        let [region, event_type] = labels;
+        let (measure, direction) = (incident.measure.name(), incident.direction.name());
+        gauge.with_label_values(&[region, event_type, measure, direction]).set(1.0);
+        observed.with_label_values(&labels).set(incident.peak.observed as f64);
+        expected.with_label_values(&labels).set(incident.peak.expected);
+        since.with_label_values(&labels).set(incident.first.start().and_utc().timestamp() as f64);
     }
 }
 

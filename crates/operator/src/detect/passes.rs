@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use anomaly::calendar::Basis;
 use anomaly::{
     Budget, Calendar, Counts, DetectionWindow, Detector, Direction, HolidayPattern, Incident,
-    Knowledge, Series,
+    Knowledge, Measure, Series,
 };
 use chrono::{Duration, NaiveDateTime};
 use fail_point::fail_point;
@@ -202,8 +202,8 @@ fn judge_windows(
             changed.insert(key, incident);
         }
         report.series = Knowledge::ALL.map(|kind| {
-            let of_kind = outcome.judgements.iter().filter(|it| it.knowledge == kind);
-            of_kind.count() as u64
+            let of_events = outcome.judgements.iter().filter(|it| it.measure == Measure::Events);
+            of_events.filter(|it| it.knowledge == kind).count() as u64
         });
     }
     report.changed = changed.into_values().collect();

@@ -17,9 +17,12 @@
 //!     series_judged, series_small, series_warming_up
 //!                        regions and types of the last window: judged, too small to, not known for long enough
 //!     open               what is unusual, the worst first, 100 at most: region (ALL: the whole country),
-//!                        event_type, direction (high, low), since, worst_events, expected_events, score
+//!                        event_type, measure (events, minutes, megabytes, tenge), direction (high, low),
+//!                        since, worst_events, expected_events (both in the unit of measure), score, and
+//!                        also_moved: region, event_type, measure, observed, expected
 //! ```
 
+use anomaly::Moved;
 use chrono::DateTime;
 use program::seconds_since_1970 as now;
 use serde::Serialize;
@@ -57,11 +60,13 @@ struct DetectionPart<'a> {
 struct Open<'a> {
     region: &'a str,
     event_type: &'a str,
+    measure: &'static str,
     direction: &'static str,
     since: Option<String>,
     worst_events: u64,
     expected_events: f64,
     score: f64,
+    also_moved: &'a [Moved],
 }
 
 #[derive(Serialize)]
@@ -133,11 +138,13 @@ fn detection(detection: &Detection) -> DetectionPart<'_> {
     let open = detection.open.iter().map(|incident| Open {
         region: &incident.series.region,
         event_type: &incident.series.event_type,
+        measure: incident.measure.name(),
         direction: incident.direction.name(),
         since: instant(Some(incident.first.start())),
         worst_events: incident.peak.observed,
         expected_events: incident.peak.expected,
         score: incident.peak.score,
+        also_moved: &incident.moved,
     });
     let judged_through = instant(Some(judged_through));
     let open = open.collect();

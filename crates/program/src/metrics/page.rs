@@ -11,11 +11,13 @@ const PAGE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/metrics.md")
 const UNITS: [&str; 8] =
     ["_total", "_seconds", "_info", "_events", "_records", "_held", "_read", "_halted"];
 /// Names of numbers without a unit, or whose last word is one.
-const OTHERS: [&str; 5] = [
+const OTHERS: [&str; 7] = [
     "pipeline_verdict",
     "pipeline_yesterday_computed",
     "pipeline_stale_dates",
     "pipeline_open_anomalies",
+    "pipeline_open_anomaly_observed",
+    "pipeline_open_anomaly_expected",
     "pipeline_detection_series",
 ];
 

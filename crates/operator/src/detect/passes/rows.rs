@@ -1,6 +1,9 @@
 //! Incidents and counts as rows.
 
-use anomaly::{Counts, DetectionWindow, Direction, Incident, Notes, Peak, Series, WINDOW_MINUTES};
+use anomaly::{
+    Counts, DetectionWindow, Direction, Figures, Incident, Measure, Moved, Notes, Peak, Series,
+    WINDOW_MINUTES,
+};
 use chrono::NaiveDateTime;
 use sqlx::FromRow;
 use sqlx::postgres::PgConnection;
@@ -12,6 +15,7 @@ use super::{DOING, SERIES_MAX, span};
 struct IncidentRow {
     region: String,
     event_type: String,
+    measure: String,
     direction: String,
     first_window: NaiveDateTime,
     opened_at: NaiveDateTime,
@@ -21,6 +25,19 @@ struct IncidentRow {
     peak_observed: i64,
     peak_expected: f64,
     peak_score: f64,
+    also_moved: String,
+}
+
+/// One series in one window.
+#[derive(FromRow)]
+struct CountRow {
+    number: i64,
+    region: String,
+    event_type: String,
+    events: i64,
+    seconds: i64,
+    megabyte_hundredths: i64,
+    tenge_hundredths: i64,
 }
 
 /// The incidents that are open, the worst first.
@@ -39,8 +56,13 @@ pub(super) async fn open(
 fn incident(row: IncidentRow) -> Result<Incident, StoreError> {
     let direction = Direction::named(&row.direction)
         .ok_or_else(|| StoreError::BadValue(format!("anomalies.direction = {}", row.direction)))?;
+    let measure = Measure::named(&row.measure)
+        .ok_or_else(|| StoreError::BadValue(format!("anomalies.measure = {}", row.measure)))?;
+    let moved: Vec<Moved> = serde_json::from_str(&row.also_moved)
+        .map_err(|error| StoreError::BadValue(format!("anomalies.also_moved: {error}")))?;
     Ok(Incident {
         series: Series::new(&row.region, &row.event_type),
+        measure,
         direction,
         first: DetectionWindow::holding(row.first_window),
         opened: DetectionWindow::holding(row.opened_at).plus(-1),
@@ -52,6 +74,7 @@ fn incident(row: IncidentRow) -> Result<Incident, StoreError> {
             expected: row.peak_expected,
             score: row.peak_score,
         },
+        moved,
     })
 }
 
@@ -71,6 +94,11 @@ pub(super) async fn store(
     fn column<T>(incidents: &[&Incident], pick: impl Fn(&Incident) -> T) -> Vec<T> {
         incidents.iter().map(|incident| pick(incident)).collect()
     }
+    let moved = incidents
+        .iter()
+        .map(|incident| serde_json::to_string(&incident.moved))
+        .collect::<Result<Vec<String>, _>>()
+        .map_err(|error| StoreError::BadValue(error.to_string()))?;
     sqlx::query(include_str!("../queries/upsert_anomalies.sql"))
         .bind(column(&incidents, |incident| incident.series.region.clone()))
         .bind(column(&incidents, |incident| incident.series.event_type.clone()))
@@ -83,6 +111,8 @@ pub(super) async fn store(
         .bind(column(&incidents, |incident| incident.peak.observed as i64))
         .bind(column(&incidents, |incident| incident.peak.expected))
         .bind(column(&incidents, |incident| incident.peak.score))
+        .bind(column(&incidents, |incident| incident.measure.name()))
+        .bind(moved)
         .execute(connection)
         .await
         .map_err(StoreError::sql(DOING))?;
@@ -167,18 +197,23 @@ pub(super) async fn add_counts(
 ) -> Result<(), StoreError> {
     let (starts, ends): (Vec<NaiveDateTime>, Vec<NaiveDateTime>) =
         spans(windows).into_iter().map(|(first, end)| span(first, end)).unzip();
-    let rows: Vec<(i64, String, String, i64)> =
-        sqlx::query_as(include_str!("../queries/detector_counts.sql"))
-            .bind(starts)
-            .bind(ends)
-            .bind(60 * WINDOW_MINUTES)
-            .bind(SERIES_MAX)
-            .fetch_all(connection)
-            .await
-            .map_err(StoreError::sql("reading the windows to judge"))?;
-    for (number, region, event_type, events) in rows {
-        let series = Series::new(&region, &event_type);
-        counts.add(DetectionWindow::number(number), &series, events.unsigned_abs());
+    let rows: Vec<CountRow> = sqlx::query_as(include_str!("../queries/detector_counts.sql"))
+        .bind(starts)
+        .bind(ends)
+        .bind(60 * WINDOW_MINUTES)
+        .bind(SERIES_MAX)
+        .fetch_all(connection)
+        .await
+        .map_err(StoreError::sql("reading the windows to judge"))?;
+    for row in rows {
+        let series = Series::new(&row.region, &row.event_type);
+        let figures = Figures {
+            events: row.events.unsigned_abs(),
+            seconds: row.seconds.unsigned_abs(),
+            megabyte_hundredths: row.megabyte_hundredths.unsigned_abs(),
+            tenge_hundredths: row.tenge_hundredths.unsigned_abs(),
+        };
+        counts.add_figures(DetectionWindow::number(row.number), &series, figures);
     }
     Ok(())
 }
