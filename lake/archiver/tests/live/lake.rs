@@ -79,6 +79,16 @@ impl<'a> Lake<'a> {
         printed
     }
 
+    /// Runs it to its end, with one of these exit codes; says with which.
+    pub(crate) fn run_either(&self, arguments: &[&str], expected: [i32; 2]) -> i32 {
+        let program = Path::new(env!("CARGO_BIN_EXE_archiver"));
+        let ended = self.command(program, arguments).output().unwrap();
+        let code = ended.status.code().unwrap();
+        let said = String::from_utf8_lossy(&ended.stderr);
+        assert!(expected.contains(&code), "{arguments:?}: {code}\n{said}");
+        code
+    }
+
     /// Runs it to its end; that others came first is no failure of it.
     pub(crate) fn run_or_lose(&self, arguments: &[&str]) {
         let program = Path::new(env!("CARGO_BIN_EXE_archiver"));
