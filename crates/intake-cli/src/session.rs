@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::Context;
-use intake::Mapper;
+use intake::{Mapper, Mapping};
 use program::{ensure_topic, print, serve_metrics};
 
 use crate::config::{RunArgs, read_mapping};
@@ -25,8 +25,8 @@ pub(crate) async fn run(
 ) -> anyhow::Result<ExitCode> {
     let mut shutdown = std::pin::pin!(shutdown);
     // What is wrong with the arguments is said before anybody is asked anything.
-    read_mapping(&args.map)?;
-    args.key.key(!args.dry_run)?;
+    let mapping = read_mapping(&args.map)?;
+    args.key.key(needs_secret(&args, &mapping))?;
     let metrics = IntakeMetrics::new();
     let is_ready = Arc::new(AtomicBool::new(false));
     let _serving = serve_metrics(&args.metrics, &metrics.registry, Arc::clone(&is_ready)).await?;
@@ -53,6 +53,11 @@ pub(crate) async fn run(
     Ok(if result.has_failures { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
+/// Whether pseudonyms are made here that leave.
+fn needs_secret(args: &RunArgs, mapping: &Mapping) -> bool {
+    !args.dry_run && mapping.makes_pseudonyms()
+}
+
 /// The topics are there.
 async fn prepare(args: &RunArgs) -> anyhow::Result<()> {
     ensure_topic(&args.kafka, args.wait).await?;
@@ -65,7 +70,7 @@ fn work(
     metrics: &IntakeMetrics,
 ) -> anyhow::Result<RunResult> {
     let mapping = read_mapping(&args.map)?;
-    let mapper = Mapper::new(&mapping, args.key.key(!args.dry_run)?);
+    let mapper = Mapper::new(&mapping, args.key.key(needs_secret(args, &mapping))?);
     let name = args.name.as_deref().unwrap_or(&mapping.name);
     let work = Work { args, mapper: &mapper, name, stop, metrics };
     if args.dry_run {

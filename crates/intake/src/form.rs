@@ -207,6 +207,8 @@ fn one() -> u32 {
 pub(crate) struct Party {
     pub(crate) column: String,
     pub(crate) column_incoming: Option<String>,
+    pub(crate) pseudonym: Option<String>,
+    pub(crate) pseudonym_incoming: Option<String>,
 }
 
 #[derive(Clone, Debug, Deserialize)]

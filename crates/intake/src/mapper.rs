@@ -13,7 +13,7 @@ use crate::event::{MappedEvent, id_of};
 use crate::fault::Fault;
 use crate::form::{Otherwise, RoamingThen, Unanswered};
 use crate::mapping::{LegsRule, Mapping, PartyRule, RegionRule, SubtypeRule, TypeRule, ValuesRule};
-use crate::number::Party;
+use crate::number::{NotKnown, Party};
 use crate::row::Row;
 use crate::sessions::Sessions;
 
@@ -116,12 +116,15 @@ impl<'m> Mapper<'m> {
         let amount_micros = self.amount(row)?;
         let time = self.time(row, notes)?;
         let is_incoming = subtype.as_deref() == Some("incoming");
-        let subscriber = self.party(self.mapping.subscriber.as_ref(), row, is_incoming);
-        let counterparty = self.party(self.mapping.counterparty.as_ref(), row, is_incoming);
+        let subscriber = self.party(self.mapping.subscriber.as_ref(), row, is_incoming)?;
+        let counterparty = self.party(self.mapping.counterparty.as_ref(), row, is_incoming)?;
         let cell_tower_id = self.tower(row)?;
         let region = self.region(row, is_abroad, cell_tower_id, &subscriber)?;
         self.note_names(&region, &subscriber, notes);
-        let pseudonym = |party: &Party| party.text().map(|text| self.key.pseudonym(text));
+        let pseudonym = |party: &Party| match party {
+            Party::Known { pseudonym, .. } => Some(*pseudonym),
+            party => party.text().map(|text| self.key.pseudonym(text)),
+        };
         let event = MappedEvent {
             id: self.id(row),
             msisdn: subscriber.mask(),
@@ -220,13 +223,34 @@ impl<'m> Mapper<'m> {
         }
     }
 
-    fn party(&self, rule: Option<&PartyRule>, row: &Row<'_>, is_incoming: bool) -> Party {
-        let Some(rule) = rule else { return Party::Nobody };
-        let column = rule.incoming.filter(|_| is_incoming).unwrap_or(rule.column);
-        match row.value(column, self.mapping) {
-            None => Party::Nobody,
-            Some(text) => self.mapping.numbers.read(&text),
+    fn party(
+        &self,
+        rule: Option<&PartyRule>,
+        row: &Row<'_>,
+        is_incoming: bool,
+    ) -> Result<Party, Stop> {
+        let Some(rule) = rule else { return Ok(Party::Nobody) };
+        let side = rule.incoming.filter(|_| is_incoming).unwrap_or(rule.side);
+        let number = row.value(side.number, self.mapping);
+        let Some(column) = side.pseudonym else {
+            return Ok(number.map_or(Party::Nobody, |text| self.mapping.numbers.read(&text)));
+        };
+        let pseudonym = row.value(column, self.mapping);
+        if number.is_none() && pseudonym.is_none() {
+            return Ok(Party::Nobody);
         }
+        // A mask without its pseudonym is one too few, and is told as such.
+        let known = Party::known(number.as_deref(), pseudonym.as_deref().unwrap_or(""));
+        known.map_err(|problem| {
+            let (code, column, expected) = match problem {
+                NotKnown::Mask => {
+                    ("number_not_masked", side.number, "up to seven digits and four stars")
+                }
+                NotKnown::Pseudonym => ("pseudonym_unreadable", column, "16 hex digits"),
+            };
+            let detail = format!("{} is not {expected}", self.mapping.columns[column]);
+            Stop::NotMapped(Fault::plain(code, detail))
+        })
     }
 
     fn region(
@@ -246,10 +270,10 @@ impl<'m> Mapper<'m> {
                 let tower = tower.and_then(|tower| u32::try_from(tower).ok());
                 tower.and_then(|tower| towers.get(tower)).map(str::to_owned)
             }
-            RegionRule::ByPrefix(prefixes) => match subscriber {
-                Party::Full(number) => prefixes.region(number).map(str::to_owned),
-                _ => None,
-            },
+            RegionRule::ByPrefix(prefixes) => {
+                let digits = subscriber.digits();
+                digits.and_then(|digits| prefixes.region(digits)).map(str::to_owned)
+            }
             RegionRule::ByValue { column, values } => match row.value(*column, self.mapping) {
                 None => None,
                 // With a list of values, one that is not in it is not known.
@@ -270,8 +294,10 @@ impl<'m> Mapper<'m> {
             _ => {}
         }
         match subscriber {
-            Party::Full(_) => {}
-            Party::Short(_) | Party::Name(_) => notes.note(Note::NotANumber),
+            Party::Full(_) | Party::Known { mask: Some(_), .. } => {}
+            Party::Short(_) | Party::Name(_) | Party::Known { mask: None, .. } => {
+                notes.note(Note::NotANumber)
+            }
             Party::Nobody => notes.note(Note::NoSubscriber),
         }
     }

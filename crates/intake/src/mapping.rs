@@ -120,9 +120,18 @@ pub(crate) struct AmountRule {
 
 #[derive(Clone, Debug)]
 pub(crate) struct PartyRule {
-    pub(crate) column: Column,
+    pub(crate) side: SideRule,
     /// Where it is for incoming events.
-    pub(crate) incoming: Option<Column>,
+    pub(crate) incoming: Option<SideRule>,
+}
+
+/// Where one side of a call stands in a row.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct SideRule {
+    /// Its number; a mask where there is a pseudonym already.
+    pub(crate) number: Column,
+    /// Its pseudonym, where somebody before us has made it.
+    pub(crate) pseudonym: Option<Column>,
 }
 
 #[derive(Clone, Debug)]
@@ -198,6 +207,13 @@ impl Mapping {
     /// What the pseudonym of a number is made of, in whatever notation it is written; `None`: it names nobody.
     pub fn number_text(&self, number: &str) -> Option<String> {
         self.numbers.read(number).text().map(str::to_owned)
+    }
+
+    /// Whether it makes pseudonyms, and so needs the key: not where the rows have them already.
+    pub fn makes_pseudonyms(&self) -> bool {
+        let parties = [&self.subscriber, &self.counterparty].into_iter().flatten();
+        let mut sides = parties.flat_map(|party| [Some(party.side), party.incoming]).flatten();
+        sides.any(|side| side.pseudonym.is_none())
     }
 
     /// Whether rows of one session are remembered until the next one.

@@ -4,7 +4,7 @@
 //! which rule it breaks. A time that its zone's clock skipped is never guessed.
 
 use chrono::format::{Item, Parsed, StrftimeItems, parse};
-use chrono::{LocalResult, TimeZone};
+use chrono::{Datelike, LocalResult, TimeZone};
 use chrono_tz::Tz;
 use event_model::EventTime;
 
@@ -19,6 +19,8 @@ const COUNT: Notation = Notation { decimal: '.', thousands: None };
 pub(crate) enum TimeFormat {
     /// A count since 1970, so many to a second.
     Count { per_second: u64 },
+    /// The same, but of what the zone's clock shows: so change-data-capture writes a time without a zone.
+    LocalCount { per_second: u64 },
     /// As in RFC 3339, with its offset.
     Rfc3339,
     /// By the letters of strftime.
@@ -57,6 +59,8 @@ impl TimeFormat {
             "unix" => Ok(TimeFormat::Count { per_second: 1 }),
             "unix_ms" => Ok(TimeFormat::Count { per_second: 1_000 }),
             "unix_us" => Ok(TimeFormat::Count { per_second: 1_000_000 }),
+            "local_ms" => Ok(TimeFormat::LocalCount { per_second: 1_000 }),
+            "local_us" => Ok(TimeFormat::LocalCount { per_second: 1_000_000 }),
             "rfc3339" => Ok(TimeFormat::Rfc3339),
             letters => {
                 let items: Vec<Item<'static>> =
@@ -66,7 +70,7 @@ impl TimeFormat {
                 if has_error || !has_field {
                     return Err(format!(
                         "time.formats: \"{text}\" is no format; write letters of strftime such as \
-                         %Y-%m-%d %H:%M:%S, or rfc3339, unix, unix_ms, unix_us"
+                         %Y-%m-%d %H:%M:%S, or rfc3339, unix, unix_ms, unix_us, local_ms, local_us"
                     ));
                 }
                 Ok(TimeFormat::Letters(items))
@@ -78,6 +82,7 @@ impl TimeFormat {
     pub(crate) fn names_its_offset(&self) -> bool {
         match self {
             TimeFormat::Count { .. } | TimeFormat::Rfc3339 => true,
+            TimeFormat::LocalCount { .. } => false,
             TimeFormat::Letters(items) => items.iter().any(|item| {
                 use chrono::format::Fixed::*;
                 matches!(
@@ -118,9 +123,14 @@ impl Clock {
         let plain = |time| Ok(Reading { time, is_one_of_two: false });
         match format {
             TimeFormat::Count { per_second } => {
-                let count = Number::read(text, COUNT).filter(|count| !count.is_negative);
-                let count = count.ok_or(TimeFault::Unparsable)?;
-                plain(EventTime::from_micros(count.times(1_000_000, *per_second)))
+                plain(EventTime::from_micros(micros_of_count(text, *per_second)?))
+            }
+            TimeFormat::LocalCount { per_second } => {
+                let micros = micros_of_count(text, *per_second)?;
+                let shown = chrono::DateTime::from_timestamp_micros(micros)
+                    // A day beyond the range on either side, and no zone leads out of what chrono can count.
+                    .filter(|shown| (1999..=2100).contains(&shown.year()));
+                self.of_zone(shown.ok_or(TimeFault::OutOfRange)?.naive_utc())
             }
             TimeFormat::Rfc3339 => {
                 let time = chrono::DateTime::parse_from_rfc3339(text)
@@ -154,6 +164,11 @@ impl Clock {
         };
         Ok(Reading { time: EventTime::from(time.to_utc()), is_one_of_two })
     }
+}
+
+fn micros_of_count(text: &str, per_second: u64) -> Result<i64, TimeFault> {
+    let count = Number::read(text, COUNT).filter(|count| !count.is_negative);
+    Ok(count.ok_or(TimeFault::Unparsable)?.times(1_000_000, per_second))
 }
 
 #[cfg(test)]
@@ -191,6 +206,8 @@ mod tests {
             ("unix", "", "1762698645", "2025-11-09T14:30:45.000000Z"),
             ("unix", "", "1762698645.5", "2025-11-09T14:30:45.500000Z"),
             ("unix_us", "", "1762698645000001", "2025-11-09T14:30:45.000001Z"),
+            ("local_us", "Asia/Almaty", "1762698645000001", "2025-11-09T09:30:45.000001Z"),
+            ("local_ms", "Asia/Almaty", "1704810645250", "2024-01-09T08:30:45.250000Z"),
         ] {
             let read = clock(format, zone, Twice::Earlier).read(text).unwrap();
             assert_eq!(read.time.to_string(), expected, "{format} {text}");
@@ -210,6 +227,11 @@ mod tests {
             assert_eq!((read.time.to_string().as_str(), read.is_one_of_two), (expected, true));
         }
         assert_eq!(berlin(Twice::NotMapped).read(doubled), Err(TimeFault::ComesTwice));
+        // The same two, counted.
+        let counted = clock("local_ms", "Europe/Berlin", Twice::NotMapped);
+        assert_eq!(counted.read("1743301800000"), Err(TimeFault::DoesNotExist));
+        assert_eq!(counted.read("1761445800000"), Err(TimeFault::ComesTwice));
+        assert_eq!(counted.read("9223372036854775807"), Err(TimeFault::OutOfRange));
     }
 
     #[test]

@@ -38,26 +38,69 @@ pub(crate) enum Party {
     Short(String),
     /// A name, as senders of bulk messages have, in lower case.
     Name(String),
+    /// Somebody before us has taken the number away: its mask, if it was a full one, and its pseudonym.
+    Known {
+        /// As [`Party::mask`] gives it.
+        mask: Option<String>,
+        /// As the same key gives it.
+        pseudonym: u64,
+    },
     /// Nobody is named.
     Nobody,
 }
 
 impl Party {
+    /// One whose number somebody before us has taken away, or which of the two columns is not as it must be.
+    pub(crate) fn known(mask: Option<&str>, pseudonym: &str) -> Result<Party, NotKnown> {
+        let is_mask = |mask: &&str| {
+            let Some(shown) = mask.strip_suffix("****") else { return false };
+            shown.len() <= SHOWN_DIGITS && shown.bytes().all(|b| b.is_ascii_digit())
+        };
+        if !mask.iter().all(is_mask) {
+            return Err(NotKnown::Mask);
+        }
+        let is_written = pseudonym.len() == 16 && !pseudonym.starts_with('+');
+        match u64::from_str_radix(pseudonym, 16).ok().filter(|_| is_written) {
+            Some(pseudonym) => Ok(Party::Known { mask: mask.map(str::to_owned), pseudonym }),
+            None => Err(NotKnown::Pseudonym),
+        }
+    }
+
+    /// The digits that a region can be told by.
+    pub(crate) fn digits(&self) -> Option<&str> {
+        match self {
+            Party::Full(digits) => Some(digits),
+            Party::Known { mask: Some(mask), .. } => Some(mask.trim_end_matches('*')),
+            _ => None,
+        }
+    }
+
     /// What the pseudonym is made of.
     pub(crate) fn text(&self) -> Option<&str> {
         match self {
             Party::Full(text) | Party::Short(text) | Party::Name(text) => Some(text),
-            Party::Nobody => None,
+            Party::Known { .. } | Party::Nobody => None,
         }
     }
 
     /// Seven digits and four stars; only a full number has one. What is shorter than eleven digits shows less: the
     /// last four are never seen.
     pub(crate) fn mask(&self) -> Option<String> {
-        let Party::Full(digits) = self else { return None };
+        let digits = match self {
+            Party::Full(digits) => digits,
+            Party::Known { mask, .. } => return mask.clone(),
+            _ => return None,
+        };
         let shown = SHOWN_DIGITS.min(digits.len().saturating_sub(4));
         Some(format!("{}****", &digits[..shown]))
     }
+}
+
+/// Which column of a known side is not as it must be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum NotKnown {
+    Mask,
+    Pseudonym,
 }
 
 impl NumberPlan {
@@ -191,6 +234,30 @@ mod tests {
         ] {
             assert_eq!(plan().read(text), expected, "{text}");
         }
+    }
+
+    #[test]
+    fn a_side_that_is_known_has_a_mask_or_none_and_a_pseudonym() {
+        let known = |mask: Option<&str>| {
+            Ok(Party::Known { mask: mask.map(str::to_owned), pseudonym: 0xc0_ffee })
+        };
+        for (mask, pseudonym, expected) in [
+            (Some("7701000****"), "0000000000c0ffee", known(Some("7701000****"))),
+            (Some("2000****"), "0000000000C0FFEE", known(Some("2000****"))),
+            (None, "0000000000c0ffee", known(None)),
+            (Some("77010000001"), "0000000000c0ffee", Err(NotKnown::Mask)),
+            (Some("77010000****"), "0000000000c0ffee", Err(NotKnown::Mask)),
+            (Some("****"), "0000000000c0ffee", known(Some("****"))),
+            (Some("7701000"), "0000000000c0ffee", Err(NotKnown::Mask)),
+            (Some("7701000****"), "c0ffee", Err(NotKnown::Pseudonym)),
+            (Some("7701000****"), "+000000000c0ffee", Err(NotKnown::Pseudonym)),
+            (Some("7701000****"), "77010000001", Err(NotKnown::Pseudonym)),
+        ] {
+            assert_eq!(Party::known(mask, pseudonym), expected, "{mask:?} {pseudonym}");
+        }
+        let known = Party::known(Some("7701000****"), "0000000000c0ffee").unwrap();
+        assert_eq!(known.mask().as_deref(), Some("7701000****"));
+        assert_eq!((known.digits(), known.text()), (Some("7701000"), None));
     }
 
     #[test]

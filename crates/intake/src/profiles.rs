@@ -16,9 +16,10 @@ macro_rules! profile {
 }
 
 /// All of them.
-pub const PROFILES: [Profile; 8] = [
+pub const PROFILES: [Profile; 9] = [
     profile!("asterisk-csv"),
     profile!("asterisk-cdr-pgsql"),
+    profile!("asterisk-connect"),
     profile!("freeswitch-csv"),
     profile!("freeswitch-json"),
     profile!("kamailio-acc"),

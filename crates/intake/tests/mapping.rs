@@ -245,6 +245,16 @@ fn a_mapping_that_cannot_be_used_says_which_key_and_what_is_expected() {
         ("[event]", "[region]\nfixed = \"A\"\ncolumn = \"b\"\n[event]", "region: give one of"),
         ("[event]", "[region]\ntowers = \"t.csv\"\n[event]", "name the tower's column"),
         ("[event]", "[numbers]\ncountry = \"+7\"\n[event]", "must be digits alone"),
+        (
+            "[event]",
+            "[subscriber]\ncolumn = \"a\"\ncolumn_incoming = \"b\"\npseudonym = \"c\"\n[event]",
+            "subscriber: with column_incoming give pseudonym and pseudonym_incoming together",
+        ),
+        (
+            "[event]",
+            "[counterparty]\ncolumn = \"a\"\npseudonym_incoming = \"c\"\n[event]",
+            "counterparty: with",
+        ),
         ("[event]", "[differences]\nsession = [\"a\"]\n[event]", "differences: name the columns"),
     ] {
         let text = BASE.replace(from, to);

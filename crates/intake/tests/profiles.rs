@@ -46,6 +46,34 @@ fn asterisk_cdr_pgsql() {
 }
 
 #[test]
+fn asterisk_connect_has_its_pseudonyms_already() {
+    let sample = include_str!("../profiles/samples/asterisk-connect.ndjson");
+    check(
+        "asterisk-connect",
+        sample,
+        &[
+            "call outgoing 2025-11-09T07:03:08.000000Z 180 s, 7701000****, Almaty",
+            "call outgoing 2025-11-09T07:04:30.500000Z 0 s, Almaty",
+            "not mapped: number_not_masked",
+            "not mapped: pseudonym_unreadable",
+            "call outgoing 2025-11-09T07:05:11.000000Z 3 s, Almaty",
+        ],
+    );
+    let mapping = mapping_of_profile("asterisk-connect");
+    assert!(!mapping.makes_pseudonyms(), "it needs no key");
+    // As they came, not made anew of a mask.
+    let answers = map_file(&mapping, sample.as_bytes());
+    let known = answers[0].event();
+    let row: serde_json::Value = serde_json::from_str(sample.lines().next().unwrap()).unwrap();
+    let text = |pseudonym: Option<u64>| format!("{:016x}", pseudonym.unwrap());
+    assert_eq!(row["src_pseudonym"], text(known.subscriber));
+    assert_eq!(row["dst_pseudonym"], text(known.counterparty));
+    let (nobody, other) = (answers[4].event(), answers[1].event());
+    assert_eq!((nobody.subscriber, nobody.counterparty), (None, None));
+    assert_eq!(other.counterparty, known.subscriber);
+}
+
+#[test]
 fn freeswitch_csv() {
     check(
         "freeswitch-csv",

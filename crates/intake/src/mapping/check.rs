@@ -7,8 +7,8 @@ use towers::TowerRegions;
 
 use super::{
     AmountRule, Column, DataRule, DispositionRule, DurationRule, InputRules, LegsRule, Mapping,
-    PartyRule, Prefixes, RegionRule, RoamingRule, SessionRule, SubtypeRule, TimeRule, TowerRule,
-    TypeRule, ValuesRule,
+    PartyRule, Prefixes, RegionRule, RoamingRule, SessionRule, SideRule, SubtypeRule, TimeRule,
+    TowerRule, TypeRule, ValuesRule,
 };
 use crate::decimal::Notation;
 use crate::form::{self, DataUnit, Form, Format};
@@ -70,13 +70,16 @@ pub(super) fn mapping(
     });
     let data = form.data.as_ref().map(|rule| data(rule, columns)).transpose()?;
     let amount = form.amount.as_ref().map(|rule| amount(rule, columns)).transpose()?;
-    let subscriber = form.subscriber.as_ref().map(|rule| party(rule, columns));
-    let counterparty = form.counterparty.as_ref().map(|rule| party(rule, columns));
+    let subscriber =
+        form.subscriber.as_ref().map(|rule| party("subscriber", rule, columns)).transpose()?;
+    let counterparty =
+        form.counterparty.as_ref().map(|rule| party("counterparty", rule, columns)).transpose()?;
     let number_columns = [&subscriber, &counterparty]
         .into_iter()
         .flatten()
-        .flat_map(|party| [Some(party.column), party.incoming])
+        .flat_map(|party| [Some(party.side), party.incoming])
         .flatten()
+        .map(|side| side.number)
         .collect();
     let tower = form.tower.as_ref().map(|rule| TowerRule {
         column: columns.number(&rule.column),
@@ -281,11 +284,24 @@ fn amount(form: &form::Amount, columns: &mut Columns) -> Result<AmountRule, Stri
     Ok(AmountRule { column: columns.number(&form.column), per_unit: form.per_unit, currency })
 }
 
-fn party(form: &form::Party, columns: &mut Columns) -> PartyRule {
-    PartyRule {
-        column: columns.number(&form.column),
-        incoming: columns.optional(form.column_incoming.as_ref()),
+fn party(key: &str, form: &form::Party, columns: &mut Columns) -> Result<PartyRule, String> {
+    // With one pseudonym, the other one would be made of a mask: a name that says nothing.
+    let incoming_fits = form.pseudonym_incoming.is_some()
+        == (form.pseudonym.is_some() && form.column_incoming.is_some());
+    if !incoming_fits {
+        return Err(format!(
+            "{key}: with column_incoming give pseudonym and pseudonym_incoming together, without it pseudonym alone"
+        ));
     }
+    let incoming = form.column_incoming.as_ref().map(|number| SideRule {
+        number: columns.number(number),
+        pseudonym: columns.optional(form.pseudonym_incoming.as_ref()),
+    });
+    let side = SideRule {
+        number: columns.number(&form.column),
+        pseudonym: columns.optional(form.pseudonym.as_ref()),
+    };
+    Ok(PartyRule { side, incoming })
 }
 
 fn region(
