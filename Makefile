@@ -1,7 +1,7 @@
 # Everything that a newcomer or CI runs. `make` alone lists it.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo live test sim fuzz mutants torture deny test-kraft test-airflow test-dbt test-superset test-compose test-upgrade test-lake lake bench-lake lint docs check-compose check-alerts check-chart bench bench-all bench-page bench-layouts bench-curves bench-scaling bench-latency bench-producer bench-batcher bench-flush bench-micro build images sandbox setup setup-tests score-anomalies score-fraud test-churn score-churn
+.PHONY: help demo live test sim fuzz mutants torture deny test-kraft test-airflow test-dbt test-superset test-compose test-upgrade test-lake lake bench-lake lint docs check-compose check-alerts check-chart bench bench-all bench-page bench-layouts bench-curves bench-scaling bench-latency bench-producer bench-batcher bench-flush bench-micro build images sandbox setup setup-tests score-anomalies score-fraud test-churn score-churn test-connect
 
 # librdkafka is linked with this host's OpenSSL where that is new enough, else with one built from source. `make setup`
 # writes the same into .cargo/config.toml, so that cargo without make agrees and librdkafka is not built twice.
@@ -109,6 +109,14 @@ bench-lake: setup lake ## What the lake costs: CPU, memory, size, commits, queri
 lake: setup ## The program of the data lake, archiver, as a release
 	cargo build --manifest-path lake/Cargo.toml --target-dir $(TARGET)/lake --release --package archiver
 
+# Its test of the transform runs while that is built. TORTURE_WORKER_KILLS=5 TORTURE_BROKER_KILLS=1 for fewer.
+test-connect: setup ## An exchange's table through a real Kafka Connect, with 50 kills of the worker and 10 of the broker: half an hour
+	@.ci/setup connect
+	cargo build --workspace --bins
+	connect/assemble $(TARGET)/connect
+	CONNECT_HOME=$(abspath $(TARGET)/connect) $(TARGET)/debug/sandbox run -- \
+		cargo test --workspace --features e2e/connect --test connect -- --nocapture --test-threads 1
+
 test-compose: ## docker-compose.yml on a Docker engine of its own; by hand, as root, on Debian
 	tests/compose/run
 
@@ -116,6 +124,7 @@ lint: ## Format and clippy, warnings denied; no modules depend on each other; Py
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets -- -D warnings
 	cargo clippy --workspace --bin streamer-with-fail-points --features streamer/fail-points -- -D warnings
+	cargo clippy --workspace --features e2e/connect --test connect -- -D warnings
 	@if command -v python3 >/dev/null; then \
 		export PYTHONPYCACHEPREFIX=$(abspath $(TARGET))/pycache; \
 		python3 -m py_compile dags/*.py tests/airflow/*.py tests/dbt/*.py tests/superset/*.py deploy/superset/*.py tests/modules/*.py bench/harness/*.py bench/peers/*.py && \
@@ -186,7 +195,7 @@ bench-page: ## docs/benchmarks.md from bench/results
 build: ## target/release/{producer,streamer,batcher,sandbox}
 	cargo build --release --workspace
 
-images: ## Docker images of the three programs, of Airflow with the batcher in it, of dbt and of Superset
+images: ## Docker images of the three programs, of Airflow with the batcher in it, of Kafka Connect, dbt and Superset
 	$$(.ci/compose) --env-file .env.example --profile '*' build
 
 sandbox: setup ## A throw-away Kafka and PostgreSQL for experiments, until Ctrl-C

@@ -44,6 +44,11 @@ impl Tally {
         self.observed += count;
     }
 
+    /// How many were injected.
+    pub fn injected(&self) -> usize {
+        self.injected
+    }
+
     /// How many were seen.
     pub fn observed(&self) -> usize {
         self.observed

@@ -8,13 +8,14 @@ const GATE: &str = ".ci/run";
 const WORKFLOW: &str = ".github/workflows/ci.yml";
 
 /// The workflow runs these and the gate does not: they need a Docker engine, or repeat what the gate
-/// has tested on another Kafka, or with Airflow, dbt or Superset, which take long to install, or build
+/// has tested on another Kafka, or with Airflow, dbt, Superset or Kafka Connect, which take long to install, or build
 /// tools of their own, or a workspace of its own, or look at github.com.
-const WORKFLOW_ONLY: [&str; 8] = [
+const WORKFLOW_ONLY: [&str; 9] = [
     "check-chart",
     "deny",
     "images",
     "test-airflow",
+    "test-connect",
     "test-dbt",
     "test-kraft",
     "test-lake",
