@@ -1,7 +1,7 @@
 # Everything that a newcomer or CI runs. `make` alone lists it.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo live test sim fuzz mutants torture deny test-kraft test-airflow test-dbt test-superset test-compose test-upgrade test-lake lake bench-lake lint docs check-compose check-alerts check-chart bench bench-all bench-page bench-layouts bench-curves bench-scaling bench-latency bench-producer bench-batcher bench-flush bench-micro build images sandbox setup setup-tests score-anomalies score-fraud test-churn score-churn test-connect
+.PHONY: help demo live test sim fuzz mutants torture deny test-kraft test-airflow test-dbt test-superset test-compose test-upgrade test-lake lake bench-lake lint docs check-compose check-alerts check-chart bench bench-all bench-page bench-layouts bench-curves bench-scaling bench-latency bench-producer bench-batcher bench-flush bench-micro build images sandbox setup setup-tests score-anomalies score-fraud test-churn score-churn test-connect dist
 
 # librdkafka is linked with this host's OpenSSL where that is new enough, else with one built from source. `make setup`
 # writes the same into .cargo/config.toml, so that cargo without make agrees and librdkafka is not built twice.
@@ -196,6 +196,10 @@ build: ## target/release/{producer,streamer,batcher,sandbox}
 	cargo build --release --workspace
 
 images: ## Docker images of the three programs, of Airflow with the batcher in it, of Kafka Connect, dbt and Superset
+dist: setup ## An archive of the four programs with its checksum, in target/dist
+	cargo build --locked --release --package producer --package streamer --package batcher --package intake-cli
+	.ci/dist $(TARGET)/release $(TARGET)/dist
+
 	$$(.ci/compose) --env-file .env.example --profile '*' build
 
 sandbox: setup ## A throw-away Kafka and PostgreSQL for experiments, until Ctrl-C
