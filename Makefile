@@ -1,7 +1,7 @@
 # Everything that a newcomer or CI runs. `make` alone lists it.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo live test sim fuzz mutants torture deny test-kraft test-airflow test-dbt test-superset test-compose test-upgrade test-lake lake bench-lake lint docs check-compose check-alerts check-chart bench bench-all bench-page bench-layouts bench-curves bench-scaling bench-latency bench-producer bench-batcher bench-flush bench-micro build images sandbox setup setup-tests score-anomalies score-fraud test-churn score-churn test-connect dist
+.PHONY: help demo live test sim fuzz mutants torture deny test-kraft test-airflow test-dbt test-superset test-compose test-upgrade test-lake test-kubernetes lake bench-lake lint docs check-compose check-alerts check-chart bench bench-all bench-page bench-layouts bench-curves bench-scaling bench-latency bench-producer bench-batcher bench-flush bench-micro build images sandbox setup setup-tests score-anomalies score-fraud test-churn score-churn test-connect dist
 
 # librdkafka is linked with this host's OpenSSL where that is new enough, else with one built from source. `make setup`
 # writes the same into .cargo/config.toml, so that cargo without make agrees and librdkafka is not built twice.
@@ -120,6 +120,9 @@ test-connect: setup ## An exchange's table through a real Kafka Connect, with 50
 test-compose: ## docker-compose.yml on a Docker engine of its own; by hand, as root, on Debian
 	tests/compose/run
 
+test-kubernetes: setup ## The chart on a real Kubernetes of two nodes, under load; by hand, as root, on Debian; KUBERNETES_ROUNDS=3
+	tests/kubernetes/run
+
 lint: ## Format and clippy, warnings denied; no modules depend on each other; Python compiles; the benchmarks' page is what was measured
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets -- -D warnings
@@ -127,7 +130,7 @@ lint: ## Format and clippy, warnings denied; no modules depend on each other; Py
 	cargo clippy --workspace --features e2e/connect --test connect -- -D warnings
 	@if command -v python3 >/dev/null; then \
 		export PYTHONPYCACHEPREFIX=$(abspath $(TARGET))/pycache; \
-		python3 -m py_compile dags/*.py tests/airflow/*.py tests/dbt/*.py tests/superset/*.py deploy/superset/*.py tests/modules/*.py bench/harness/*.py bench/peers/*.py && \
+		python3 -m py_compile dags/*.py tests/airflow/*.py tests/dbt/*.py tests/superset/*.py tests/kubernetes/*.py deploy/superset/*.py tests/modules/*.py bench/harness/*.py bench/peers/*.py && \
 		python3 tests/modules/cycles.py && \
 		cd bench && python3 -m unittest discover --quiet --start-directory tests --top-level-directory .; fi
 

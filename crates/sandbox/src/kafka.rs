@@ -17,6 +17,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 
 use crate::cache::{self, Goal};
+use crate::host::host;
 use crate::random;
 use crate::server::{Server, Signal, start_on_free_ports, tail, wait_until};
 use settings::{CLUSTER_ID, LOG4J_PROPERTIES, Metadata, SESSION_TIMEOUT_MS};
@@ -264,7 +265,7 @@ fn prepared_broker(
     metadata: &Metadata<'_>,
     options: &KafkaOptions,
 ) -> Result<Kafka> {
-    let bootstrap = format!("127.0.0.1:{}", random::free_port()?);
+    let bootstrap = format!("{}:{}", host()?, random::free_port()?);
     let broker = Server::new("Kafka", Signal::Kill)?;
     let properties = settings::broker(broker.folder(), &bootstrap, metadata, options);
     let broker_command = prepare(

@@ -8,12 +8,15 @@ mod binaries;
 
 use std::ffi::OsString;
 use std::fs;
+use std::io::Write;
+use std::net::Ipv4Addr;
 use std::os::unix::fs::{MetadataExt, chown};
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail};
 
+use crate::host::host;
 use crate::random;
 use crate::server::{Server, Signal, start_on_free_ports, tail};
 use crate::sql;
@@ -41,7 +44,7 @@ pub struct PostgresOptions {
 pub struct Postgres {
     server: Server,
     command: Vec<OsString>,
-    port: u16,
+    address: (Ipv4Addr, u16),
 }
 
 impl Postgres {
@@ -65,7 +68,7 @@ impl Postgres {
 
     /// The address of a database, for `DATABASE_URL`.
     pub fn url(&self, database: &str) -> String {
-        url(self.port, database)
+        url(self.address, database)
     }
 
     /// Creates an empty database and returns its address.
@@ -129,9 +132,9 @@ impl Postgres {
         run(&prefix, ["cp".into(), "-a".into(), self.data_dir().into(), data.clone().into()])?;
         run(&prefix, ["touch".into(), data.join("standby.signal").into()])?;
         let port = random::free_port()?;
+        let (host, primary_port) = self.address;
         let primary = format!(
-            "host=127.0.0.1 port={} user={USER} password={PASSWORD} application_name=standby",
-            self.port
+            "host={host} port={primary_port} user={USER} password={PASSWORD} application_name=standby"
         );
         // Of two equal settings the last one counts, so those of the primary may stay.
         let mut command = prefix;
@@ -146,7 +149,7 @@ impl Postgres {
         ] {
             command.extend(["-c".into(), setting.into()]);
         }
-        let mut standby = Postgres { server, command, port };
+        let mut standby = Postgres { server, command, address: (host, port) };
         standby.start_server()?;
         Ok(standby)
     }
@@ -160,13 +163,13 @@ impl Postgres {
     }
 
     fn start_server(&mut self) -> Result<()> {
-        let url = url(self.port, "postgres");
+        let url = url(self.address, "postgres");
         self.server.start(&self.command, || sql::execute(&url, "SELECT 1").is_ok())
     }
 }
 
-fn url(port: u16, database: &str) -> String {
-    format!("postgres://{USER}:{PASSWORD}@127.0.0.1:{port}/{database}")
+fn url((host, port): (Ipv4Addr, u16), database: &str) -> String {
+    format!("postgres://{USER}:{PASSWORD}@{host}:{port}/{database}")
 }
 
 fn start_once(binaries: &Binaries, options: &PostgresOptions) -> Result<Postgres> {
@@ -174,16 +177,17 @@ fn start_once(binaries: &Binaries, options: &PostgresOptions) -> Result<Postgres
     let prefix = command_prefix(&server)?;
     initialise(&server, &prefix, binaries)?;
 
-    let port = random::free_port()?;
+    let address = (host()?, random::free_port()?);
+    admit_clients(&server, address.0)?;
     let mut command = prefix;
     command.push(binaries.postgres().into());
     command.push("-D".into());
     command.push(server.folder().join("data").into());
-    for (name, value) in settings(port, options) {
+    for (name, value) in settings(address, options) {
         command.push("-c".into());
         command.push(format!("{name}={value}").into());
     }
-    let mut postgres = Postgres { server, command, port };
+    let mut postgres = Postgres { server, command, address };
     postgres.start_server()?;
     postgres.create_database(DATABASE)?;
     Ok(postgres)
@@ -216,6 +220,16 @@ fn run<const N: usize>(prefix: &[OsString], command: [OsString; N]) -> Result<()
     }
 }
 
+/// Clients on loopback are admitted as initdb leaves it; of another address, all that have the password.
+fn admit_clients(server: &Server, host: Ipv4Addr) -> Result<()> {
+    if host.is_loopback() {
+        return Ok(());
+    }
+    let path = server.folder().join("data/pg_hba.conf");
+    let mut rules = fs::OpenOptions::new().append(true).open(path).context("no pg_hba.conf")?;
+    writeln!(rules, "host all all all scram-sha-256").context("cannot write pg_hba.conf")
+}
+
 /// Creates the data folder.
 fn initialise(server: &Server, prefix: &[OsString], binaries: &Binaries) -> Result<()> {
     let password_path = server.folder().join("password");
@@ -239,11 +253,11 @@ fn initialise(server: &Server, prefix: &[OsString], binaries: &Binaries) -> Resu
     Ok(())
 }
 
-fn settings(port: u16, options: &PostgresOptions) -> Vec<(String, String)> {
+fn settings((host, port): (Ipv4Addr, u16), options: &PostgresOptions) -> Vec<(String, String)> {
     let on_or_off = if options.fsync { "on" } else { "off" };
     let own = [
-        ("listen_addresses", "127.0.0.1"),
-        ("port", &port.to_string()),
+        ("listen_addresses", host.to_string().as_str()),
+        ("port", port.to_string().as_str()),
         ("unix_socket_directories", ""),
         ("max_connections", "200"),
         ("fsync", on_or_off),
