@@ -167,6 +167,10 @@ pub struct Config {
     #[arg(long)]
     pub stdout: bool,
 
+    /// What the key of a message is, and with it what stays together in a partition (docs/scaling.md)
+    #[arg(long, value_enum, value_name = "FIELD", default_value_t = MessageKey::Subscriber)]
+    pub key: MessageKey,
+
     /// Write what a pipeline must make of the events to this file, one JSON object a line
     ///
     /// The topic must be empty before, nobody else may write to it, and the run must have an end.
@@ -191,6 +195,15 @@ pub struct Config {
     pub wait: Duration,
 }
 
+/// What the key of a message is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum MessageKey {
+    /// subscriber_id: all that one subscriber does is in one partition, in its order.
+    Subscriber,
+    /// The region: each group of the tables is in one partition.
+    Region,
+}
+
 /// Events per second.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Rate {
@@ -209,6 +222,8 @@ pub struct Plan {
     pub pace: Pace,
     /// After how many it ends.
     pub count: u64,
+    /// What the messages' key is.
+    pub message_key: MessageKey,
 }
 
 impl Cli {
@@ -269,6 +284,15 @@ impl Config {
             return Err("--truth needs an end: add --to, or --count".to_owned());
         }
         let scenario = Scenario::load(&self.scenario)?;
+        let places_by_subscriber =
+            self.truth.is_some() || !scenario.faults.silent_partitions.is_empty();
+        if self.key != MessageKey::Subscriber && places_by_subscriber {
+            return Err(
+                "--key region leaves it to Kafka in which partition an event is, and --truth and a \
+                 scenario with silent_partitions place events by their subscriber: drop --key, or those"
+                    .to_owned(),
+            );
+        }
         let (curve, per_second) = self.curve_and_rate(&scenario)?;
         let draft = Draft {
             scenario: Arc::new(scenario),
@@ -277,10 +301,11 @@ impl Config {
             to,
             curve,
             shard: self.shard.unwrap_or(Shard::WHOLE),
-            key: self.key()?,
+            key: self.subscriber_key()?,
         };
         let pace = Pace { clock: self.clock(from, now)?, per_second };
-        Ok(Plan { draft, pace, count: self.count.unwrap_or(u64::MAX) })
+        let count = self.count.unwrap_or(u64::MAX);
+        Ok(Plan { draft, pace, count, message_key: self.key })
     }
 
     fn clock(&self, from: EventTime, now: EventTime) -> Result<Clock, String> {
@@ -320,7 +345,7 @@ impl Config {
         self.subscriber_key.as_ref().is_none_or(|key| key.expose().is_empty())
     }
 
-    fn key(&self) -> Result<SubscriberKey, String> {
+    fn subscriber_key(&self) -> Result<SubscriberKey, String> {
         let epoch = self.subscriber_key_epoch;
         match &self.subscriber_key {
             Some(key) if !self.uses_demo_key() => SubscriberKey::from_hex(key.expose(), epoch)
@@ -383,6 +408,20 @@ mod tests {
             let plan = plan(line);
             assert_eq!(plan.draft.curve, curve, "{line:?}");
             assert_eq!(plan.pace, Pace { clock, per_second }, "{line:?}");
+        }
+    }
+
+    #[test]
+    fn the_key_is_the_subscriber_unless_told_otherwise_and_what_places_by_it_allows_no_other() {
+        assert_eq!(plan("").message_key, MessageKey::Subscriber);
+        assert_eq!(plan("--key region").message_key, MessageKey::Region);
+        assert_eq!(
+            plan("--key subscriber --truth t --count 1").message_key,
+            MessageKey::Subscriber
+        );
+        let problem = config("--key region --truth t --count 1").unwrap_err().to_string();
+        for word in ["--key region", "--truth", "silent_partitions", "drop"] {
+            assert!(problem.contains(word), "{problem}");
         }
     }
 

@@ -12,7 +12,7 @@ use event_model::EventTime;
 use generator::schedule::{Schedule, ScheduledRecord};
 use generator::truth::Truth;
 
-use crate::config::Plan;
+use crate::config::{MessageKey, Plan};
 use crate::progress::Progress;
 use crate::send_loop::{Outgoing, RecordSource};
 
@@ -21,6 +21,7 @@ pub(crate) struct Outbox {
     schedule: Schedule,
     truth: Option<Truth<BufWriter<File>>>,
     names_partitions: bool,
+    message_key: MessageKey,
     last: Option<ScheduledRecord>,
     progress: Progress,
 }
@@ -50,6 +51,7 @@ impl Outbox {
             schedule: Schedule::new(&plan.draft, partitions),
             // Otherwise the client chooses, as its settings say.
             names_partitions: truth.is_some() || has_silence,
+            message_key: plan.message_key,
             truth,
             last: None,
             progress,
@@ -71,7 +73,11 @@ impl RecordSource for Outbox {
     }
 
     fn key(&self) -> &str {
-        &self.schedule.event().subscriber_id
+        let event = self.schedule.event();
+        match self.message_key {
+            MessageKey::Subscriber => &event.subscriber_id,
+            MessageKey::Region => &event.region,
+        }
     }
 
     fn taken(&mut self) -> io::Result<()> {

@@ -73,6 +73,28 @@ fn records(broker: &MockCluster<'_, DefaultProducerContext>) -> Vec<Arrived> {
 }
 
 #[tokio::test]
+async fn keyed_by_region_the_same_events_arrive_and_each_region_is_in_one_partition() {
+    let by_region = broker();
+    run(config(&by_region, &["--key", "region"]), pending::<()>()).await.unwrap();
+    let by_subscriber = broker();
+    run(config(&by_subscriber, &[]), pending::<()>()).await.unwrap();
+    let payloads = |records: &[Arrived]| {
+        let mut payloads: Vec<Vec<u8>> = records.iter().map(|one| one.payload.clone()).collect();
+        payloads.sort_unstable();
+        payloads
+    };
+    let (arrived, usual) = (records(&by_region), records(&by_subscriber));
+    assert_eq!(payloads(&arrived), payloads(&usual));
+    let mut partition_of = std::collections::BTreeMap::new();
+    for Arrived { partition, key, payload, .. } in &arrived {
+        let needle = format!(r#""region":"{key}""#);
+        assert!(String::from_utf8_lossy(payload).contains(&needle), "{needle}");
+        assert_eq!(partition_of.entry(key).or_insert(partition), &partition, "{key}");
+    }
+    assert_eq!(partition_of.len(), 10, "regions of the scenario");
+}
+
+#[tokio::test]
 async fn every_event_arrives_once_under_its_subscriber_s_key_stamped_when_it_was_sent() {
     let broker = broker();
     // A queue this short is full all the time.
