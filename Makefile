@@ -174,6 +174,7 @@ bench-curves: setup
 
 bench-scaling: setup
 	bench/run scaling
+	bench/run writers
 
 bench-latency: setup
 	bench/run startup
@@ -192,8 +193,9 @@ bench-flush: setup
 	bench/run flush
 	bench/run bloat
 
-bench-page: ## docs/benchmarks.md from bench/results
+bench-page: ## docs/benchmarks.md and the table of docs/scaling.md from bench/results
 	PYTHONDONTWRITEBYTECODE=1 PYTHONPATH=bench python3 -m harness.page
+	PYTHONDONTWRITEBYTECODE=1 PYTHONPATH=bench python3 -m harness.sizing
 
 build: ## target/release/{producer,streamer,batcher,sandbox}
 	cargo build --release --workspace

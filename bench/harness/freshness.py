@@ -66,7 +66,9 @@ def main() -> None:
     results.write("freshness", parameters, runs)
 
 
-def send_and_watch(topic: Topic, session: object, events: list[bytes], rate: int) -> tuple[list, dict]:
+def send_and_watch(
+    topic: Topic, session: object, events: list[bytes], rate: int, partitions: int = PARTITIONS
+) -> tuple[list, dict]:
     """The deliveries, and by partition the (position, moment) pairs in the order in which they were seen."""
     deliveries = Deliveries()
     seen: dict[int, list[tuple[int, float]]] = {}
@@ -88,16 +90,16 @@ def send_and_watch(topic: Topic, session: object, events: list[bytes], rate: int
         producer = Producer({"bootstrap.servers": kafka(), "linger.ms": 0})
         # The streamer is reading when it has stored the first event of each partition: how long a start takes is
         # measured elsewhere.
-        for partition in range(PARTITIONS):
+        for partition in range(partitions):
             producer.produce(topic.name, events[partition], partition=partition)
         producer.flush(30)
-        while len(seen) < PARTITIONS or any(changes[-1][0] < 1 for changes in seen.values()):
+        while len(seen) < partitions or any(changes[-1][0] < 1 for changes in seen.values()):
             time.sleep(0.1)
         begin = time.monotonic()
-        for number, event in enumerate(events[PARTITIONS:], start=PARTITIONS):
-            time.sleep(max(0.0, begin + (number - PARTITIONS) / rate - time.monotonic()))
+        for number, event in enumerate(events[partitions:], start=partitions):
+            time.sleep(max(0.0, begin + (number - partitions) / rate - time.monotonic()))
             # Spread by number, as keys would.
-            producer.produce(topic.name, event, partition=number % PARTITIONS, on_delivery=deliveries.sent_now())
+            producer.produce(topic.name, event, partition=number % partitions, on_delivery=deliveries.sent_now())
             producer.poll(0)
         producer.flush(30)
         deadline = time.monotonic() + 60

@@ -41,7 +41,7 @@ def at_least(what: str, bound: float, value: float | None, write: str = "{:,.1f}
 
 def goals(results: Results) -> list[Goal]:
     """All, in the order of the page."""
-    return [*comparison(results), *alone(results), *others(results)]
+    return [*comparison(results), *alone(results), *many_writers(results), *others(results)]
 
 
 def runs(results: Results, name: str) -> list[dict]:
@@ -143,6 +143,27 @@ def flat(what: str, costs: list[float], bound: float) -> Goal:
     most = max((rise([costs[0], cost]) for cost in costs[1:]), default=None)
     return Goal(what, f"rises by ≤ {percent(bound, 0)}", "–" if most is None else f"{most:+.1%}".replace("%", " %"),
                 None if most is None else most <= bound)
+
+
+def many_writers(results: Results) -> list[Goal]:
+    """Processes that write the same rows, keyed by subscriber: beside one process in the same round."""
+    drains = of(runs(results, "writers"), kind="drain", key="subscriber")
+    one, found = {"processes": 1}, []
+    for many in (8, 16):
+        found.append(at_least(
+            f"events drained a second by {many} processes that write the same rows, as a multiple of one's", 1.0,
+            ratio(drains, "events_per_second", {"processes": many}, one), "{:,.2f} ×",
+        ))
+        found.append(at_most("… CPU-seconds", 1.3, ratio(drains, "cpu_seconds", {"processes": many}, one), "{:,.2f} ×"))
+    failed = sum(run["failed_flushes"] for run in drains) if drains else None
+    found.append(at_most("… failed flushes", 0, failed, "{:,.0f}"))
+    for run in of(runs(results, "writers"), kind="age"):
+        bound = max(1.0, 2 * run["processes"] * run["flush_seconds"])
+        found.append(at_most(
+            f"delivery report to visible row with {run['processes']} processes, 95th percentile", bound,
+            run["age_percentiles_seconds"]["95"], "{:,.2f} s",
+        ))
+    return found
 
 
 def others(results: Results) -> list[Goal]:

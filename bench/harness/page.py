@@ -12,8 +12,8 @@ from .goals import MANY, USUAL, Results
 from .places import REPOSITORY
 
 NAMES = (
-    USUAL, MANY, "layouts", "curves", "scaling", "startup", "freshness", "idle", "producers", "batch-day", "batch-year",
-    "batch-regions", "flush", "bloat",
+    USUAL, MANY, "layouts", "curves", "scaling", "writers", "startup", "freshness", "idle", "producers", "batch-day",
+    "batch-year", "batch-regions", "flush", "bloat",
 )
 PAGE = """# Benchmarks
 
@@ -48,6 +48,9 @@ Start-up, compilation of the JVM and the first windows weigh less the more event
 ## Workers and processes
 
 {scaling}
+## Many writers
+
+{writers}
 ## Producer
 
 {producers}
@@ -118,6 +121,7 @@ def files(found: Results) -> dict[Path, str]:
         lines=image("benchmarks-curves.svg", "CPU per event against partitions and groups"),
         latencies=sections.latencies(found),
         scaling=sections.scaling(found["scaling"]),
+        writers=sections.writers(found["writers"]),
         producers=sections.producers(found["producers"]),
         batches=sections.batches(found),
         flushes=sections.flushes(found),

@@ -113,6 +113,39 @@ def scaling(result: dict | None) -> str:
     )
 
 
+def writers(result: dict | None) -> str:
+    """Processes that write the same rows."""
+    if not result:
+        return NOT_MEASURED.format("make bench-scaling")
+    rows = []
+    for key in ("subscriber", "region"):
+        points = of(result["runs"], kind="drain", key=key)
+        for processes in sorted({run["processes"] for run in points}):
+            found = of(points, processes=processes)
+            rows.append([
+                f"key {key}, {processes} process{'es' if processes > 1 else ''}",
+                spread(found, "events_per_second", lambda value: number(value, 0)), spread(found, "cpu_seconds", number),
+                str(sum(run["failed_flushes"] for run in found)), number(mid(found, "row_writes"), 0),
+                number(mid(found, "wal_bytes") / 1e6, 0),
+            ])
+    given = result["parameters"]
+    said = (
+        f"{given['events']:,} events, {given['partitions']} partitions, {given['groups']:,} groups a minute, "
+        f"FLUSH_INTERVAL={given['flush_interval']}, drained; repetitions: {given['repetitions']}, by turns; median "
+        "(least–greatest). The broker and PostgreSQL share the machine's cores with all processes.\n\n"
+        + table(["", "events a second", "CPU-s", "failed flushes", "rows written", "MB of WAL"], rows)
+    )
+    for run in of(result["runs"], kind="age"):
+        at = run["age_percentiles_seconds"]
+        said += (
+            f"\n{run['processes']} processes on live events, {given['age_events_per_second']} a second: a row is visible "
+            f"{at['50']:.2f} s after its event's delivery (median; p95 {at['95']:.2f} s, greatest {at['100']:.2f} s). A flush takes "
+            f"{run['flush_seconds']:.3f} s, its wait {run['turn_wait_seconds']:.3f} s; the longest interval in the end "
+            f"{run['flush_interval_seconds']:.2f} s; {run['failed_flushes']} failed flushes, {run['turns_missed']} turns missed.\n"
+        )
+    return said
+
+
 LAYOUTS = {
     "own": "as the producer writes it", "blanks": "blanks after colons and commas (Python's json.dumps)",
     "field-missing": "compact, a field missing", "sorted-keys": "compact, keys sorted",

@@ -16,8 +16,22 @@ REGIONS_MAX = 250
 AFTER_REGION = b'","cell_tower_id"'
 
 
-def send(topic: Topic, command: list[str], parts: int) -> int:
-    """Sends what the producer's command line draws, regions cut into so many parts; the number of events."""
+def cut(event: bytes, part: int) -> bytes:
+    """The same event in a part of its region."""
+    head, mark, tail = event.partition(AFTER_REGION)
+    return b"%s part %03d%s%s" % (head, part, mark, tail)
+
+
+def key_of(payload: bytes, field: bytes) -> bytes:
+    """The value of a string field in the producer's own layout."""
+    return payload.partition(b'"%s":"' % field)[2].partition(b'"')[0]
+
+
+def send(topic: Topic, command: list[str], parts: int, key_field: bytes | None = None) -> int:
+    """Sends what the producer's command line draws, regions cut into so many parts; the number of events.
+
+    `key_field`: whose value is the message's key (none: messages have no key).
+    """
     producer = Producer({
         "bootstrap.servers": kafka(), "linger.ms": 50, "queue.buffering.max.messages": 1_000_000,
         "queue.buffering.max.kbytes": 512 * 1024,
@@ -26,11 +40,10 @@ def send(topic: Topic, command: list[str], parts: int) -> int:
     environment = {**os.environ, "RUST_LOG": "error"}
     with subprocess.Popen([*command, "--stdout"], stdout=subprocess.PIPE, env=environment) as drawn:
         for number, line in enumerate(drawn.stdout, start=1):
-            head, mark, tail = line.rstrip(b"\n").partition(AFTER_REGION)
-            payload = b"%s part %03d%s%s" % (head, number % parts, mark, tail)
+            payload = cut(line.rstrip(b"\n"), number % parts)
             while True:
                 try:
-                    producer.produce(topic.name, payload)
+                    producer.produce(topic.name, payload, key_field and key_of(payload, key_field))
                     break
                 except BufferError:
                     producer.poll(0.1)

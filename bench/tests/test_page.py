@@ -4,7 +4,7 @@ import unittest
 from datetime import datetime
 from decimal import Decimal
 
-from harness import page, results
+from harness import page, results, sizing
 from harness.figures import ratio
 from harness.goals import USUAL, at_least, at_most, comparison, flat
 from harness.rows import Key, Row, compare
@@ -21,6 +21,22 @@ class Page(unittest.TestCase):
         text = next(iter(page.files(dict.fromkeys(page.NAMES)).values()))
         self.assertIn("not measured", text)
         self.assertNotIn("**missed**", text)
+
+
+class Sizing(unittest.TestCase):
+    def test_the_table_is_what_the_raw_results_say(self):
+        self.assertEqual(sizing.PAGE.read_text(encoding="utf-8"), sizing.page(), "write it with `make bench-page`")
+
+    def test_every_process_writes_every_group_unless_messages_are_keyed_by_region(self):
+        many = sizing.Deployment("", 1_000_000, 100, 4, 10)
+        self.assertAlmostEqual(sizing.row_writes_per_second(many), 4 * 100 / 10)
+        by_region = sizing.Deployment("", 1_000_000, 100, 4, 10, by_region=True)
+        self.assertAlmostEqual(sizing.row_writes_per_second(by_region), 100 / 10)
+        few = sizing.Deployment("", 3, 1_000_000, 1, 1)
+        self.assertAlmostEqual(sizing.row_writes_per_second(few), 3, places=4)
+
+    def test_without_results_nothing_is_made_up(self):
+        self.assertIn("Not measured yet", sizing.text(dict.fromkeys(("curves", "flush", "writers"))))
 
 
 class Goals(unittest.TestCase):
