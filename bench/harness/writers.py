@@ -126,7 +126,7 @@ def age(command: list[str], processes: int, seconds: int) -> dict[str, object]:
         "events": len(ages), "age_percentiles_seconds": {**freshness.percentiles(ages), "95": ages[int(0.95 * len(ages))]},
         "flush_seconds": total["streamer_flush_duration_seconds_sum"] / total["streamer_flush_duration_seconds_count"],
         "turn_wait_seconds": total["streamer_turn_wait_seconds_sum"] / total["streamer_flush_duration_seconds_count"],
-        "flush_interval_seconds": max(value["streamer_flush_interval_seconds"] for value in values),
+        "flush_interval_seconds": max(value.get("streamer_flush_interval_seconds", 0.0) for value in values),
         "failed_flushes": int(total["streamer_flush_failed_attempts_total"]),
         "turns_missed": int(total["streamer_turns_missed_total"]),
     }
