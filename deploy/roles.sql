@@ -36,6 +36,8 @@ GRANT SELECT, UPDATE ON gaps TO pipeline_streamer;
 GRANT SELECT ON daily_stats, batch_runs, day_states, anomalies, detector_progress, current_progress
     TO pipeline_streamer; -- for --metrics-addr alone
 GRANT SELECT (topic, generation, partition, "offset", reason, stored_at) ON dead_letters TO pipeline_streamer; -- their offsets, and for --metrics-addr
+-- how many cases are open, for --metrics-addr; whose, its page shows where its user has the role pipeline_fraud as well
+GRANT SELECT (rule, mode, state) ON persons.fraud_cases TO pipeline_streamer;
 
 -- streamer detect; a user that runs `streamer run --detect` needs both
 GRANT SELECT ON _sqlx_migrations, schema_compatibility, settings, current_progress, real_time_metrics TO pipeline_detector;

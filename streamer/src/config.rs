@@ -13,6 +13,7 @@ use operator::fraud::FraudCommand;
 use operator::gaps::{AcceptGapArgs, RetireArgs};
 use operator::health::HealthArgs;
 use operator::late::LateArgs;
+use operator::live::LinkArgs;
 use operator::migrate::MigrateArgs;
 use operator::rules::RulesCommand;
 use operator::settings::SettingsCommand;
@@ -147,6 +148,9 @@ pub struct RunArgs {
     /// Where metrics and the page are served.
     #[command(flatten)]
     pub metrics: MetricsArgs,
+    /// Where the page links to.
+    #[command(flatten)]
+    pub links: LinkArgs,
     /// How to log.
     #[command(flatten)]
     pub log: LogArgs,

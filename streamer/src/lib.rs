@@ -119,6 +119,7 @@ async fn serve_live(
         database: args.database.clone(),
         flush_interval: args.flush_interval,
         owners: (0..args.workers).map(pool::owner).collect(),
+        links: args.links.clone(),
     };
     live::serve_live(live_args, metrics.clone(), detector).await.map(Some)
 }

@@ -2,19 +2,24 @@
 //!
 //! ```text
 //!   PostgreSQL, Kafka ──► observer ──► Snapshot ─┐
-//!                         (every 5 s)            ├─► /  /live.json  /metrics  /healthz  /readyz
+//!                         (every 5 s)            ├─► /  /live.json  /day.json  /metrics  /healthz  /readyz
 //!   workers ───────────────────────► Process ────┘
 //! ```
 //!
 //! Every answer comes from memory, at once, also while a server is away: then it says so. Keeps I-6:
 //! there is one observer, whoever asks and however often. Nothing here touches the workers.
 
+pub mod cases;
 pub mod figures;
+pub mod last_day;
 
+mod args;
 mod document;
 mod health;
 mod metrics;
+mod minutely;
 mod observer;
+mod page;
 mod pipeline;
 mod snapshot;
 
@@ -26,14 +31,12 @@ use program::{
     serve,
 };
 
+pub use self::args::LinkArgs;
 use self::health::Patience;
 pub use self::health::WorkerSeen;
 pub use self::metrics::METRICS;
 use self::snapshot::Snapshot;
 use crate::detect::DetectorMetrics;
-
-/// The page. It brings its style and its script along, and asks /live.json alone.
-const PAGE: &str = include_str!("live/page.html");
 
 /// The newest look at the pipeline; `None`: there was none yet.
 type Latest = RwLock<Option<Arc<Snapshot>>>;
@@ -51,6 +54,8 @@ pub struct LiveArgs {
     pub flush_interval: Duration,
     /// The name of each of this process's workers, as `stream_progress.owner` has it.
     pub owners: Vec<String>,
+    /// Where the page links to.
+    pub links: LinkArgs,
 }
 
 /// What is asked of the process that serves the page. Answered from memory, at once.
@@ -73,7 +78,8 @@ pub async fn serve_live(
     let latest = Arc::new(Latest::default());
     let patience = Patience::of(args.flush_interval);
     let detector = detector.cloned();
-    let answers = Answers { latest: Arc::clone(&latest), process, detector, patience };
+    let links = args.links.clone();
+    let answers = Answers { latest: Arc::clone(&latest), process, detector, patience, links };
     let serving = serve(&args.address, move |path| answers.answer(path)).await?;
     tracing::info!("the page at http://{}/", serving.address());
     observer::spawn(args, Arc::downgrade(&latest))?;
@@ -86,6 +92,7 @@ struct Answers<P> {
     process: P,
     detector: Option<DetectorMetrics>,
     patience: Patience,
+    links: LinkArgs,
 }
 
 impl<P: Process> Answers<P> {
@@ -95,12 +102,17 @@ impl<P: Process> Answers<P> {
             "/" => Some(Reply {
                 status: 200,
                 content_type: "text/html; charset=utf-8",
-                body: PAGE.as_bytes().to_vec(),
+                body: page::PAGE.as_bytes().to_vec(),
             }),
             "/live.json" => Some(Reply {
                 status: 200,
                 content_type: "application/json",
-                body: document::render(latest.as_deref()),
+                body: document::render(latest.as_deref(), &self.links),
+            }),
+            "/day.json" => Some(Reply {
+                status: 200,
+                content_type: "application/json",
+                body: latest.map(|snapshot| snapshot.day.clone()).unwrap_or_default().json(),
             }),
             "/metrics" => {
                 let mut registries = vec![self.process.registry()];

@@ -168,6 +168,10 @@ async fn the_rights_of_the_script_are_enough_for_each_program() {
     // What is unusual is on the streamer's page.
     operator::detect::passes::open_anomalies(&mut streamer, 1).await.unwrap();
     assert!(operator::detect::passes::detector_progress(&mut streamer).await.unwrap().is_some());
+    // So are the last 24 hours, and how many cases are open.
+    assert!(operator::live::last_day::last_day(&mut streamer).await.unwrap().is_some());
+    let cases = operator::live::cases::open_cases(&mut streamer).await.unwrap().unwrap();
+    assert!(cases.newest.is_none());
 
     let mut batcher = connect_as("batcher", &url).await;
     let day = BusinessDay::new(DATE.parse().unwrap(), chrono_tz::UTC);
@@ -371,6 +375,7 @@ async fn each_program_is_denied_what_is_not_its_business() {
         ("streamer", "DELETE FROM dead_letters"),
         ("streamer", "SELECT payload FROM dead_letters"),
         ("streamer", "UPDATE anomalies SET closed_at = now()"),
+        ("streamer", "SELECT subscriber_id FROM persons.fraud_cases"),
         ("detector", "UPDATE real_time_metrics SET event_count = 0"),
         ("detector", "UPDATE stream_progress SET complete_through = now()"),
         ("detector", "SELECT FROM dead_letters"),

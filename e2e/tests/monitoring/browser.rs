@@ -52,6 +52,8 @@ impl Browser {
         let capabilities = json!({"capabilities": {"alwaysMatch": {
             "browserName": "chrome",
             "goog:chromeOptions": {"binary": chromium, "args": flags},
+            // Every request of the page, and what it writes to its console.
+            "goog:loggingPrefs": {"performance": "ALL", "browser": "ALL"},
         }}});
         let opened = post(&format!("{url}/session"), &capabilities)
             .with_context(|| format!("chromedriver: {}", driver.log()))?;
@@ -101,6 +103,37 @@ impl Browser {
             .collect();
         let actions = json!({"actions": [{"type": "key", "id": "keyboard", "actions": events}]});
         self.command("actions", &actions).map(drop)
+    }
+
+    /// The addresses that the page has asked for since this was called last.
+    pub(super) fn requested(&self) -> Result<Vec<String>> {
+        let entries = self.command("se/log", &json!({"type": "performance"}))?;
+        let mut addresses = Vec::new();
+        for entry in entries.as_array().context("a list of entries")? {
+            let message: Value = serde_json::from_str(entry["message"].as_str().context("text")?)?;
+            let message = &message["message"];
+            if message["method"] == "Network.requestWillBeSent" {
+                let address = message["params"]["request"]["url"].as_str().context("an address")?;
+                addresses.push(address.to_owned());
+            }
+        }
+        Ok(addresses)
+    }
+
+    /// What stands in the console since this was called last: mistakes of scripts, breaches of the page's policy.
+    pub(super) fn complaints(&self) -> Result<Vec<String>> {
+        let entries = self.command("se/log", &json!({"type": "browser"}))?;
+        let entries = entries.as_array().context("a list of entries")?;
+        Ok(entries.iter().map(|entry| entry["message"].to_string()).collect())
+    }
+
+    /// Clicks in the middle of the element that this selector finds first.
+    pub(super) fn click(&self, selector: &str) -> Result<()> {
+        let found =
+            self.command("element", &json!({"using": "css selector", "value": selector}))?;
+        let id = found.as_object().and_then(|found| found.values().next()).context("an element")?;
+        let id = id.as_str().context("an id")?;
+        self.command(&format!("element/{id}/click"), &json!({})).map(drop)
     }
 
     /// Takes a picture of the window.

@@ -7,6 +7,7 @@ mod anomalies;
 mod browser;
 mod dashboards;
 mod page;
+mod page_day;
 mod scrape;
 mod tools;
 

@@ -59,7 +59,7 @@ fn expect_no_secret(pipeline: &Pipeline, address: &str) -> Result<()> {
     let user =
         url.split_once("://").and_then(|(_, rest)| rest.split_once('@')).context(url.to_owned())?;
     let (_, password) = user.0.split_once(':').context("the sandbox's database has a password")?;
-    for path in ["", "live.json", "metrics", "healthz", "readyz"] {
+    for path in ["", "live.json", "day.json", "metrics", "healthz", "readyz"] {
         let (_, body) = get(&format!("{address}/{path}"))?;
         ensure!(!body.contains(password), "/{path} has the database's password");
     }

@@ -20,13 +20,24 @@
 //!                        event_type, measure (events, minutes, megabytes, tenge), direction (high, low),
 //!                        since, worst_events, expected_events (both in the unit of measure), score, and
 //!                        also_moved: region, event_type, measure, observed, expected
+//!   zone                 the business time zone, a name of the tz database; null: not known
+//!   day_look             rises when /day.json (last_day.rs) has something new; 0: there was no look yet
+//!   day_missing_because  why the last such look has failed
+//!   fraud                null: there are no rules, or no right to see this
+//!     open_cases         of rules in live mode, by rule: rule, open; 100 rules at most
+//!     cases              the newest 50: case, rule, subscriber, alerts, hits, first_hit, updated_at, measures ([[value,
+//!                        at_least or at_most, threshold], …]). null: the streamer's user has not the role pipeline_fraud
+//!   links                where longer ranges are: grafana, superset; null: not given
 //! ```
 
 use anomaly::Moved;
 use chrono::DateTime;
 use program::seconds_since_1970 as now;
 use serde::Serialize;
+use serde_json::Value;
 
+use super::args::LinkArgs;
+use super::cases::{Cases, OpenCase};
 use super::figures::{CELL_MINUTES, LiveFigures};
 use super::snapshot::{Detection, Rates, Snapshot};
 use crate::detect::passes::DetectorProgress;
@@ -45,6 +56,41 @@ struct Live<'a> {
     figures: Option<Figures<'a>>,
     figures_missing_because: Option<&'a str>,
     detection: Option<DetectionPart<'a>>,
+    zone: Option<&'static str>,
+    day_look: u64,
+    day_missing_because: Option<&'a str>,
+    fraud: Option<FraudPart<'a>>,
+    links: LinksPart<'a>,
+}
+
+#[derive(Default, Serialize)]
+struct LinksPart<'a> {
+    grafana: Option<&'a str>,
+    superset: Option<&'a str>,
+}
+
+#[derive(Serialize)]
+struct FraudPart<'a> {
+    open_cases: Vec<RulePart<'a>>,
+    cases: Option<Vec<CasePart<'a>>>,
+}
+
+#[derive(Serialize)]
+struct RulePart<'a> {
+    rule: &'a str,
+    open: i64,
+}
+
+#[derive(Serialize)]
+struct CasePart<'a> {
+    case: i64,
+    rule: &'a str,
+    subscriber: &'a str,
+    alerts: i64,
+    hits: i64,
+    first_hit: Option<String>,
+    updated_at: Option<String>,
+    measures: &'a Value,
 }
 
 #[derive(Serialize)]
@@ -110,11 +156,13 @@ struct Day {
 }
 
 /// The document of the latest look.
-pub(super) fn render(latest: Option<&Snapshot>) -> Vec<u8> {
-    let live = match latest {
+pub(super) fn render(latest: Option<&Snapshot>, links: &LinkArgs) -> Vec<u8> {
+    let mut live = match latest {
         None => Live { version: VERSION, ..Live::default() },
         Some(snapshot) => live(snapshot),
     };
+    let LinkArgs { grafana_url, superset_url } = links;
+    live.links = LinksPart { grafana: grafana_url.as_deref(), superset: superset_url.as_deref() };
     serde_json::to_vec(&live).expect("text, numbers and lists become JSON always")
 }
 
@@ -129,6 +177,35 @@ fn live(snapshot: &Snapshot) -> Live<'_> {
         figures: snapshot.figures.as_ref().ok().map(figures),
         figures_missing_because: snapshot.figures.as_ref().err().map(String::as_str),
         detection: snapshot.detection.as_ref().map(detection),
+        zone: snapshot
+            .figures
+            .as_ref()
+            .ok()
+            .map(|figures| figures.settings.business_timezone.name()),
+        day_look: snapshot.day.number,
+        day_missing_because: snapshot.day.missing_because.as_deref(),
+        fraud: snapshot.cases.as_deref().map(fraud),
+        links: LinksPart::default(),
+    }
+}
+
+fn fraud(cases: &Cases) -> FraudPart<'_> {
+    let by_rule = cases.by_rule.iter();
+    let open_cases = by_rule.map(|of| RulePart { rule: &of.rule, open: of.open }).collect();
+    let cases = cases.newest.as_ref().map(|newest| newest.iter().map(case).collect());
+    FraudPart { open_cases, cases }
+}
+
+fn case(case: &OpenCase) -> CasePart<'_> {
+    CasePart {
+        case: case.id,
+        rule: &case.rule,
+        subscriber: &case.subscriber_id,
+        alerts: case.alerts,
+        hits: case.hits,
+        first_hit: instant(Some(case.first_hit)),
+        updated_at: instant(Some(case.updated_at)),
+        measures: &case.measures,
     }
 }
 

@@ -99,6 +99,7 @@ mod tests {
     use program::Registry;
 
     use super::*;
+    use crate::live::minutely::DayLook;
     use crate::status::Report;
 
     fn snapshot(verdict: Verdict, looked_at: f64) -> Snapshot {
@@ -114,7 +115,16 @@ mod tests {
             partitions: Vec::new(),
         };
         let (figures, registry) = (Err("not read".to_owned()), Registry::new());
-        Snapshot { looked_at, report, figures, rates: None, detection: None, registry }
+        Snapshot {
+            looked_at,
+            report,
+            figures,
+            rates: None,
+            detection: None,
+            day: DayLook::default(),
+            cases: None,
+            registry,
+        }
     }
 
     /// What the tests call now.

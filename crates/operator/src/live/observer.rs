@@ -12,7 +12,8 @@ use anyhow::Context;
 use program::{ThreadExecutor, chain, seconds_since_1970 as now};
 use store::{PgConnection, Session, StoreError, connect};
 
-use super::figures::{BatchState, LiveFigures, batch_state, live_figures};
+use super::figures::{LiveFigures, live_figures};
+use super::minutely::Minutely;
 use super::snapshot::{Detection, Rates, Snapshot};
 use super::{Latest, LiveArgs, pipeline};
 use crate::detect::OPEN_SHOWN_MAX;
@@ -21,8 +22,6 @@ use crate::status::{Observer, Report, pipeline_report, usual_stalled_after};
 
 /// Pause between two looks.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
-/// Pause between two looks at the batcher's runs.
-const BATCH_EVERY: Duration = Duration::from_secs(60);
 /// PostgreSQL and Kafka each get this long to answer.
 const ANSWER_DEADLINE: Duration = Duration::from_secs(5);
 /// Rates are over at least the looks of this long: two flush intervals, as flushes come in steps.
@@ -42,21 +41,26 @@ pub(super) fn spawn(args: LiveArgs, latest: Weak<Latest>) -> anyhow::Result<()> 
 async fn observe(args: LiveArgs, latest: Weak<Latest>) {
     let observer = Observer::new(&args.kafka, &args.database, ANSWER_DEADLINE);
     let stalled_after = usual_stalled_after(args.flush_interval);
-    let mut figures = FiguresReader { args: &args, connection: None, batch: None, detection: None };
+    let mut reader = FiguresReader { args: &args, connection: None, detection: None };
+    let mut minutely = Minutely::default();
     let mut track = Track::default();
     loop {
         let report = pipeline_report(observer.observe().await, stalled_after);
-        let (sums, batch) = (figures.read().await, figures.batch.and_then(|(_, batch)| batch));
-        let (figures, detection) = (sums, figures.detection.take());
+        let figures = reader.read().await;
+        minutely.read_when_due(&mut reader.connection, ANSWER_DEADLINE).await;
+        let detection = reader.detection.take();
         let rates = track.rates(places(&report), Instant::now());
         let registry = pipeline::registry(
             &report,
             figures.as_ref().ok(),
-            batch.as_ref(),
+            minutely.batch.as_ref(),
             detection.as_ref(),
             &args.owners,
         );
-        let snapshot = Snapshot { looked_at: now(), report, figures, rates, detection, registry };
+        let (day, cases) = (minutely.day.clone(), minutely.cases.clone());
+        let looked_at = now();
+        let snapshot =
+            Snapshot { looked_at, report, figures, rates, detection, day, cases, registry };
         let Some(latest) = latest.upgrade() else { return };
         if let Ok(mut latest) = latest.write() {
             *latest = Some(Arc::new(snapshot));
@@ -70,8 +74,6 @@ async fn observe(args: LiveArgs, latest: Weak<Latest>) {
 struct FiguresReader<'a> {
     args: &'a LiveArgs,
     connection: Option<PgConnection>,
-    /// What was last known of the batcher's runs, and when that was.
-    batch: Option<(Instant, Option<BatchState>)>,
     /// What this look found unusual.
     detection: Option<Detection>,
 }
@@ -93,15 +95,7 @@ impl FiguresReader<'_> {
                 self.connection = None;
                 return figures;
             }
-            if self.batch.is_none_or(|(then, _)| then.elapsed() >= BATCH_EVERY) {
-                // The right to see them may be missing: that is no reason to show nothing at all.
-                let batch = batch_state(connection).await.unwrap_or_else(|error| {
-                    tracing::debug!("no look at the batcher's runs: {error}");
-                    None
-                });
-                self.batch = Some((Instant::now(), batch));
-            }
-            // The same holds for what is unusual.
+            // The right to see what is unusual may be missing: that is no reason to show nothing at all.
             self.detection = read_detection(connection).await.unwrap_or_else(|error| {
                 tracing::debug!("no look at the anomalies: {error}");
                 None

@@ -1,9 +1,13 @@
 //! What one look at the pipeline has found.
 
+use std::sync::Arc;
+
 use anomaly::Incident;
 use program::Registry;
 
+use super::cases::Cases;
 use super::figures::LiveFigures;
+use super::minutely::DayLook;
 use crate::detect::passes::DetectorProgress;
 use crate::status::Report;
 
@@ -17,6 +21,10 @@ pub(super) struct Snapshot {
     pub(super) rates: Option<Rates>,
     /// What is unusual; `None`: no detector has ever run, or its tables can't be read.
     pub(super) detection: Option<Detection>,
+    /// The last 24 hours, as they were read within the last minute or so.
+    pub(super) day: DayLook,
+    /// Open fraud cases; `None`: there are no rules, or no right to see how many cases there are.
+    pub(super) cases: Option<Arc<Cases>>,
     /// All of this as metrics.
     pub(super) registry: Registry,
 }
