@@ -5,6 +5,7 @@
 mod check;
 mod file;
 mod filter;
+mod hours;
 
 use thiserror::Error;
 
@@ -65,6 +66,8 @@ pub(crate) enum Value {
     Sum(Mask, Addend),
     Distinct(Mask, Named),
     Ratio { base: Mask, part: Mask, min_events: usize },
+    Dispersion { of: Mask, named: Named, min_events: usize },
+    Peak { of: Mask, span_micros: i64 },
     SpeedKmh { of: Mask, min_km: f64 },
     Overlap(Mask),
     Sequence { first: Mask, then: Mask, same_counterparty: bool },

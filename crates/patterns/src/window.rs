@@ -23,7 +23,7 @@ pub(crate) fn measure(condition: &Condition, events: &[Kept], towers: &Towers) -
     let value = match *value {
         Value::Count(mask) => count(of(mask).count()),
         Value::Sum(mask, addend) => return sum(of(mask), addend, *bound),
-        Value::Distinct(mask, named) => count(distinct(of(mask), named)),
+        Value::Distinct(mask, named) => count(distinct(of(mask), named).0),
         Value::Ratio { base, part, min_events } => {
             let (all, matching) = (of(base).count(), of(base).filter(|one| one.mask & part != 0));
             if all < min_events {
@@ -31,6 +31,14 @@ pub(crate) fn measure(condition: &Condition, events: &[Kept], towers: &Towers) -
             }
             count(matching.count()) / count(all)
         }
+        Value::Dispersion { of: mask, named, min_events } => {
+            let (values, naming) = distinct(of(mask), named);
+            if naming < min_events {
+                return (0.0, false);
+            }
+            count(values) / count(naming)
+        }
+        Value::Peak { of: mask, span_micros } => count(peak(of(mask), span_micros)),
         Value::SpeedKmh { of: mask, min_km } => speed_kmh(of(mask), min_km, towers),
         Value::Overlap(mask) => count(overlap(of(mask))),
         Value::Sequence { first, then, same_counterparty } => {
@@ -59,12 +67,31 @@ fn sum<'a>(events: impl Iterator<Item = &'a Kept>, addend: Addend, bound: Bound)
     (sum_micros as f64 / MICROS, holds)
 }
 
-fn distinct<'a>(events: impl Iterator<Item = &'a Kept>, named: Named) -> usize {
+/// How many different values there are, and how many events have one.
+fn distinct<'a>(events: impl Iterator<Item = &'a Kept>, named: Named) -> (usize, usize) {
     let name = |event: &Kept| match named {
         Named::Counterparty => (event.mask & HAS_COUNTERPARTY != 0).then_some(event.counterparty),
         Named::Tower => (event.tower != NO_TOWER).then_some(u64::from(event.tower)),
     };
-    events.filter_map(name).collect::<HashSet<u64>>().len()
+    let (mut values, mut naming) = (HashSet::new(), 0);
+    for value in events.filter_map(name) {
+        naming += 1;
+        values.insert(value);
+    }
+    (values.len(), naming)
+}
+
+/// The greatest number of events in a stretch of this length, its beginning left out.
+fn peak<'a>(events: impl Iterator<Item = &'a Kept> + Clone, span_micros: i64) -> usize {
+    let (mut oldest, mut now, mut most) = (events.clone().peekable(), 0, 0);
+    for event in events {
+        now += 1;
+        while oldest.next_if(|old| old.time_micros <= event.time_micros - span_micros).is_some() {
+            now -= 1;
+        }
+        most = most.max(now);
+    }
+    most
 }
 
 fn speed_kmh<'a>(events: impl Iterator<Item = &'a Kept>, min_km: f64, towers: &Towers) -> f64 {

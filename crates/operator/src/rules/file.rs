@@ -4,7 +4,7 @@ use std::path::Path;
 
 use anyhow::{Context, bail};
 use patterns::RuleSet;
-use toml::Table;
+use toml::{Table, Value};
 
 /// A file that can be put on.
 pub(super) struct RulesFile {
@@ -49,8 +49,29 @@ pub(super) fn changed_without_a_new_version(former: &str, new: &str) -> Option<(
 
 fn rules_of(text: &str) -> Vec<Table> {
     let Ok(file) = text.parse::<Table>() else { return Vec::new() };
+    let offset = file.get("utc_offset").cloned().unwrap_or_else(|| "+00:00".into());
     let rules = file.get("rules").and_then(|rules| rules.as_array()).cloned().unwrap_or_default();
-    rules.into_iter().filter_map(|rule| rule.as_table().cloned()).collect()
+    let tables = rules.into_iter().filter_map(|rule| rule.as_table().cloned());
+    tables.map(|rule| with_its_clock(rule, &offset)).collect()
+}
+
+/// The clock stands at the head of the file, and is a part of each rule that names hours.
+fn with_its_clock(mut rule: Table, offset: &Value) -> Table {
+    if rule.values().any(names_hours) {
+        rule.insert("utc_offset".to_owned(), offset.clone());
+    }
+    rule
+}
+
+fn names_hours(value: &Value) -> bool {
+    match value {
+        Value::Array(values) => values.iter().any(names_hours),
+        Value::Table(table) => {
+            let names = table.keys().any(|key| matches!(key.as_str(), "during" | "outside"));
+            names || table.values().any(names_hours)
+        }
+        _ => false,
+    }
 }
 
 #[cfg(test)]
@@ -79,6 +100,19 @@ mod tests {
             assert_eq!(changed_without_a_new_version(&former, &new), expected, "{new}");
         }
         assert_eq!(changed_without_a_new_version("", &former), None);
+    }
+
+    #[test]
+    fn another_clock_changes_the_rules_that_name_hours() {
+        let where_hours = "kind = \"count\", where = { during = { hours = [9, 20] } }, ";
+        let former = rule("a", 1, 5) + &rule("b", 1, 5).replace("kind = \"count\", ", where_hours);
+        let ahead = format!("utc_offset = \"+05:00\"\n{former}");
+        let changed = Some(("b".to_owned(), 1));
+        assert_eq!(changed_without_a_new_version(&former, &ahead), changed);
+        assert_eq!(changed_without_a_new_version(&ahead, &former), changed);
+        let utc = format!("utc_offset = \"+00:00\"\n{former}");
+        assert_eq!(changed_without_a_new_version(&former, &utc), None);
+        assert_eq!(changed_without_a_new_version(&ahead, &ahead), None);
     }
 
     #[test]

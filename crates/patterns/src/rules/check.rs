@@ -7,6 +7,7 @@ use std::time::Duration;
 use toml::Spanned;
 
 use super::file::{ConditionFile, RuleFile, line_of, read};
+use super::hours::offset_micros;
 use super::{Form, Mask, Mode, Rule, RuleSet, RulesError};
 use crate::Towers;
 
@@ -26,6 +27,7 @@ pub(super) fn check(text: &str, towers: Towers) -> Result<RuleSet, RulesError> {
     let (rules, towers) = (Vec::new(), towers);
     let set = RuleSet { rules, towers, ..RuleSet::default() };
     let mut checker = Checker { text, set };
+    checker.utc_offset(file.utc_offset.as_ref())?;
     for rule in &file.rules {
         checker.rule(rule)?;
     }
@@ -49,6 +51,20 @@ struct Checked {
 impl Checker<'_> {
     fn error<T, U>(&self, at: &Spanned<T>, message: impl Into<String>) -> Result<U, RulesError> {
         Err(RulesError { line: line_of(self.text, at.span().start), message: message.into() })
+    }
+
+    /// By which clock hours are meant: UTC's, unless the file names another.
+    fn utc_offset(&mut self, given: Option<&Spanned<String>>) -> Result<(), RulesError> {
+        let Some(given) = given else { return Ok(()) };
+        match offset_micros(given.get_ref()) {
+            Some(micros) => self.set.filters.offset_micros = micros,
+            None => {
+                let found = given.get_ref();
+                let expected = "expected how far clocks are ahead of UTC, like +05:00";
+                return self.error(given, format!("utc_offset `{found}`: {expected}"));
+            }
+        }
+        Ok(())
     }
 
     fn rule(&mut self, at: &Spanned<RuleFile>) -> Result<(), RulesError> {
@@ -84,7 +100,7 @@ impl Checker<'_> {
                 at,
                 format!(
                     "rule `{name}` holds for somebody who did nothing: at least one condition must be a count, \
-                     sum or distinct with at_least, or of another kind"
+                     sum, distinct or peak with at_least, or of another kind"
                 ),
             );
         }

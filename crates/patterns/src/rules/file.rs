@@ -10,6 +10,7 @@ use super::RulesError;
 #[serde(deny_unknown_fields)]
 pub(super) struct RulesFile {
     pub(super) towers: Option<String>,
+    pub(super) utc_offset: Option<Spanned<String>>,
     pub(super) rules: Vec<Spanned<RuleFile>>,
 }
 
@@ -41,6 +42,7 @@ pub(super) struct ConditionFile {
     pub(super) min_events: Option<Spanned<i64>>,
     pub(super) min_km: Option<Spanned<f64>>,
     pub(super) same_counterparty: Option<Spanned<bool>>,
+    pub(super) span: Option<Spanned<String>>,
 }
 
 /// A filter.
@@ -53,6 +55,16 @@ pub(super) struct FilterFile {
     pub(super) duration_at_most: Option<f64>,
     pub(super) amount_at_least: Option<f64>,
     pub(super) amount_at_most: Option<f64>,
+    pub(super) during: Option<HoursFile>,
+    pub(super) outside: Option<HoursFile>,
+}
+
+/// Hours of some days of the week.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct HoursFile {
+    pub(super) days: Option<Vec<String>>,
+    pub(super) hours: Option<[i64; 2]>,
 }
 
 /// One name, or a list of them.

@@ -2,7 +2,8 @@
 //! once, when it comes, and remembers which filters it matched.
 
 use super::RulesError;
-use super::file::FilterFile;
+use super::file::{FilterFile, HoursFile};
+use super::hours::{Hours, hour_of_week};
 use crate::PatternEvent;
 
 /// Bits of filters.
@@ -22,8 +23,10 @@ pub(crate) struct Filters {
     /// not once a filter.
     by_event_type: ByName,
     by_event_subtype: ByName,
-    /// Filters that ask for a duration or an amount too.
+    /// Filters that ask for a duration, an amount or an hour too.
     with_ranges: Mask,
+    /// How far the clocks by which hours are meant are ahead of UTC.
+    pub(super) offset_micros: i64,
 }
 
 /// Which filters let a name pass.
@@ -62,6 +65,8 @@ struct Filter {
     event_subtypes: Option<Vec<String>>,
     duration_seconds: Option<[i64; 2]>,
     amount_micro_tenge: Option<[i64; 2]>,
+    during: Option<Hours>,
+    outside: Option<Hours>,
 }
 
 impl Filters {
@@ -82,7 +87,8 @@ impl Filters {
         let bit = 1 << self.filters.len();
         self.by_event_type.add(filter.event_types.as_ref(), bit);
         self.by_event_subtype.add(filter.event_subtypes.as_ref(), bit);
-        if filter.duration_seconds.is_some() || filter.amount_micro_tenge.is_some() {
+        let has_ranges = filter.duration_seconds.is_some() || filter.amount_micro_tenge.is_some();
+        if has_ranges || filter.during.is_some() || filter.outside.is_some() {
             self.with_ranges |= bit;
         }
         self.filters.push(filter);
@@ -98,7 +104,7 @@ impl Filters {
         while to_check != 0 {
             let place = to_check.trailing_zeros();
             to_check &= to_check - 1;
-            if !self.filters[place as usize].holds_ranges(event) {
+            if !self.filters[place as usize].holds_ranges(event, self.offset_micros) {
                 mask &= !(1 << place);
             }
         }
@@ -121,6 +127,12 @@ impl Filter {
             }
             Ok(Some(bounds.map(|bound| (bound * unit).round() as i64)))
         };
+        let hours = |given: Option<&HoursFile>, is_outside: bool| {
+            let hours = given.map(|file| Hours::new(file, is_outside)).transpose();
+            hours.map_err(|message| RulesError { line, message })
+        };
+        let during = hours(file.during.as_ref(), false)?;
+        let outside = hours(file.outside.as_ref(), true)?;
         let duration = range("duration", file.duration_at_least, file.duration_at_most, 1.0)?;
         let amount = range("amount", file.amount_at_least, file.amount_at_most, 1e6)?;
         for list in [&file.event_type, &file.event_subtype].into_iter().flatten() {
@@ -134,10 +146,12 @@ impl Filter {
             event_subtypes: file.event_subtype.as_ref().map(|list| list.0.clone()),
             duration_seconds: duration,
             amount_micro_tenge: amount,
+            during,
+            outside,
         })
     }
 
-    fn holds_ranges(&self, event: &PatternEvent<'_>) -> bool {
+    fn holds_ranges(&self, event: &PatternEvent<'_>, offset_micros: i64) -> bool {
         let is_within = |range: Option<[i64; 2]>, value: Option<i64>| {
             range.is_none_or(|[least, most]| {
                 value.is_some_and(|value| (least..=most).contains(&value))
@@ -145,5 +159,9 @@ impl Filter {
         };
         is_within(self.duration_seconds, event.duration_seconds.map(i64::from))
             && is_within(self.amount_micro_tenge, event.amount_micro_tenge)
+            && [&self.during, &self.outside]
+                .into_iter()
+                .flatten()
+                .all(|hours| hours.holds(hour_of_week(event.time.micros(), offset_micros)))
     }
 }

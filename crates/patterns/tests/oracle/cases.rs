@@ -11,6 +11,8 @@ const MINUTE: i64 = 60 * SECOND;
 const DELAY: i64 = 120 * SECOND;
 /// 2025-11-10T00:00:00Z.
 const BASE: i64 = 1_762_732_800 * SECOND;
+/// Clocks on the wall are so far ahead of UTC: it is 23:40 on a Sunday when the log begins, which goes on into Monday.
+pub(crate) const UTC_OFFSET: i64 = -20 * MINUTE;
 
 /// Almaty, 30 km from it, Astana, Aktobe.
 pub(crate) const PLACES: [(u32, f64, f64); 4] =
@@ -108,11 +110,21 @@ impl Record {
     }
 }
 
+/// `during` or `outside` these hours of these days; Monday is 0.
+#[derive(Clone, Debug)]
+pub(crate) struct Hours {
+    pub(crate) is_outside: bool,
+    pub(crate) days: Vec<i64>,
+    pub(crate) from: i64,
+    pub(crate) to: i64,
+}
+
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Filter {
     pub(crate) types: Vec<&'static str>,
     pub(crate) subtypes: Vec<&'static str>,
     pub(crate) duration_at_most: Option<u32>,
+    pub(crate) hours: Option<Hours>,
     pub(crate) amount_at_least: Option<i64>,
 }
 
@@ -122,6 +134,8 @@ pub(crate) enum Kind {
     Sum(Filter, &'static str),
     Distinct(Filter, &'static str),
     Ratio { of: Filter, part: Filter, min_events: usize },
+    Dispersion { of: Filter, named: &'static str, min_events: usize },
+    Peak(Filter, i64),
     Speed(Filter),
     Overlap(Filter),
     Sequence { first: Filter, then: Filter, same_counterparty: bool },
@@ -169,7 +183,7 @@ impl Case {
     }
 
     pub(crate) fn rules_text(&self) -> String {
-        let mut text = String::from("towers = \"towers.csv\"\n");
+        let mut text = String::from("towers = \"towers.csv\"\nutc_offset = \"-00:20\"\n");
         for (number, rule) in self.rules.iter().enumerate() {
             let (within, bucket) = (rule.within / SECOND, rule.bucket / SECOND);
             write!(
@@ -243,6 +257,9 @@ impl Filter {
             3 if dice.one_in(3) => filter.amount_at_least = Some(500),
             _ => {}
         }
+        if dice.one_in(6) {
+            filter.hours = Some(Hours::draw(dice));
+        }
         filter
     }
 
@@ -259,8 +276,28 @@ impl Filter {
             parts.push(format!("event_subtype = {}", list(&self.subtypes)));
         }
         parts.extend(self.duration_at_most.map(|most| format!("duration_at_most = {most}")));
+        parts.extend(self.hours.iter().map(Hours::text));
         parts.extend(self.amount_at_least.map(|least| format!("amount_at_least = {least}")));
         format!("{{ {} }}", parts.join(", "))
+    }
+}
+
+impl Hours {
+    fn draw(dice: &mut Dice) -> Self {
+        let (from, to) = dice.pick(&[(0, 24), (23, 24), (0, 1), (9, 20), (23, 1), (20, 12)]);
+        let days = match dice.below(3) {
+            0 => (0..7).collect(),
+            1 => vec![6],
+            _ => vec![5, 6],
+        };
+        Hours { is_outside: dice.one_in(2), days, from, to }
+    }
+
+    fn text(&self) -> String {
+        let key = if self.is_outside { "outside" } else { "during" };
+        let names = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
+        let days: Vec<&str> = self.days.iter().map(|day| names[*day as usize]).collect();
+        format!("{key} = {{ days = {days:?}, hours = [{}, {}] }}", self.from, self.to)
     }
 }
 
@@ -285,7 +322,7 @@ impl Condition {
     fn draw(dice: &mut Dice, is_first: bool) -> Self {
         let of = Filter::draw(dice);
         let same_counterparty = dice.one_in(2);
-        let (kind, least) = match dice.below(8) {
+        let (kind, least) = match dice.below(10) {
             0 => (Kind::Count(of), dice.pick(&[1, 2, 3, 5])),
             1 => (Kind::Sum(of, "amount"), dice.pick(&[100, 1_500])),
             2 => match dice.below(2) {
@@ -302,6 +339,11 @@ impl Condition {
             }
             5 => return Condition { kind: Kind::Speed(of), at_least: Some(300.5), at_most: None },
             6 => (Kind::Overlap(of), dice.pick(&[2, 3])),
+            7 => {
+                let named = dice.pick(&["counterparty_id", "cell_tower_id"]);
+                (Kind::Dispersion { of, named, min_events: dice.pick(&[1, 2, 4]) }, 0)
+            }
+            8 => (Kind::Peak(of, dice.pick(&[1, 20, 60, 400]) * SECOND), dice.pick(&[1, 2, 3])),
             _ => {
                 let then = Filter::draw(dice);
                 if is_first && dice.one_in(2) {
@@ -314,7 +356,7 @@ impl Condition {
             }
         };
         let may_be_most = !matches!(kind, Kind::Overlap(_));
-        if let Kind::Ratio { .. } = kind {
+        if let Kind::Ratio { .. } | Kind::Dispersion { .. } = kind {
             let share = Some(dice.pick(&[0.25, 0.5, 0.75]));
             let is_least = dice.one_in(2);
             return Condition {
@@ -340,6 +382,16 @@ impl Condition {
             Kind::Ratio { of, part, min_events } => {
                 let (of, part) = (of.text(), part.text());
                 format!("kind = \"ratio\"\nwhere = {of}\npart = {part}\nmin_events = {min_events}")
+            }
+            Kind::Dispersion { of, named, min_events } => {
+                let of = of.text();
+                format!(
+                    "kind = \"dispersion\"\nof = \"{named}\"\nwhere = {of}\nmin_events = {min_events}"
+                )
+            }
+            Kind::Peak(of, span) => {
+                let (of, seconds) = (of.text(), span / SECOND);
+                format!("kind = \"peak\"\nwhere = {of}\nspan = \"{seconds}s\"")
             }
             Kind::Speed(of) => format!("kind = \"speed_kmh\"\nwhere = {}", of.text()),
             Kind::Overlap(of) => format!("kind = \"overlap\"\nwhere = {}", of.text()),

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::cases::{Case, Condition, Event, Filter, Kind, Record, Rule};
+use super::cases::{Case, Condition, Event, Filter, Hours, Kind, Record, Rule, UTC_OFFSET};
 
 /// Which hit.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -81,10 +81,11 @@ fn judge(come: &[Record], rule: &Rule) -> Vec<(String, Option<i64>, Found)> {
 
 fn looks_for(condition: &Condition, event: &Event) -> bool {
     match &condition.kind {
-        Kind::Count(of) | Kind::Sum(of, _) | Kind::Distinct(of, _) => {
+        Kind::Count(of) | Kind::Sum(of, _) | Kind::Distinct(of, _) | Kind::Peak(of, _) => {
             condition.at_least.is_some() && matches(of, event)
         }
-        Kind::Ratio { of, .. } | Kind::Speed(of) | Kind::Overlap(of) => matches(of, event),
+        Kind::Ratio { of, .. } | Kind::Dispersion { of, .. } => matches(of, event),
+        Kind::Speed(of) | Kind::Overlap(of) => matches(of, event),
         Kind::Sequence { first, then, .. } | Kind::Absent { first, then, .. } => {
             matches(first, event) || matches(then, event)
         }
@@ -95,7 +96,8 @@ fn looks_for(condition: &Condition, event: &Event) -> bool {
 fn is_counted(record: &Record, rule: &Rule) -> bool {
     rule.conditions.iter().any(|condition| match &condition.kind {
         Kind::Count(of) | Kind::Sum(of, _) | Kind::Distinct(of, _) => matches(of, &record.event),
-        Kind::Ratio { of, .. } | Kind::Speed(of) | Kind::Overlap(of) => matches(of, &record.event),
+        Kind::Ratio { of, .. } | Kind::Dispersion { of, .. } => matches(of, &record.event),
+        Kind::Speed(of) | Kind::Overlap(of) | Kind::Peak(of, _) => matches(of, &record.event),
         Kind::Sequence { first, then, .. } | Kind::Absent { first, then, .. } => {
             matches(first, &record.event) || matches(then, &record.event)
         }
@@ -130,12 +132,20 @@ fn value(condition: &Condition, window: &[&Record]) -> Option<f64> {
             };
             of(filter).iter().map(one).sum::<i64>() as f64
         }
-        Kind::Distinct(filter, "counterparty_id") => {
-            of(filter).iter().filter_map(|event| event.counterparty).collect::<BTreeSet<_>>().len()
-                as f64
+        Kind::Distinct(filter, named) => different(&names(&of(filter), named)),
+        Kind::Dispersion { of: filter, named, min_events } => {
+            let names = names(&of(filter), named);
+            if names.len() < *min_events {
+                return None;
+            }
+            different(&names) / names.len() as f64
         }
-        Kind::Distinct(filter, _) => {
-            of(filter).iter().filter_map(|event| event.tower).collect::<BTreeSet<_>>().len() as f64
+        Kind::Peak(filter, span) => {
+            let times: Vec<i64> = of(filter).iter().map(|event| event.time).collect();
+            let up_to = |end: i64| {
+                times.iter().filter(|time| (end - span + 1..=end).contains(*time)).count()
+            };
+            times.iter().map(|time| up_to(*time)).max().unwrap_or(0) as f64
         }
         Kind::Ratio { of: filter, part, min_events } => {
             let all = of(filter);
@@ -168,6 +178,19 @@ fn value(condition: &Condition, window: &[&Record]) -> Option<f64> {
         _ => value >= 1.0,
     };
     holds.then_some(value)
+}
+
+/// Of those that have one: the counterparty, or the tower.
+fn names(events: &[&Event], named: &str) -> Vec<String> {
+    let name = |event: &&Event| match named {
+        "counterparty_id" => event.counterparty.map(str::to_owned),
+        _ => event.tower.map(|tower| tower.to_string()),
+    };
+    events.iter().filter_map(name).collect()
+}
+
+fn different(names: &[String]) -> f64 {
+    names.iter().collect::<BTreeSet<_>>().len() as f64
 }
 
 /// By the haversine formula, in km/h.
@@ -257,5 +280,20 @@ fn matches(filter: &Filter, event: &Event) -> bool {
     has(&filter.types, Some(event.event_type))
         && has(&filter.subtypes, event.subtype)
         && filter.duration_at_most.is_none_or(|most| event.duration.is_some_and(|it| it <= most))
+        && filter.hours.as_ref().is_none_or(|hours| is_in(hours, event.time))
         && filter.amount_at_least.is_none_or(|least| event.amount.is_some_and(|it| it >= least))
+}
+
+/// By the clock on the wall. Hours that end before they begin go on into the next day.
+fn is_in(hours: &Hours, time: i64) -> bool {
+    let minutes = (time + UTC_OFFSET).div_euclid(MINUTE);
+    let (day, hour) = (minutes.div_euclid(24 * 60), minutes.rem_euclid(24 * 60) / 60);
+    // 1970-01-01 was a Thursday.
+    let named = |day: i64| hours.days.contains(&(day + 3).rem_euclid(7));
+    let is_during = if hours.from < hours.to {
+        named(day) && (hours.from..hours.to).contains(&hour)
+    } else {
+        named(day) && hour >= hours.from || named(day - 1) && hour < hours.to
+    };
+    is_during != hours.is_outside
 }

@@ -4,7 +4,7 @@ use toml::Spanned;
 
 use super::super::file::{ConditionFile, FilterFile, line_of};
 use super::super::{Addend, Bound, Condition, Form, Mask, Named, RulesError, Value};
-use super::{Checked, Checker};
+use super::{Checked, Checker, WITHIN_MAX};
 
 /// Two towers of one place hand a phone back and forth.
 const MIN_KM: f64 = 20.0;
@@ -20,7 +20,7 @@ impl Checker<'_> {
             return self.error(
                 &file.kind,
                 format!(
-                    "kind `{kind}`: expected count, sum, distinct, ratio, speed_kmh, overlap, sequence or absent"
+                    "kind `{kind}`: expected count, sum, distinct, ratio, dispersion, peak, speed_kmh, overlap, sequence or absent"
                 ),
             );
         };
@@ -43,6 +43,15 @@ impl Checker<'_> {
                 (Value::Distinct(of, self.named(at)?), of, of, bound.threshold)
             }
             "ratio" => self.ratio(at)?,
+            "dispersion" => {
+                let of = self.filter(file.filter.as_ref(), at)?;
+                let (named, min_events) = (self.named(at)?, self.min_events(at)?);
+                (Value::Dispersion { of, named, min_events }, of, of, min_events as f64)
+            }
+            "peak" => {
+                let of = self.filter(file.filter.as_ref(), at)?;
+                (Value::Peak { of, span_micros: self.span(at)? }, of, of, bound.threshold)
+            }
             "speed_kmh" => {
                 let of = self.filter(file.filter.as_ref(), at)?;
                 (Value::SpeedKmh { of, min_km: self.min_km(at)? }, of, of, 2.0)
@@ -59,7 +68,7 @@ impl Checker<'_> {
                 (value, first | then, first | then, bound.threshold + 1.0)
             }
         };
-        let is_raised = bound.is_at_least || kind == "ratio";
+        let is_raised = bound.is_at_least || matches!(kind, "ratio" | "dispersion");
         Ok(Checked {
             form: Form::Window(vec![Condition { value, bound }]),
             looks_for: if is_raised { looks_for } else { 0 },
@@ -86,6 +95,7 @@ impl Checker<'_> {
             ("at_most", file.at_most.as_ref().map(Spanned::span)),
             ("min_events", file.min_events.as_ref().map(Spanned::span)),
             ("min_km", file.min_km.as_ref().map(Spanned::span)),
+            ("span", file.span.as_ref().map(Spanned::span)),
             ("same_counterparty", file.same_counterparty.as_ref().map(Spanned::span)),
         ];
         for (key, span) in given {
@@ -118,7 +128,9 @@ impl Checker<'_> {
                 (0.0..=1e15).contains(&threshold) && (threshold > 0.0 || !is_at_least),
                 "a number from 0 on, above 0 for at_least".to_owned(),
             ),
-            "ratio" => ((0.0..=1.0).contains(&threshold), "a share from 0 to 1".to_owned()),
+            "ratio" | "dispersion" => {
+                ((0.0..=1.0).contains(&threshold), "a share from 0 to 1".to_owned())
+            }
             "speed_kmh" => (threshold > 0.0 && threshold <= 1e9, "a number above 0".to_owned()),
             "overlap" => (
                 (2.0..=COUNT_MAX).contains(&threshold) && threshold.fract() == 0.0,
@@ -145,22 +157,36 @@ impl Checker<'_> {
             return self.error(at, "`ratio`: expected the filter `part`, whose share is measured");
         };
         let part = self.filter(Some(part), at)?;
+        let min_events = self.min_events(at)?;
+        Ok((Value::Ratio { base, part, min_events }, base, base, min_events as f64))
+    }
+
+    fn min_events(&self, at: &Spanned<ConditionFile>) -> Result<usize, RulesError> {
+        let file = at.get_ref();
         let Some(given) = &file.min_events else {
+            let kind = file.kind.get_ref();
             return self.error(
                 at,
-                "`ratio`: expected `min_events`, the number of events from which on a share says something",
+                format!(
+                    "`{kind}`: expected `min_events`, the number of events from which on a share says something"
+                ),
             );
         };
         let min_events = *given.get_ref();
         match usize::try_from(min_events) {
-            Ok(count @ 1..=1_000_000_000) => {
-                let minimum = count as f64;
-                Ok((Value::Ratio { base, part, min_events: count }, base, base, minimum))
-            }
+            Ok(count @ 1..=1_000_000_000) => Ok(count),
             _ => self.error(
                 given,
                 format!("min_events {min_events}: expected a whole number from 1 on"),
             ),
+        }
+    }
+
+    /// The stretch whose events a `peak` counts, µs.
+    fn span(&self, at: &Spanned<ConditionFile>) -> Result<i64, RulesError> {
+        match &at.get_ref().span {
+            Some(given) => self.duration("span", given, WITHIN_MAX),
+            None => self.error(at, "`peak`: expected `span`, the length of the stretch, like 10m"),
         }
     }
 
@@ -269,6 +295,8 @@ fn keys_of(kind: &str) -> Option<&'static [&'static str]> {
         "count" => &["where", "at_least", "at_most"],
         "sum" | "distinct" => &["of", "where", "at_least", "at_most"],
         "ratio" => &["where", "part", "min_events", "at_least", "at_most"],
+        "dispersion" => &["of", "where", "min_events", "at_least", "at_most"],
+        "peak" => &["where", "span", "at_least", "at_most"],
         "speed_kmh" => &["where", "min_km", "at_least"],
         "overlap" => &["where", "at_least"],
         "sequence" => &["first", "then", "same_counterparty", "at_least"],

@@ -51,6 +51,9 @@ fn a_rule_needs_as_many_events_as_its_most_demanding_condition() {
         (r#"{ kind = "distinct", of = "counterparty_id", at_least = 7 }"#, 7),
         (r#"{ kind = "sum", of = "amount", at_least = 5000 }"#, 1),
         (r#"{ kind = "ratio", part = {}, min_events = 12, at_most = 0.5 }"#, 12),
+        (r#"{ kind = "dispersion", of = "counterparty_id", min_events = 9, at_most = 0.5 }"#, 9),
+        (r#"{ kind = "peak", span = "5m", at_least = 6 }"#, 6),
+        (r#"{ kind = "count", at_least = 2 }, { kind = "peak", span = "5m", at_most = 6 }"#, 2),
         (r#"{ kind = "speed_kmh", at_least = 300 }"#, 2),
         (r#"{ kind = "overlap", at_least = 3 }"#, 3),
         (r#"{ kind = "sequence", first = {}, then = {} }"#, 2),
@@ -89,11 +92,11 @@ fn what_is_wrong_is_named_with_its_line_what_was_found_and_what_is_expected() {
     for (conditions, expected) in [
         (
             r#"[{ kind = "cuont", at_least = 1 }]"#,
-            "line 6: kind `cuont`: expected count, sum, distinct, ratio, speed_kmh, overlap, sequence or absent",
+            "line 6: kind `cuont`: expected count, sum, distinct, ratio, dispersion, peak, speed_kmh, overlap, sequence or absent",
         ),
         (
             r#"[{ kind = "count", at_leats = 1 }]"#,
-            "line 6: unknown field `at_leats`, expected one of `kind`, `of`, `where`, `part`, `first`, `then`, `at_least`, `at_most`, `min_events`, `min_km`, `same_counterparty`",
+            "line 6: unknown field `at_leats`, expected one of `kind`, `of`, `where`, `part`, `first`, `then`, `at_least`, `at_most`, `min_events`, `min_km`, `same_counterparty`, `span`",
         ),
         (
             r#"[{ kind = "count", of = "amount", at_least = 1 }]"#,
@@ -148,6 +151,26 @@ fn what_is_wrong_is_named_with_its_line_what_was_found_and_what_is_expected() {
             r#"[{ kind = "ratio", part = {}, min_events = 3, at_least = 50 }]"#,
             "line 6: 50: expected a share from 0 to 1",
         ),
+        (
+            r#"[{ kind = "dispersion", of = "counterparty_id", at_least = 0.9 }]"#,
+            "line 6: `dispersion`: expected `min_events`, the number of events from which on a share says something",
+        ),
+        (
+            r#"[{ kind = "dispersion", of = "counterparty_id", min_events = 9, at_least = 9 }]"#,
+            "line 6: 9: expected a share from 0 to 1",
+        ),
+        (
+            r#"[{ kind = "peak", at_least = 5 }]"#,
+            "line 6: `peak`: expected `span`, the length of the stretch, like 10m",
+        ),
+        (
+            r#"[{ kind = "peak", span = "0s", at_least = 5 }]"#,
+            "line 6: span `0s`: expected a duration like 30m, 1h or 1d, from 1s to 7days",
+        ),
+        (
+            r#"[{ kind = "peak", span = "5m", at_most = 5 }]"#,
+            "line 1: rule `r` holds for somebody who did nothing: at least one condition must be a count, sum, distinct or peak with at_least, or of another kind",
+        ),
         (r#"[{ kind = "overlap", at_least = 1 }]"#, "line 6: 1: expected a whole number from 2 on"),
         (
             r#"[{ kind = "speed_kmh", at_least = 300, min_km = -1 }]"#,
@@ -159,7 +182,7 @@ fn what_is_wrong_is_named_with_its_line_what_was_found_and_what_is_expected() {
         ),
         (
             r#"[{ kind = "count", at_most = 0 }]"#,
-            "line 1: rule `r` holds for somebody who did nothing: at least one condition must be a count, sum or distinct with at_least, or of another kind",
+            "line 1: rule `r` holds for somebody who did nothing: at least one condition must be a count, sum, distinct or peak with at_least, or of another kind",
         ),
         (
             "[\n{ kind = \"count\", at_least = 1 },\n{ kind = \"absent\", first = {}, then = {} }]",
@@ -168,7 +191,7 @@ fn what_is_wrong_is_named_with_its_line_what_was_found_and_what_is_expected() {
         ("[]", "line 6: 0 conditions; expected 1 to 8"),
         (
             r#"[{ kind = "count", where = { event_typ = "call" }, at_least = 1 }]"#,
-            "line 6: unknown field `event_typ`, expected one of `event_type`, `event_subtype`, `duration_at_least`, `duration_at_most`, `amount_at_least`, `amount_at_most`",
+            "line 6: unknown field `event_typ`, expected one of `event_type`, `event_subtype`, `duration_at_least`, `duration_at_most`, `amount_at_least`, `amount_at_most`, `during`, `outside`",
         ),
         (
             r#"[{ kind = "count", where = { event_type = 5 }, at_least = 1 }]"#,
@@ -181,6 +204,22 @@ fn what_is_wrong_is_named_with_its_line_what_was_found_and_what_is_expected() {
         (
             r#"[{ kind = "count", where = { duration_at_least = 9, duration_at_most = 3 }, at_least = 1 }]"#,
             "line 6: duration_at_least and duration_at_most: expected numbers from 0 on, the first not above the second",
+        ),
+        (
+            r#"[{ kind = "count", where = { during = { days = ["monday"] } }, at_least = 1 }]"#,
+            "line 6: day `monday`: expected mon, tue, wed, thu, fri, sat, sun",
+        ),
+        (
+            r#"[{ kind = "count", where = { outside = { hours = [9, 25] } }, at_least = 1 }]"#,
+            "line 6: hours [9, 25]: expected two different whole hours, the first from 0 to 23, the second from 1 to 24",
+        ),
+        (
+            r#"[{ kind = "count", where = { outside = {} }, at_least = 1 }]"#,
+            "line 6: expected days, hours or both",
+        ),
+        (
+            r#"[{ kind = "count", where = { during = { days = [] } }, at_least = 1 }]"#,
+            "line 6: an empty list of days: leave the key out",
         ),
     ] {
         let text = rule(&format!("conditions = {conditions}"));
@@ -206,7 +245,16 @@ fn a_rule_that_can_not_be_is_named_too() {
             "line 5: within `1`: expected a duration like 30m, 1h or 1d, from 1s to 7days",
         ),
         ("mode = \"shadow\"\n", "", "line 1: missing field `mode`"),
-        ("[[rules]]", "[[rule]]", "line 1: unknown field `rule`, expected `towers` or `rules`"),
+        (
+            "[[rules]]",
+            "[[rule]]",
+            "line 1: unknown field `rule`, expected one of `towers`, `utc_offset`, `rules`",
+        ),
+        (
+            "[[rules]]",
+            "utc_offset = \"5\"\n[[rules]]",
+            "line 1: utc_offset `5`: expected how far clocks are ahead of UTC, like +05:00",
+        ),
     ] {
         let text = good.replacen(from, to, 1);
         assert_eq!(RuleSet::parse(&text, towers()).unwrap_err().to_string(), expected);
