@@ -47,7 +47,7 @@ struct Cli {
     /// Ordinary subscribers, in thousands
     #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=1000))]
     thousands: u32,
-    /// Print each false case, and each fraud that was missed
+    /// Print each fraud, found or missed, and each false case
     #[arg(long)]
     verbose: bool,
 }
@@ -61,7 +61,7 @@ fn main() -> anyhow::Result<()> {
     let total = score_all(&world, &rules, cli.first_seed..cli.first_seed + cli.seeds)?;
     print!("{}", report::table(&total, &world));
     if cli.verbose {
-        print!("{}", report::misses(&total));
+        print!("{}", report::cases(&total));
     }
     Ok(())
 }

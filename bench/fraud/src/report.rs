@@ -101,7 +101,7 @@ fn kind_table(score: &Score, text: &mut String) {
     );
     for KindGoal { kind, precision, within } in KIND_GOALS {
         let own: Vec<&FraudCase> = score.frauds.iter().filter(|case| case.kind == kind).collect();
-        let found: Vec<_> = own.iter().filter_map(|case| case.found).collect();
+        let found: Vec<_> = own.iter().filter_map(|case| case.found.as_ref()).collect();
         let others = score.false_cases.iter().filter(|case| case.kind == kind).count();
         let named = found.len() + others;
         let is_precise = goal_text(Some((share(found.len(), named) >= precision, precision)));
@@ -124,11 +124,12 @@ fn kind_table(score: &Score, text: &mut String) {
         line(
             text,
             &format!(
-                "| {} | {} | {is_precise} | {median_text} | {is_within} | ≥ {threshold} {what}: {:.2}, {:.2} (best on these: ≥ {}) | {chance:.5} |",
+                "| {} | {} | {is_precise} | {median_text} | {is_within} | ≥ {threshold} {what}: {:.2} ({hit} of {all}), {:.2} ({hit} of {}) (best on these: ≥ {}) | {chance:.5} |",
                 kind.name(),
                 counted(found.len(), named),
                 share(hit, all),
                 share(hit, hit + wrong),
+                hit + wrong,
                 score.rivals.best(place),
             ),
         );
@@ -153,16 +154,20 @@ fn false_table(score: &Score, world: &World, text: &mut String) {
     }
 }
 
-/// Each fraud that was missed, and each false case.
-pub(crate) fn misses(score: &Score) -> String {
+/// Each fraud, and each false case.
+pub(crate) fn cases(score: &Score) -> String {
     let mut text = String::new();
-    for case in score.frauds.iter().filter(|case| case.found.is_none()) {
-        let FraudCase { seed, kind, variant, subscriber, events, .. } = case;
-        let (kind, variant) = (kind.name(), variant.name());
-        line(
-            &mut text,
-            &format!("seed {seed}: missed {kind} {variant} of {subscriber}, {events} events"),
-        );
+    for case in &score.frauds {
+        let FraudCase { seed, kind, variant, subscriber, events, found, .. } = case;
+        let what = format!("{} {} of {subscriber}", kind.name(), variant.name());
+        let outcome = match found {
+            None => format!("missed {what}, {events} events"),
+            Some(found) => format!(
+                "found {what} by {} after {:.1} min, {} of {events} events",
+                found.rule, found.minutes, found.events
+            ),
+        };
+        line(&mut text, &format!("seed {seed}: {outcome}"));
     }
     for case in &score.false_cases {
         let (seed, rule, subscriber, who) = (case.seed, &case.rule, &case.subscriber, &case.who);

@@ -34,12 +34,13 @@ pub(crate) struct FraudCase {
 }
 
 /// When it was found.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Found {
     /// From the fraud's first event on.
     pub(crate) minutes: f64,
     /// Events of the fraud up to then.
     pub(crate) events: u64,
+    pub(crate) rule: String,
 }
 
 /// A case that is none.
@@ -115,16 +116,17 @@ pub(crate) fn score(world: &World, rules: &ScoredRules, seed: u64) -> Score {
         matcher.observe(offset, Some(&pattern_event(event, time)), watermark, &mut hits);
         for hit in &hits {
             let Some(kind) = rules.kinds[hit.rule] else { continue };
+            let rule = &rules.set.rules()[hit.rule].name;
             let of_kind = |case: &&mut FraudCase| case.kind == kind && case.found.is_none();
             let subscriber = hit.subscriber.to_string();
             let own = cases.range_mut((subscriber.clone(), 0)..=(subscriber.clone(), usize::MAX));
             for case in own.map(|(_, case)| case).filter(of_kind) {
                 let minutes = (time.micros() - case.first.micros()) as f64 / 6e7;
-                case.found = Some(Found { minutes, events: case.events });
+                case.found = Some(Found { minutes, events: case.events, rule: rule.clone() });
             }
             named
                 .entry((subscriber, FraudKindOrder::of(kind)))
-                .or_insert_with(|| (rules.set.rules()[hit.rule].name.clone(), time));
+                .or_insert_with(|| (rule.clone(), time));
         }
         offset += 1;
         if offset % RELEASE_EVERY == 0 {
