@@ -7,6 +7,7 @@
 //! ```
 
 mod handles;
+mod rules;
 
 use operator::{detect, live};
 use program::Metric;
@@ -87,6 +88,39 @@ pub(crate) const LAST_FLUSH: Metric = Metric::gauge(
     WORKER,
     "When the last flush ended, in seconds since 1970; before the first: when the worker started.",
 );
+pub(crate) const RULE_EVENTS: Metric = Metric::counter(
+    "streamer_rule_events_total",
+    WORKER,
+    "Events on time that committed flushes stored and that rules had judged; it stands still while rules are off.",
+);
+pub(crate) const ALERTS_WRITTEN: Metric = Metric::counter(
+    "streamer_alerts_written_total",
+    &["rule", "mode"],
+    "Alerts that committed flushes made, or added hits to, by the rule's name and mode (shadow, live).",
+);
+pub(crate) const ALERT_HITS: Metric = Metric::counter(
+    "streamer_alert_hits_total",
+    &["rule", "mode"],
+    "Hits of rules that committed flushes stored.",
+);
+pub(crate) const REWINDING: Metric = Metric::gauge(
+    "streamer_partitions_rewinding",
+    WORKER,
+    "Partitions whose log is read again for the rules, or that wait for that; none of them counts meanwhile.",
+);
+pub(crate) const REWINDING_SINCE: Metric = Metric::gauge(
+    "streamer_rewinding_since_timestamp_seconds",
+    WORKER,
+    "Since when there has been one without a break, in seconds since 1970; 0: there is none.",
+);
+pub(crate) const RULE_EVENTS_HELD: Metric =
+    Metric::gauge("streamer_rule_events_held", WORKER, "Events that rules remember.");
+pub(crate) const RULE_MEMORY: Metric = Metric::gauge(
+    "streamer_rule_memory_bytes",
+    WORKER,
+    "Memory that these take, roughly; at most 64 MiB for each partition, then the oldest go and pattern_gaps says so.",
+);
+
 /// This program's own, then those of what else it can do: in the order of docs/metrics.md.
 pub fn metrics() -> Vec<&'static Metric> {
     let own = [
@@ -104,6 +138,13 @@ pub fn metrics() -> Vec<&'static Metric> {
         &FLUSH_FAILURES,
         &FLUSH_UNDER_WAY,
         &LAST_FLUSH,
+        &RULE_EVENTS,
+        &ALERTS_WRITTEN,
+        &ALERT_HITS,
+        &REWINDING,
+        &REWINDING_SINCE,
+        &RULE_EVENTS_HELD,
+        &RULE_MEMORY,
     ];
     own.into_iter()
         .chain(live::METRICS.iter().copied())

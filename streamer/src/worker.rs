@@ -142,6 +142,7 @@ impl Worker {
             partitions_halted: self.halted.len(),
             refused_for: self.reader.refused_for(),
             failed_attempts: self.failed_attempts.load(Ordering::Relaxed),
+            rules: self.engine.rule_holdings(),
         });
     }
 

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context, bail};
 use clap::{Args, Subcommand};
-use patterns::{Mode, RuleSet};
+use patterns::RuleSet;
 use program::{LogArgs, print, table};
 use store::{NewRules, PgConnection, PutOff, StoredRules};
 
@@ -175,14 +175,10 @@ fn described(newest: &StoredRules) -> anyhow::Result<String> {
 
 fn rules_table(set: &RuleSet) -> String {
     let rows = set.rules().iter().map(|rule| {
-        let mode = match rule.mode {
-            Mode::Shadow => "shadow",
-            Mode::Live => "live",
-        };
         [
             rule.name.clone(),
             rule.version.to_string(),
-            mode.to_owned(),
+            rule.mode.name().to_owned(),
             seconds(rule.within_micros),
             seconds(rule.bucket_micros),
         ]

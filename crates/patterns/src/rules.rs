@@ -21,6 +21,16 @@ pub enum Mode {
     Live,
 }
 
+impl Mode {
+    /// As files, tables and metrics have it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Mode::Shadow => "shadow",
+            Mode::Live => "live",
+        }
+    }
+}
+
 /// One rule.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Rule {

@@ -32,8 +32,8 @@ pub use flush::results::RESULT_TABLES;
 pub use flush::synchronous_commit::SynchronousCommit;
 pub use flush::{Flusher, WriterIdentity};
 pub use rules::{
-    NewRules, PutOff, StoredPatternGap, StoredRules, change_rules, pattern_gaps, put_rules_off,
-    rule_sets,
+    NewRules, PutOff, StoredPatternGap, StoredRules, change_rules, count_pattern_gaps,
+    pattern_gaps, put_rules_off, rule_sets,
 };
 pub use schema::adopt::{AdoptedTable, Adoption, DOUBLED_KEYS_LISTED_MAX, DoubledKey, adopt};
 pub use schema::migrate::{SchemaState, ensure_schema, migrate, schema_state};

@@ -172,6 +172,19 @@ pub struct StoredPatternGap {
     pub put_off_because: Option<String>,
 }
 
+/// How many there are, by reason.
+///
+/// # Errors
+/// A failed statement.
+pub async fn count_pattern_gaps(
+    connection: &mut PgConnection,
+) -> Result<Vec<(String, i64)>, StoreError> {
+    sqlx::query_as("SELECT reason, count(*) FROM pattern_gaps GROUP BY reason")
+        .fetch_all(connection)
+        .await
+        .map_err(StoreError::sql("counting where rules may have missed something"))
+}
+
 /// The newest of them, at most 100, the newest first.
 ///
 /// # Errors

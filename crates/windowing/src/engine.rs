@@ -23,7 +23,7 @@ use crate::bounds::{Bounds, Held, Limit};
 use crate::results::Numbers;
 use crate::{
     FlushBatch, FlushPart, FlushReport, LogEnds, PartOutcome, PartReport, PartitionState, Position,
-    Record,
+    Record, RuleHoldings,
 };
 
 pub use self::assigned::STALL_AFTER_MICROS;
@@ -203,6 +203,15 @@ impl Engine {
     /// How many groups are held for the next flush; for those who watch the memory.
     pub fn groups_held(&self) -> usize {
         self.held.of(Limit::Groups).items
+    }
+
+    /// What rules take; for those who watch the memory, and how long partitions stand still for them.
+    pub fn rule_holdings(&self) -> RuleHoldings {
+        let mut holdings = RuleHoldings::default();
+        for assigned in self.partitions.iter().flatten() {
+            assigned.add_rule_holdings(&mut holdings);
+        }
+        holdings
     }
 
     /// Whether anything that was read has not been handed over to a flush.

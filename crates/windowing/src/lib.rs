@@ -43,7 +43,9 @@ pub use progress::{
 };
 pub use record::{DeadLetter, Header, Record, RecordTime};
 pub use results::{Delta, MergedRows, ResultKind, ResultName};
-pub use rewind::{GapReason, History, LogMark, PatternGap, PatternHistory, needed_after};
+pub use rewind::{
+    GapReason, History, LogMark, PatternGap, PatternHistory, RuleHoldings, needed_after,
+};
 pub use subscribers::{
     DayGroup, SketchError, StoredSketch, SubscriberSketch, SubscriberUnion, Subscribers,
 };

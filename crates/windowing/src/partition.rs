@@ -72,6 +72,11 @@ impl PartitionState {
         self.delta.pattern_gaps.extend(gap);
     }
 
+    /// The rules with what they know; `None`: they are off, or not ready.
+    pub(crate) fn matcher(&self) -> Option<&Matcher> {
+        self.matcher.as_ref()
+    }
+
     /// The rules with what they know; nothing is judged any more.
     pub(crate) fn take_matcher(&mut self) -> Option<Matcher> {
         self.matcher.take()

@@ -121,6 +121,24 @@ impl GapReason {
     }
 }
 
+/// What rules take of a worker.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct RuleHoldings {
+    /// Partitions whose log is read again, and those that wait for that; none of them counts meanwhile.
+    pub rewinding: usize,
+    /// Events that are remembered.
+    pub events: usize,
+    /// Memory that they take, roughly.
+    pub bytes: usize,
+}
+
+impl RuleHoldings {
+    pub(crate) fn add(&mut self, matcher: &Matcher) {
+        self.events += matcher.events();
+        self.bytes += matcher.bytes();
+    }
+}
+
 /// A rewind under way.
 #[derive(Clone, Debug)]
 pub(crate) struct Rewind {
@@ -287,6 +305,11 @@ pub(crate) fn cut_back(
 }
 
 impl Rewind {
+    /// What it has built so far.
+    pub(crate) fn matcher(&self) -> &Matcher {
+        &self.matcher
+    }
+
     /// Where reading has to go on.
     pub(crate) fn next(&self) -> Position {
         self.next

@@ -24,6 +24,17 @@ const SERVED: &[&str] = &["--flush-interval", "200ms", "--metrics-addr", "127.0.
 /// A server on this host answers within this time, or not at all.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(20);
 
+/// Who makes all calls of [`traffic`], and a rule that this meets: 64 calls, so 25 hits.
+const CALLER: &str = "00000000000000aa";
+const RULE: &str = r#"
+[[rules]]
+name = "many_calls"
+version = 1
+mode = "live"
+within = "1h"
+conditions = [{ kind = "count", where = { event_type = "call" }, at_least = 40 }]
+"#;
+
 /// A client that takes every status for an answer.
 fn client() -> ureq::Agent {
     ureq::Agent::config_builder()
@@ -84,7 +95,10 @@ fn traffic(now: DateTime<Utc>) -> Traffic {
         ("Astana", "call", 23),
         ("Шымкент <b>", "sms", 5),
     ] {
-        let more = json!({"duration_seconds": 60, "data_mb": 0.5, "amount": 2});
+        let mut more = json!({"duration_seconds": 60, "data_mb": 0.5, "amount": 2});
+        if event_type == "call" {
+            more["subscriber_id"] = json!(CALLER);
+        }
         let payload = event(event_type, region, now, more);
         records.extend(vec![RawRecord::of(0, payload); count]);
     }
@@ -96,9 +110,18 @@ fn traffic(now: DateTime<Utc>) -> Traffic {
     Traffic { at: now, records, on_time, late: 1, dead: 2 }
 }
 
-/// A pipeline whose streamer has counted such traffic and serves it; with where it does.
+/// A pipeline whose streamer has counted such traffic by a rule, which was blind once, and serves it; with where it does.
 fn served_pipeline() -> Result<(Pipeline, Traffic, Running, String)> {
     let mut pipeline = Pipeline::new(2)?;
+    let folder = tempfile::tempdir()?;
+    let rules = folder.path().join("rules.toml");
+    std::fs::write(&rules, RULE)?;
+    pipeline.run("streamer", &["migrate"])?.expect(0)?;
+    pipeline.run("streamer", &["rules", "apply", &rules.to_string_lossy()])?.expect(0)?;
+    pipeline.database.execute(
+        "INSERT INTO pattern_gaps (topic, generation, partition, from_offset, reason)
+         VALUES ('another', 0, 0, 7, 'retention')",
+    )?;
     let traffic = traffic(Utc::now());
     pipeline.topic.sender(&[])?.send(&traffic.records)?;
     // Some of these are stopped and started again at the same address: an ephemeral port may have gone by then.

@@ -8,7 +8,9 @@ use e2e::{Pipeline, WAIT_TIMEOUT};
 use sandbox::{Postgres, wait_until};
 
 use super::tools::{prometheus_program, repository_file, run_with_input};
-use super::{SERVED, get, sample_value, served_at, served_pipeline, traffic, wait_for_sample};
+use super::{
+    CALLER, SERVED, get, sample_value, served_at, served_pipeline, traffic, wait_for_sample,
+};
 
 #[test]
 fn a_streamer_says_what_it_has_counted() -> Result<()> {
@@ -23,6 +25,12 @@ fn a_streamer_says_what_it_has_counted() -> Result<()> {
         ("streamer_dead_letters_total{reason=\"not_json\"}".to_owned(), 1),
         ("streamer_dead_letters_total{reason=\"not_an_object\"}".to_owned(), 1),
         ("streamer_partitions_read{worker=\"0\"}".to_owned(), 2),
+        ("streamer_rule_events_total{worker=\"0\"}".to_owned(), traffic.on_time),
+        ("streamer_alert_hits_total{mode=\"live\",rule=\"many_calls\"}".to_owned(), 25),
+        ("streamer_partitions_rewinding{worker=\"0\"}".to_owned(), 0),
+        ("streamer_rule_events_held{worker=\"0\"}".to_owned(), 64),
+        ("pipeline_pattern_gaps_total{reason=\"retention\"}".to_owned(), 1),
+        ("pipeline_pattern_gaps_total{reason=\"memory\"}".to_owned(), 0),
         ("pipeline_verdict{verdict=\"healthy\"}".to_owned(), 1),
         (
             of(topic, "pipeline_records_total{outcome=\"on_time\",partition=\"0\"", ""),
@@ -43,6 +51,10 @@ fn a_streamer_says_what_it_has_counted() -> Result<()> {
     ensure!(
         sample_value(&text, "streamer_flush_duration_seconds_count{worker=\"0\"}") >= Some(1.0)
     );
+    let alerts = "streamer_alerts_written_total{mode=\"live\",rule=\"many_calls\"}";
+    ensure!(sample_value(&text, alerts) >= Some(1.0), "{text}");
+    ensure!(sample_value(&text, "streamer_rule_memory_bytes{worker=\"0\"}") > Some(64.0));
+    ensure!(!text.contains(CALLER), "a subscriber's name among the metrics:\n{text}");
     check_scrape(&text)?;
     expect_no_secret(&pipeline, &address)?;
     drop(streamer);

@@ -8,8 +8,9 @@ use std::time::{Duration, Instant};
 
 use operator::live::{Process, WorkerSeen};
 use program::{Gauge, Histogram, IntCounter, IntCounterVec, Registry, seconds_since_1970 as now};
-use windowing::{Counters, FlushBatch, FlushReport, PartOutcome};
+use windowing::{Counters, FlushBatch, FlushReport, PartOutcome, RuleHoldings};
 
+use super::rules::{OutgoingRules, RuleMetrics};
 use super::{
     BUILD_INFO, DEAD_LETTERS, FLUSH_FAILURES, FLUSH_ROWS, FLUSH_SECONDS, FLUSH_UNDER_WAY,
     GROUP_REFUSED, GROUPS_HELD, LAST_FLUSH, PARTITIONS_HALTED, PARTITIONS_READ, RECORDS_READ,
@@ -40,8 +41,10 @@ impl ProcessMetrics {
             (gauges(&WORKER_SEEN), gauges(&FLUSH_UNDER_WAY), gauges(&LAST_FLUSH));
         let flush_seconds = registry.histogram(&FLUSH_SECONDS);
         let (flush_rows, flush_failures) = (counters(&FLUSH_ROWS), counters(&FLUSH_FAILURES));
+        let rules = RuleMetrics::of_workers(&registry, workers);
         let workers = (0..workers)
-            .map(|index| {
+            .zip(rules)
+            .map(|(index, rules)| {
                 let label = &[index.to_string()];
                 let outcome = |name: &str| stored.with_label_values(&[label[0].as_str(), name]);
                 WorkerMetrics {
@@ -58,6 +61,7 @@ impl ProcessMetrics {
                     flush_failures: flush_failures.with_label_values(label),
                     flush_under_way: under_way.with_label_values(label),
                     last_flush: last_flush.with_label_values(label),
+                    rules,
                 }
             })
             .collect();
@@ -95,6 +99,7 @@ pub(crate) struct WorkerMetrics {
     flush_failures: IntCounter,
     flush_under_way: Gauge,
     last_flush: Gauge,
+    rules: RuleMetrics,
 }
 
 /// What the worker's loop holds as it comes round.
@@ -105,6 +110,7 @@ pub(crate) struct Holdings {
     /// … by its group.
     pub(crate) refused_for: Option<Duration>,
     pub(crate) failed_attempts: u64,
+    pub(crate) rules: RuleHoldings,
 }
 
 /// What one flush would store, noted before it begins: afterwards its batch is gone.
@@ -120,6 +126,7 @@ struct OutgoingPart {
     rows: usize,
     /// Dead letters by reason.
     reasons: BTreeMap<&'static str, u64>,
+    rules: OutgoingRules,
 }
 
 impl WorkerMetrics {
@@ -146,6 +153,7 @@ impl WorkerMetrics {
         let refused =
             holdings.refused_for.map_or(0.0, |time| time.as_secs_f64().max(f64::MIN_POSITIVE));
         self.group_refused.set(refused);
+        self.rules.came_round(&holdings.rules);
         let known = self.flush_failures.get();
         self.flush_failures.inc_by(holdings.failed_attempts.saturating_sub(known));
     }
@@ -161,7 +169,7 @@ impl WorkerMetrics {
             for letter in &delta.dead_letters {
                 *reasons.entry(letter.reason).or_default() += 1;
             }
-            OutgoingPart { growth, rows, reasons }
+            OutgoingPart { growth, rows, reasons, rules: OutgoingRules::of(part) }
         });
         Outgoing { began: Instant::now(), parts: parts.collect() }
     }
@@ -172,7 +180,7 @@ impl WorkerMetrics {
         self.flush_under_way.set(0.0);
         self.last_flush.set(now());
         for (part, reported) in outgoing.parts.into_iter().zip(&report.parts) {
-            let OutgoingPart { growth, rows, reasons } = part;
+            let OutgoingPart { growth, rows, reasons, rules } = part;
             if reported.outcome != PartOutcome::Committed {
                 continue;
             }
@@ -183,6 +191,7 @@ impl WorkerMetrics {
             for (reason, letters) in reasons {
                 self.dead_letters.with_label_values(&[reason]).inc_by(letters);
             }
+            self.rules.stored(rules);
         }
     }
 
@@ -216,7 +225,8 @@ mod tests {
     fn part(partition: i32) -> FlushPart {
         let stored = Progress::starting_at(Position::at(0));
         let counters = Counters { on_time: 5, late: 1, dead: 2, gap: 0, skipped: 3 };
-        let new = Progress { next: Position::at(11), counters, ..stored.clone() };
+        let next = Position::at(11);
+        let new = Progress { next, counters, patterns_through: Some(next), ..stored.clone() };
         let letter = |offset, reason| DeadLetter {
             offset,
             reason,
@@ -259,6 +269,7 @@ mod tests {
         assert_eq!(worker.seen().flushing_since, None);
         assert_eq!(worker.stored.each_ref().map(IntCounter::get), [5, 1, 2, 3]);
         assert_eq!(worker.flush_rows.get(), 2);
+        assert_eq!(worker.rules.events_judged(), 5);
         let letters = |reason| worker.dead_letters.with_label_values(&[reason]).get();
         assert_eq!((letters("not_json"), letters("not_utf8")), (1, 1));
     }
@@ -274,6 +285,7 @@ mod tests {
                 partitions_halted: 1,
                 refused_for: None,
                 failed_attempts,
+                rules: RuleHoldings::default(),
             });
             assert_eq!(worker.flush_failures.get(), failed_attempts);
         }

@@ -101,6 +101,12 @@ pub(super) const STALE_DAYS: Metric = Metric::gauge(
     "Computed days whose events changed since; `batcher --stale` computes them again.",
 );
 
+pub(super) const PATTERN_GAPS: Metric = Metric::counter(
+    "pipeline_pattern_gaps_total",
+    &["reason"],
+    "Rows of pattern_gaps, where rules may have missed something: not_judged, retention, another_log, memory, or off (by an operator).",
+);
+
 /// All of them, in the order of docs/metrics.md.
 pub const METRICS: &[&Metric] = &[
     &WORKER_LAG_RECORDS,
@@ -122,4 +128,5 @@ pub const METRICS: &[&Metric] = &[
     &BATCH_LAST_RUN,
     &BATCH_LAST_SUCCESS,
     &STALE_DAYS,
+    &PATTERN_GAPS,
 ];

@@ -1,14 +1,14 @@
 //! What the observer looks at once a minute, because it costs more than the rest: the batcher's runs, the last 24 hours, open
-//! fraud cases.
+//! fraud cases, where rules may have missed something.
 //!
-//! In: the observer's session. Out: what was found; each of the three may be missing without harm to the others. A session
+//! In: the observer's session. Out: what was found; each of the four may be missing without harm to the others. A session
 //! that does not answer in time is given up (I-6).
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use program::chain;
-use store::{PgConnection, StoreError};
+use store::{PgConnection, StoreError, count_pattern_gaps};
 
 use super::cases::{Cases, open_cases};
 use super::figures::{BatchState, batch_state};
@@ -24,6 +24,8 @@ pub(super) struct Minutely {
     pub(super) batch: Option<BatchState>,
     pub(super) day: DayLook,
     pub(super) cases: Option<Arc<Cases>>,
+    /// Where rules may have missed something, by reason.
+    pub(super) pattern_gaps: Option<Vec<(String, i64)>>,
 }
 
 /// The last 24 hours, as `/day.json` has them.
@@ -74,6 +76,10 @@ impl Minutely {
                 tracing::debug!("no look at the fraud cases: {error}");
                 None
             });
+        self.pattern_gaps = count_pattern_gaps(connection)
+            .await
+            .inspect_err(|error| tracing::debug!("no look at the rules' gaps: {error}"))
+            .ok();
         match last_day(connection).await {
             Ok(day) => {
                 let number = self.day.number + 1;

@@ -55,6 +55,7 @@ async fn observe(args: LiveArgs, latest: Weak<Latest>) {
             figures.as_ref().ok(),
             minutely.batch.as_ref(),
             detection.as_ref(),
+            minutely.pattern_gaps.as_deref(),
             &args.owners,
         );
         let (day, cases) = (minutely.day.clone(), minutely.cases.clone());
@@ -78,7 +79,18 @@ struct FiguresReader<'a> {
     detection: Option<Detection>,
 }
 
-impl FiguresReader<'_> {
+impl<'a> FiguresReader<'a> {
+    fn new(args: &'a LiveArgs) -> Self {
+        FiguresReader {
+            args,
+            connection: None,
+            seldom_read_at: None,
+            batch: None,
+            pattern_gaps: None,
+            detection: None,
+        }
+    }
+
     async fn read(&mut self) -> Result<LiveFigures, String> {
         let reading = async {
             let connection = match self.connection.take() {

@@ -10,12 +10,16 @@ use super::snapshot::Detection;
 use crate::detect::set_anomalies;
 use crate::status::{Report, Verdict};
 
+/// Why rules may have missed something.
+const PATTERN_GAP_REASONS: [&str; 5] = ["not_judged", "retention", "another_log", "memory", "off"];
+
 /// The values of one look. `owners` are the names of this process's workers.
 pub(super) fn registry(
     report: &Report,
     figures: Option<&LiveFigures>,
     batch: Option<&BatchState>,
     detection: Option<&Detection>,
+    pattern_gaps: Option<&[(String, i64)]>,
     owners: &[String],
 ) -> Registry {
     let registry = Registry::new();
@@ -49,7 +53,22 @@ pub(super) fn registry(
             }
         }
     }
+    if let Some(gaps) = pattern_gaps {
+        add_pattern_gaps(&registry, gaps);
+    }
     registry
+}
+
+/// All reasons, those included of which there is none: what appears only with its first gap has not grown.
+fn add_pattern_gaps(registry: &Registry, gaps: &[(String, i64)]) {
+    let counter = registry.counter(&PATTERN_GAPS);
+    for reason in PATTERN_GAP_REASONS {
+        counter.with_label_values(&[reason]).inc_by(0);
+    }
+    for (reason, count) in gaps {
+        let count = u64::try_from(*count).unwrap_or_default();
+        counter.with_label_values(&[reason]).inc_by(count);
+    }
 }
 
 fn add_partitions(registry: &Registry, report: &Report) {

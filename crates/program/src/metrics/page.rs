@@ -8,8 +8,18 @@ use super::Metric;
 
 const PAGE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/metrics.md");
 /// What a name ends with: its unit, or what it counts.
-const UNITS: [&str; 8] =
-    ["_total", "_seconds", "_info", "_events", "_records", "_held", "_read", "_halted"];
+const UNITS: [&str; 10] = [
+    "_total",
+    "_seconds",
+    "_bytes",
+    "_info",
+    "_events",
+    "_records",
+    "_held",
+    "_read",
+    "_halted",
+    "_rewinding",
+];
 /// Names of numbers without a unit, or whose last word is one.
 const OTHERS: [&str; 7] = [
     "pipeline_verdict",

@@ -15,7 +15,8 @@ use crate::results::Numbers;
 use crate::rewind::{Beginning, Rewind, begin, cut_back, not_judged};
 use crate::{
     AwaitedEnd, Doubt, Examination, GapPermission, GapReason, History, LogBreak, LogEnds,
-    PartitionState, PatternHistory, Position, Progress, Record, Rules, fingerprint_of,
+    PartitionState, PatternHistory, Position, Progress, Record, RuleHoldings, Rules,
+    fingerprint_of,
 };
 
 pub(super) use self::log_ends::ObservedEnds;
@@ -271,6 +272,17 @@ impl AssignedPartition {
     /// Whether records from before the position are shown to rules.
     pub(super) fn is_rewinding(&self) -> bool {
         self.rewind.is_some()
+    }
+
+    /// Adds what rules take of this partition.
+    pub(super) fn add_rule_holdings(&self, holdings: &mut RuleHoldings) {
+        holdings.rewinding += usize::from(self.is_rewinding() || self.status == Status::Waiting);
+        let rewound = self.rewind.as_ref().map(|rewind| rewind.matcher());
+        let judging = self.state.as_ref().and_then(PartitionState::matcher);
+        let kept = self.kept.as_ref().map(|kept| &kept.matcher);
+        for matcher in [rewound, judging, kept].into_iter().flatten() {
+            holdings.add(matcher);
+        }
     }
 
     /// The rules go on with what the rewind has built; with nothing, if it can't be trusted.

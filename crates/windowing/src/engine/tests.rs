@@ -3,6 +3,7 @@
 mod continuity;
 mod flushes;
 mod log_ends;
+mod rules;
 
 use super::*;
 use crate::testing::{at, call, event, record};

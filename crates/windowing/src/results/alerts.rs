@@ -56,6 +56,13 @@ pub struct AlertRow<'a> {
 #[derive(Clone, Debug, Default)]
 pub struct HeldAlerts(IndexMap<AlertKey, Alert>);
 
+impl HeldAlerts {
+    /// The rule's name, its mode and how many hits, of each.
+    pub fn hits(&self) -> impl Iterator<Item = (&str, Mode, i64)> {
+        self.0.iter().map(|(key, alert)| (&*key.rule, alert.mode, alert.hits))
+    }
+}
+
 impl ResultKind for Alerts {
     const TABLE: &'static str = "persons.alerts";
     type Held = HeldAlerts;

@@ -1,7 +1,7 @@
 //! Rows of `persons.alerts`.
 
 use event_model::EventTime;
-use patterns::{Evidence, Mode};
+use patterns::Evidence;
 use serde_json::{Value, json};
 use sqlx::postgres::PgConnection;
 use windowing::results::{AlertRow, Alerts};
@@ -38,10 +38,7 @@ impl Stored for Alerts {
             .bind(column(rows, |row| row.partition))
             .bind(column(rows, |row| row.rule))
             .bind(column(rows, |row| row.version))
-            .bind(column(rows, |row| match row.alert.mode {
-                Mode::Shadow => "shadow",
-                Mode::Live => "live",
-            }))
+            .bind(column(rows, |row| row.alert.mode.name()))
             .bind(column(rows, |row| row.subscriber))
             .bind(column(rows, |row| row.bucket.to_datetime()))
             .bind(column(rows, |row| row.alert.bucket_micros / MICROS_PER_SECOND))
