@@ -1,6 +1,7 @@
-//! `streamer rules`: look a file of rules through, put it on, see what is on, put it off. Needs no running streamer; those that run
+//! `streamer rules`: look a file of rules through, try it on what was counted already, put it on, see what is on, put it off. Needs no running streamer; those that run
 //! notice at their next flush.
 
+mod backtest;
 mod file;
 
 use std::path::PathBuf;
@@ -11,6 +12,7 @@ use patterns::RuleSet;
 use program::{LogArgs, print, table};
 use store::{NewRules, PgConnection, PutOff, StoredRules};
 
+pub use self::backtest::BacktestArgs;
 use self::file::{RulesFile, changed_without_a_new_version};
 use crate::Exit;
 use crate::args::DatabaseCommandArgs;
@@ -25,6 +27,8 @@ pub enum RulesCommand {
     Apply(ApplyArgs),
     /// Show the rules that are on, where they are off, and where they may have missed something
     List(DatabaseCommandArgs),
+    /// Say what a file of rules would have found in what was counted already; stores nothing
+    Backtest(Box<BacktestArgs>),
     /// Put all rules off, or those of one partition
     Off(OffArgs),
 }
@@ -79,6 +83,7 @@ impl RulesCommand {
             RulesCommand::Check(args) => &args.log,
             RulesCommand::Apply(args) => &args.database.log,
             RulesCommand::List(args) => &args.log,
+            RulesCommand::Backtest(args) => &args.database.log,
             RulesCommand::Off(args) => &args.database.log,
         }
     }
@@ -90,6 +95,7 @@ pub async fn run(command: &RulesCommand) -> anyhow::Result<Exit> {
         RulesCommand::Check(args) => check(args),
         RulesCommand::Apply(args) => apply(args).await,
         RulesCommand::List(args) => list(args).await,
+        RulesCommand::Backtest(args) => backtest::backtest(args).await,
         RulesCommand::Off(args) => off(args).await,
     }
 }

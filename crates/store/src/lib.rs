@@ -23,7 +23,7 @@ pub use day::report::{BusyHour, DayReport, DayTotals, FigureSums, REPORT_REGIONS
 pub use day::validate::{Validation, validate_day};
 pub use error::StoreError;
 pub use flush::gaps::carry_out_gap;
-pub use flush::history::read_rules;
+pub use flush::history::{read_rules, replay_history};
 pub use flush::progress::{
     FirstContact, StoredPartition, StoredPosition, database_now, ensure_partitions,
     halt_missing_partitions, load_progress, parse_resume_at, stored_positions,

@@ -17,9 +17,11 @@ mod continuity;
 mod engine;
 mod flush;
 mod groups;
+mod history;
 mod partition;
 mod progress;
 mod record;
+mod replay;
 pub mod results;
 mod rewind;
 mod subscribers;
@@ -37,15 +39,15 @@ pub use flush::{
     PartOutcome, PartReport,
 };
 pub use groups::{GroupKey, Groups, Totals};
+pub use history::{History, LogMark, PatternHistory};
 pub use partition::{PartitionState, fingerprint_of};
 pub use progress::{
     AwaitedEnd, Counters, Fingerprint, LogEnds, Position, Progress, Rules, TimeSkew,
 };
 pub use record::{DeadLetter, Header, Record, RecordTime};
+pub use replay::Replay;
 pub use results::{Delta, MergedRows, ResultKind, ResultName};
-pub use rewind::{
-    GapReason, History, LogMark, PatternGap, PatternHistory, RuleHoldings, needed_after,
-};
+pub use rewind::{GapReason, PatternGap, RuleHoldings, needed_after};
 pub use subscribers::{
     DayGroup, SketchError, StoredSketch, SubscriberSketch, SubscriberUnion, Subscribers,
 };

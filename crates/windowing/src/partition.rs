@@ -14,8 +14,8 @@ use patterns::{Hit, Matcher};
 
 use crate::bounds::Growth;
 use crate::groups::GroupNumber;
+use crate::replay::RuleView;
 use crate::results::{CountedEvent, Numbers};
-use crate::rewind::RuleView;
 use crate::{
     Delta, Fingerprint, GapReason, LogMark, PatternGap, Position, Progress, QUARTER_MICROS, Record,
     Rules, Window, quarter_of,

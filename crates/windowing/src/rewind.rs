@@ -12,61 +12,15 @@
 //! I-3: a record is late, or dead, as it was when it was counted. Keeps I-7: if the log is not what was read, or events are
 //! missing, a [`PatternGap`] says so. docs/decisions/0012 has the reasons.
 
-use std::borrow::Cow;
 use std::sync::Arc;
 
-use event_model::{EventTime, EventView, LazyText, decode};
-use patterns::{Matcher, PatternEvent, RuleSet};
+use event_model::EventTime;
+use patterns::{Matcher, RuleSet};
 
-use crate::{LogEnds, Position, Progress, Record, Window};
+use crate::{LogEnds, PatternHistory, Position, Progress, Record, Replay};
 
 /// An event on time may be this much older than the watermark: its minute is still open.
 const OPEN_MINUTE_MICROS: i64 = 60_000_000;
-
-/// Subscribers with longer names are seen by no rule.
-const SUBSCRIBER_BYTES_MAX: usize = 200;
-
-/// A place in a partition's log, and what is known of the records before it. One is stored per quarter of an hour, and one where the
-/// watermark delay changes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct LogMark {
-    /// The record before which it stands.
-    pub offset: i64,
-    /// The quarter of an hour that this record was the first to reach.
-    pub quarter_start: EventTime,
-    /// Highest event time accepted before it.
-    pub max_event_time: Option<EventTime>,
-    /// The watermark by which it was judged.
-    pub watermark: Option<EventTime>,
-    /// How many events before it were on time, in this generation.
-    pub on_time: i64,
-    /// And how many were late.
-    pub late: i64,
-    /// How far the watermark stays behind from here on.
-    pub watermark_delay_micros: i64,
-}
-
-/// The rules, and what their memory is built from.
-#[derive(Clone, Debug)]
-pub struct PatternHistory {
-    /// The rules. What was kept for others is of no use for these.
-    pub set: Arc<RuleSet>,
-    /// By rule: hits are made from this offset on.
-    pub judged_from: Vec<i64>,
-    /// Marks of this generation, by offset. Those before the last one that lies far enough back may be left out.
-    pub marks: Vec<LogMark>,
-    /// Offsets of this generation's dead letters from the first of these marks on, ascending.
-    pub dead: Vec<i64>,
-}
-
-/// What is stored beside a partition's row of what was read before.
-#[derive(Clone, Debug, Default)]
-pub struct History {
-    /// The newest mark.
-    pub last_mark: Option<LogMark>,
-    /// `None`: rules are off.
-    pub patterns: Option<PatternHistory>,
-}
 
 /// Where rules may have missed something.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -142,19 +96,10 @@ impl RuleHoldings {
 /// A rewind under way.
 #[derive(Clone, Debug)]
 pub(crate) struct Rewind {
-    history: PatternHistory,
+    replay: Replay,
+    set: Arc<RuleSet>,
+    judged_from: Vec<i64>,
     bytes_max: usize,
-    matcher: Matcher,
-    /// The next record that is shown to the rules.
-    next: Position,
-    /// The mark by whose delay the record is judged.
-    mark: usize,
-    max_event_time: Option<EventTime>,
-    watermark: Option<EventTime>,
-    /// How many events were met, on time and late, and how many must be met until the position. Each record that is gone is missing in
-    /// the sum, whatever the verdict on those behind it becomes.
-    counted: [i64; 2],
-    expected: [i64; 2],
 }
 
 /// What a partition's rules begin with.
@@ -170,49 +115,6 @@ pub fn needed_after(watermark: Option<EventTime>, set: &RuleSet) -> Option<Event
     watermark.map(|mark| mark.plus_micros(-OPEN_MINUTE_MICROS - set.lookback_micros()))
 }
 
-/// An event with the texts that rules ask for; they are unescaped for nobody else.
-pub(crate) struct RuleView<'a> {
-    event: &'a EventView<'a>,
-    event_id: Option<Cow<'a, str>>,
-    event_subtype: Option<Cow<'a, str>>,
-    counterparty_id: Option<Cow<'a, str>>,
-}
-
-impl<'a> RuleView<'a> {
-    pub(crate) fn of(event: &'a EventView<'a>) -> Self {
-        let text = |field: Option<LazyText<'a>>| field.map(LazyText::get);
-        RuleView {
-            event,
-            event_id: text(event.event_id),
-            event_subtype: text(event.event_subtype),
-            counterparty_id: text(event.counterparty_id),
-        }
-    }
-
-    /// What the rules see of it; nothing, if it names nobody whose name could be stored. Numbers that an event leaves out are 0, as in all sums.
-    pub(crate) fn seen(&self) -> Option<PatternEvent<'_>> {
-        let event = self.event;
-        let subscriber_id = event.subscriber_id.as_deref().filter(|name| is_storable(name))?;
-        Some(PatternEvent {
-            event_id: self.event_id.as_deref(),
-            subscriber_id,
-            event_type: &event.event_type,
-            event_subtype: self.event_subtype.as_deref(),
-            counterparty_id: self.counterparty_id.as_deref(),
-            cell_tower_id: event.cell_tower_id,
-            time: event.event_time,
-            duration_seconds: u32::try_from(event.duration_seconds).ok(),
-            amount_micro_tenge: Some(event.amount_micro_tenge),
-            data_micro_mb: Some(event.data_micro_mb),
-        })
-    }
-}
-
-/// PostgreSQL's text can't hold U+0000, and its indexes no long texts.
-fn is_storable(name: &str) -> bool {
-    (1..=SUBSCRIBER_BYTES_MAX).contains(&name.len()) && !name.contains('\0')
-}
-
 /// By rule, where hits begin: never before the position.
 fn judged_from(history: &PatternHistory, position: Position) -> Vec<i64> {
     history.judged_from.iter().map(|from| (*from).max(position.offset())).collect()
@@ -226,44 +128,29 @@ pub(crate) fn begin(
     bytes_max: usize,
 ) -> Beginning {
     let needed = needed_after(progress.watermark, &history.set);
-    let is_readable =
-        |mark: &LogMark| mark.offset >= ends.low.offset() && mark.offset < progress.next.offset();
-    let is_early_enough =
-        |mark: &LogMark| mark.max_event_time.is_none_or(|highest| Some(highest) <= needed);
-    let readable = || (0..).zip(&history.marks).filter(|(_, mark)| is_readable(mark));
-    let found = readable().filter(|(_, mark)| is_early_enough(mark)).last();
-    let Some((place, mark)) = found.or_else(|| readable().next()) else {
-        return blind(&history, progress, bytes_max, GapReason::Retention);
-    };
-    let mark = *mark;
-    let judged_from = judged_from(&history, progress.next);
     let set = Arc::clone(&history.set);
-    Beginning::Rewind(Box::new(Rewind {
-        history,
-        bytes_max,
-        matcher: Matcher::new(set, bytes_max, judged_from, mark.max_event_time),
-        next: Position::at(mark.offset),
-        mark: place,
-        max_event_time: mark.max_event_time,
-        watermark: mark.watermark,
-        counted: [0, 0],
-        expected: [progress.counters.on_time - mark.on_time, progress.counters.late - mark.late],
-    }))
+    let judged_from = judged_from(&history, progress.next);
+    let shown = PatternHistory { judged_from: judged_from.clone(), ..history };
+    match Replay::new(shown, ends.low, progress.next, needed, bytes_max) {
+        Some(replay) => Beginning::Rewind(Box::new(Rewind { replay, set, judged_from, bytes_max })),
+        None => {
+            let (matcher, gap) =
+                blind((&set, judged_from), progress, bytes_max, GapReason::Retention);
+            Beginning::Ready(Box::new(matcher), gap)
+        }
+    }
 }
 
 /// Rules that know nothing of what was read before.
 fn blind(
-    history: &PatternHistory,
+    (set, judged_from): (&Arc<RuleSet>, Vec<i64>),
     progress: &Progress,
     bytes_max: usize,
     reason: GapReason,
-) -> Beginning {
-    let judged_from = judged_from(history, progress.next);
-    let set = Arc::clone(&history.set);
+) -> (Matcher, Option<PatternGap>) {
     let complete_after = progress.max_event_time;
-    let gap = gap_after(complete_after, progress, &set, reason);
-    let matcher = Matcher::new(set, bytes_max, judged_from, complete_after);
-    Beginning::Ready(Box::new(matcher), gap)
+    let gap = gap_after(complete_after, progress, set, reason);
+    (Matcher::new(Arc::clone(set), bytes_max, judged_from, complete_after), gap)
 }
 
 /// What is missed at this position when events up to `complete_after` are missing; `None`: nothing.
@@ -307,62 +194,31 @@ pub(crate) fn cut_back(
 impl Rewind {
     /// What it has built so far.
     pub(crate) fn matcher(&self) -> &Matcher {
-        &self.matcher
+        self.replay.matcher()
     }
 
     /// Where reading has to go on.
     pub(crate) fn next(&self) -> Position {
-        self.next
+        self.replay.next()
     }
 
     /// Shows a record from before the position to the rules.
     pub(crate) fn read(&mut self, record: &Record<'_>) {
-        if record.offset < self.next.offset() {
-            return;
-        }
-        self.next = Position::after(record.offset);
-        let is_dead = self.history.dead.binary_search(&record.offset).is_ok();
-        let event = match record.payload {
-            Some(payload) if !is_dead => decode(payload).ok(),
-            _ => None,
-        };
-        if let Some(event) = event {
-            self.count(record.offset, &event);
-        }
-    }
-
-    /// As `PartitionState` counted it, by the delay that was set then.
-    fn count(&mut self, offset: i64, event: &EventView<'_>) {
-        let marks = &self.history.marks;
-        while let Some(next) = marks.get(self.mark + 1).filter(|next| next.offset <= offset) {
-            self.mark += 1;
-            self.watermark = self.watermark.max(next.watermark);
-        }
-        let delay_micros = marks[self.mark].watermark_delay_micros;
-        let is_late = Window::containing(event.event_time).is_closed_at(self.watermark);
-        self.max_event_time = self.max_event_time.max(Some(event.event_time));
-        let of_highest = self.max_event_time.map(|highest| highest.plus_micros(-delay_micros));
-        self.watermark = self.watermark.max(of_highest);
-        self.counted[usize::from(is_late)] += 1;
-        if is_late {
-            return;
-        }
-        let view = RuleView::of(event);
         let mut hits = Vec::new();
-        self.matcher.observe(offset, view.seen().as_ref(), self.watermark, &mut hits);
+        self.replay.read(record, &mut hits);
         debug_assert!(hits.is_empty(), "hits are made from the position on: {hits:?}");
     }
 
     /// All records before the position have been shown, or none will come any more. Says what came of it.
     pub(crate) fn finish(mut self, progress: &Progress) -> (Matcher, Option<PatternGap>) {
-        if self.counted != self.expected {
+        if !self.replay.is_as_counted(progress) {
             return self.give_up(progress, GapReason::AnotherLog);
         }
-        let lost = self.matcher.take_lost();
+        let lost = self.replay.matcher_mut().take_lost();
         let reason = if lost.is_some() { GapReason::Memory } else { GapReason::Retention };
-        let complete_after = self.matcher.complete_after();
-        let gap = gap_after(complete_after, progress, &self.history.set, reason);
-        (self.matcher, gap)
+        let matcher = self.replay.into_matcher();
+        let gap = gap_after(matcher.complete_after(), progress, &self.set, reason);
+        (matcher, gap)
     }
 
     /// The log can't be read again: the rules know nothing.
@@ -371,9 +227,6 @@ impl Rewind {
         progress: &Progress,
         reason: GapReason,
     ) -> (Matcher, Option<PatternGap>) {
-        match blind(&self.history, progress, self.bytes_max, reason) {
-            Beginning::Ready(matcher, gap) => (*matcher, gap),
-            Beginning::Rewind(_) => unreachable!("who knows nothing has nothing to read"),
-        }
+        blind((&self.set, self.judged_from), progress, self.bytes_max, reason)
     }
 }

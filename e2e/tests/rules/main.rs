@@ -1,6 +1,7 @@
 //! Rules on real services: whatever happens to the streamers, the alerts are those of a naive recount of the log, no hit twice, none missing
 //! (I-10), and whoever follows them gets each one.
 
+mod backtest;
 mod follower;
 mod recount;
 
@@ -8,7 +9,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use anyhow::{Result, ensure};
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, NaiveDateTime, TimeDelta, Utc};
 use e2e::{Pipeline, RawRecord, SLOW_READER, Tally, event, volume};
 use serde_json::json;
 use sqlx::Row;
@@ -163,6 +164,7 @@ fn stored_alerts(pipeline: &mut Pipeline) -> Result<BTreeMap<AlertKey, Found>> {
 fn expect_recounted(pipeline: &mut Pipeline, versions: &[i32]) -> Result<usize> {
     let records = pipeline.topic.records()?;
     let began = spans(pipeline)?;
+    let always = NaiveDateTime::MIN..NaiveDateTime::MAX;
     let mut expected = BTreeMap::new();
     for (place, &version) in versions.iter().enumerate() {
         let from = |partition| began.get(&(version, partition)).copied().unwrap_or(0);
@@ -172,7 +174,13 @@ fn expect_recounted(pipeline: &mut Pipeline, versions: &[i32]) -> Result<usize> 
         };
         for partition in 0..PARTITIONS {
             let judged = from(partition)..to(partition);
-            expected.extend(recount::recount(&records, partition, &rules(version), judged));
+            expected.extend(recount::recount(
+                &records,
+                partition,
+                &rules(version),
+                judged,
+                &always,
+            ));
         }
     }
     let stored = stored_alerts(pipeline)?;

@@ -56,12 +56,13 @@ struct Event {
     counterparty: Option<String>,
 }
 
-/// The alerts of a partition by hits of these offsets.
+/// The alerts of a partition by hits of these offsets, at these moments.
 pub(crate) fn recount(
     records: &[LoggedRecord],
     partition: i32,
     rules: &[Rule],
     judged: Range<i64>,
+    moments: &Range<NaiveDateTime>,
 ) -> BTreeMap<AlertKey, Found> {
     let events = on_time(records, partition);
     let mut alerts: BTreeMap<AlertKey, Found> = BTreeMap::new();
@@ -70,6 +71,9 @@ pub(crate) fn recount(
             events[..=place].iter().filter(|e| e.subscriber == newest.subscriber).collect();
         for rule in rules.iter().filter(|rule| looks_for(rule.kind, newest)) {
             let Some((moment, found)) = hit(rule, newest, &theirs) else { continue };
+            if !moments.contains(&moment) {
+                continue;
+            }
             let second = moment.and_utc().timestamp();
             let bucket = second - second.rem_euclid(rule.bucket_seconds);
             let bucket = DateTime::from_timestamp(bucket, 0).expect("a time").naive_utc();
@@ -159,7 +163,7 @@ fn on_time(records: &[LoggedRecord], partition: i32) -> Vec<Event> {
     let mut events = Vec::new();
     for record in records.iter().filter(|record| record.partition == partition) {
         let payload = record.payload.as_deref().expect("each has one");
-        let fields: Value = serde_json::from_slice(payload).expect("each is one");
+        let Ok(fields) = serde_json::from_slice::<Value>(payload) else { continue };
         let text = |name: &str| fields[name].as_str().map(str::to_owned);
         let time = text("timestamp").expect("each has one");
         let time = DateTime::parse_from_rfc3339(&time).expect("a time").naive_utc();

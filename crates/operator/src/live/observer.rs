@@ -79,18 +79,7 @@ struct FiguresReader<'a> {
     detection: Option<Detection>,
 }
 
-impl<'a> FiguresReader<'a> {
-    fn new(args: &'a LiveArgs) -> Self {
-        FiguresReader {
-            args,
-            connection: None,
-            seldom_read_at: None,
-            batch: None,
-            pattern_gaps: None,
-            detection: None,
-        }
-    }
-
+impl FiguresReader<'_> {
     async fn read(&mut self) -> Result<LiveFigures, String> {
         let reading = async {
             let connection = match self.connection.take() {

@@ -96,6 +96,26 @@ async fn history(
     Ok(History { last_mark, patterns: Some(patterns) })
 }
 
+/// What this partition's log, (topic, partition), can be shown to other rules again from: for a backtest from this event time on. All
+/// that these find counts.
+///
+/// # Errors
+/// A failed statement.
+pub async fn replay_history(
+    connection: &mut PgConnection,
+    (topic, partition): (&str, i32),
+    progress: &Progress,
+    set: &Arc<RuleSet>,
+    from: EventTime,
+) -> Result<PatternHistory, StoreError> {
+    let needed_after = windowing::needed_after(Some(from), set).and_then(EventTime::to_datetime);
+    let place = (topic, progress.generation, partition);
+    let marks = marks(connection, place, progress.next.offset(), needed_after).await?;
+    let dead = dead_letters(connection, place, progress, &marks).await?;
+    let judged_from = vec![0; set.rules().len()];
+    Ok(PatternHistory { set: Arc::clone(set), judged_from, marks, dead })
+}
+
 /// Whether an operator has put the rules of this partition off.
 async fn is_put_off(
     connection: &mut PgConnection,
