@@ -159,6 +159,9 @@ impl Worker {
     }
 
     fn serve_timers(&mut self) {
+        if self.engine.holds_live_alerts() {
+            self.timers.flush_soon();
+        }
         let due = self.timers.due(self.started_at.elapsed(), jittered(self.flush_interval));
         let flushes = due.contains(&Due::Flush) || self.engine.is_flushing();
         if !flushes && self.has_drained_its_share() {

@@ -205,6 +205,15 @@ impl Engine {
         self.held.of(Limit::Groups).items
     }
 
+    /// Whether somebody may act upon an alert that has not been handed over to a flush.
+    pub fn holds_live_alerts(&self) -> bool {
+        self.partitions
+            .iter()
+            .flatten()
+            .filter_map(|assigned| assigned.state.as_ref())
+            .any(PartitionState::holds_live_alerts)
+    }
+
     /// What rules take; for those who watch the memory, and how long partitions stand still for them.
     pub fn rule_holdings(&self) -> RuleHoldings {
         let mut holdings = RuleHoldings::default();

@@ -51,5 +51,5 @@ pub use rewind::{GapReason, PatternGap, RuleHoldings, needed_after};
 pub use subscribers::{
     DayGroup, SketchError, StoredSketch, SubscriberSketch, SubscriberUnion, Subscribers,
 };
-pub use timers::{Due, Timers};
+pub use timers::{ALERT_FLUSH_EVERY, Due, Timers};
 pub use window::{QUARTER_MICROS, WINDOW_MICROS, Window, quarter_of};

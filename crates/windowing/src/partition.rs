@@ -99,6 +99,11 @@ impl PartitionState {
         &self.progress
     }
 
+    /// Whether somebody may act upon an alert that is not stored yet.
+    pub(crate) fn holds_live_alerts(&self) -> bool {
+        self.delta.alerts.has_live()
+    }
+
     pub(crate) fn progress_mut(&mut self) -> &mut Progress {
         &mut self.progress
     }

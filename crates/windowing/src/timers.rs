@@ -17,6 +17,9 @@ const LOAD_RETRY_CAP: Duration = Duration::from_secs(5);
 /// after a log in doubt could not be examined.
 const JUDGE_AGAIN_EVERY: Duration = Duration::from_secs(2);
 
+/// Somebody may act upon an alert: it is flushed this long after the last flush, instead of with the next one.
+pub const ALERT_FLUSH_EVERY: Duration = Duration::from_millis(500);
+
 /// Something that is due.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Due {
@@ -36,6 +39,8 @@ pub enum Due {
 #[derive(Clone, Debug)]
 pub struct Timers {
     flush_at: Duration,
+    /// When a flush was due last.
+    flushed_at: Duration,
     judge_again_at: Duration,
     /// Waiting for their stored row.
     to_load: BTreeSet<i32>,
@@ -51,6 +56,7 @@ impl Timers {
     pub fn new(first_flush_at: Duration) -> Self {
         Timers {
             flush_at: first_flush_at,
+            flushed_at: Duration::ZERO,
             judge_again_at: JUDGE_AGAIN_EVERY,
             to_load: BTreeSet::new(),
             load_at: Duration::ZERO,
@@ -66,6 +72,7 @@ impl Timers {
         let mut due = Vec::new();
         if now >= self.flush_at {
             self.flush_at = now + flush_interval;
+            self.flushed_at = now;
             due.push(Due::Flush);
         }
         due.extend(self.due_load(now));
@@ -79,6 +86,11 @@ impl Timers {
             due.push(Due::Examine(partition, origin));
         }
         due
+    }
+
+    /// An alert waits to be stored: the next flush is due [`ALERT_FLUSH_EVERY`] after the last one, at the latest.
+    pub fn flush_soon(&mut self) {
+        self.flush_at = self.flush_at.min(self.flushed_at + ALERT_FLUSH_EVERY);
     }
 
     /// How long until the next flush is due.
@@ -157,6 +169,22 @@ mod tests {
         assert_eq!(timers.until_flush(ms(2_500)), ms(0));
         timers.due(ms(2_500), ms(2_000));
         assert_eq!(timers.until_flush(ms(2_500)), ms(2_000));
+    }
+
+    #[test]
+    fn an_alert_is_flushed_at_once_but_not_sooner_than_half_a_second_after_the_last_flush() {
+        let mut timers = Timers::new(ms(30_000));
+        timers.flush_soon();
+        assert_eq!(timers.until_flush(ms(100)), ms(400));
+        assert_eq!(timers.due(ms(700), ms(30_000)), [Due::Flush]);
+        assert_eq!(timers.until_flush(ms(700)), ms(30_000));
+        timers.flush_soon();
+        assert_eq!(timers.until_flush(ms(800)), ms(400));
+        assert_eq!(timers.until_flush(ms(9_000)), ms(0));
+        // A flush that is due earlier stays where it is.
+        let mut timers = Timers::new(ms(200));
+        timers.flush_soon();
+        assert_eq!(timers.until_flush(ms(0)), ms(200));
     }
 
     #[test]

@@ -10,7 +10,8 @@ use std::path::PathBuf;
 
 use anyhow::{Result, ensure};
 use chrono::{DateTime, NaiveDateTime, TimeDelta, Utc};
-use e2e::{Pipeline, RawRecord, SLOW_READER, Tally, event, volume};
+use e2e::{Pipeline, RawRecord, SLOW_READER, Tally, WAIT_TIMEOUT, event, volume};
+use sandbox::wait_until;
 use serde_json::json;
 use sqlx::Row;
 
@@ -248,4 +249,22 @@ fn killed_again_and_again_no_alert_is_made_twice_and_none_is_missing() -> Result
     let ids: Vec<i64> = ids.iter().map(|row| row.get(0)).collect();
     ensure!(follower.stop_after(&ids)? == ids, "the follower missed some");
     tally.end(&format!("{alerts} alerts recomputed, each followed once"))
+}
+
+/// How long a flush may be put off: whatever is stored in this test is stored earlier.
+const FLUSHES_NEVER: &[&str] = &["--flush-interval", "1h"];
+
+#[test]
+fn an_alert_that_somebody_may_act_upon_does_not_wait_for_the_next_flush() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let mut pipeline = Pipeline::new(PARTITIONS)?;
+    pipeline.run("streamer", &["migrate"])?.expect(0)?;
+    apply(&pipeline, 1, folder.path())?;
+    let streamer = pipeline.start("streamer", FLUSHES_NEVER)?;
+    pipeline.topic.sender(&[])?.send(&Busy::new(5).take(FIRST_RECORDS))?;
+    let live = "SELECT count(*) FROM persons.alerts WHERE mode = 'live'";
+    wait_until("an alert is stored", WAIT_TIMEOUT, || {
+        pipeline.database.number(live).unwrap_or_default() > 0
+    })?;
+    streamer.kill()
 }

@@ -54,12 +54,20 @@ pub struct AlertRow<'a> {
 
 /// Alerts of one partition since its last flush.
 #[derive(Clone, Debug, Default)]
-pub struct HeldAlerts(IndexMap<AlertKey, Alert>);
+pub struct HeldAlerts {
+    alerts: IndexMap<AlertKey, Alert>,
+    has_live: bool,
+}
 
 impl HeldAlerts {
     /// The rule's name, its mode and how many hits, of each.
     pub fn hits(&self) -> impl Iterator<Item = (&str, Mode, i64)> {
-        self.0.iter().map(|(key, alert)| (&*key.rule, alert.mode, alert.hits))
+        self.alerts.iter().map(|(key, alert)| (&*key.rule, alert.mode, alert.hits))
+    }
+
+    /// Whether somebody may act upon one of them.
+    pub fn has_live(&self) -> bool {
+        self.has_live
     }
 }
 
@@ -71,7 +79,7 @@ impl ResultKind for Alerts {
     fn rows<'a>(parts: &[PartResults<'a>]) -> Vec<AlertRow<'a>> {
         let of_part = |part: &PartResults<'a>| {
             let PartResults { generation, partition, delta } = *part;
-            delta.alerts.0.iter().map(move |(key, alert)| AlertRow {
+            delta.alerts.alerts.iter().map(move |(key, alert)| AlertRow {
                 generation,
                 partition,
                 subscriber: &key.subscriber,
@@ -91,7 +99,7 @@ impl ResultKind for Alerts {
     }
 
     fn row_count(delta: &Delta) -> usize {
-        delta.alerts.0.len()
+        delta.alerts.alerts.len()
     }
 }
 
@@ -110,7 +118,7 @@ impl Counted for Alerts {
                 version: rule.version,
                 bucket: hit.bucket,
             };
-            let alert = held.0.entry(key).or_insert_with(|| {
+            let alert = held.alerts.entry(key).or_insert_with(|| {
                 size.items += 1;
                 size.bytes += size_of::<(AlertKey, Alert)>() + hit.subscriber.len();
                 Alert {
@@ -121,6 +129,7 @@ impl Counted for Alerts {
                 }
             });
             alert.hits += 1;
+            held.has_live |= rule.mode == Mode::Live;
         }
         size
     }

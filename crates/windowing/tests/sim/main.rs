@@ -44,13 +44,14 @@ const SEEDS: u64 = 2_000;
 const SEEDS_FOR_ALL_FAULTS: u64 = 1_000;
 
 /// What must have happened besides the faults.
-const MUST_MEET: [&str; 18] = [
+const MUST_MEET: [&str; 19] = [
     "committed",
     "unneeded",
     "fenced",
     "refused",
     "halted",
     "paused",
+    "flushed early for an alert",
     "gap accepted",
     "left without its last flush",
     "waited for a lock",

@@ -11,7 +11,8 @@ use std::time::Duration;
 
 use event_model::EventTime;
 use windowing::{
-    Bounds, Due, Effect, Engine, FlushReport, Input, PartOutcome, PartReport, Position, Timers,
+    ALERT_FLUSH_EVERY, Bounds, Due, Effect, Engine, FlushReport, Input, PartOutcome, PartReport,
+    Position, Timers,
 };
 
 use super::database::{LoadedRow, Tape};
@@ -232,6 +233,15 @@ impl Worker {
     fn serve_timers(&mut self, shared: &mut Shared) {
         self.skip_to_ends(shared);
         self.turns += 1;
+        if self.engine.holds_live_alerts() {
+            let usual = self.timers.until_flush(self.elapsed(shared));
+            self.timers.flush_soon();
+            let until = self.timers.until_flush(self.elapsed(shared));
+            assert!(until <= ALERT_FLUSH_EVERY, "an alert waits {until:?} for a flush");
+            if until < usual {
+                shared.meet("flushed early for an alert");
+            }
+        }
         let share = if self.options.is_jittered { 100 - self.turns * 7 % 20 } else { 100 };
         let due = self.timers.due(self.elapsed(shared), self.options.flush_interval * share / 100);
         for due in due {

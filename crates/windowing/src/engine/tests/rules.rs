@@ -28,6 +28,10 @@ fn record_of(offset: i64, payload: &[u8]) -> Record<'_> {
 
 /// A partition with so many events read, all of which rules have to see again.
 fn loaded(partition: i32, events: i64) -> Input<'static> {
+    loaded_with(CALLS, partition, events)
+}
+
+fn loaded_with(rules: &str, partition: i32, events: i64) -> Input<'static> {
     let (last, payload) = (events - 1, payload_of(events - 1));
     let progress = Progress {
         next: Position::at(events),
@@ -47,7 +51,7 @@ fn loaded(partition: i32, events: i64) -> Input<'static> {
         late: 0,
         watermark_delay_micros: RULES.watermark_delay_micros,
     };
-    let set = RuleSet::parse(CALLS, Towers::default()).expect("it is one");
+    let set = RuleSet::parse(rules, Towers::default()).expect("it is one");
     let patterns = PatternHistory {
         set: Arc::new(set),
         judged_from: vec![0],
@@ -94,4 +98,26 @@ fn two_partitions_are_rewound_at_a_time_and_those_who_wait_count_as_well() {
     assert_eq!(bench.engine.rule_holdings().events, 4);
     bench.apply(Input::Revoked(&[0, 1, 2]));
     assert_eq!(bench.engine.rule_holdings(), RuleHoldings::default());
+}
+
+#[test]
+fn only_alerts_that_somebody_may_act_upon_are_in_a_hurry_and_only_until_they_are_handed_over() {
+    let often = CALLS.replace("at_least = 9", "at_least = 1");
+    let live = often.replace("shadow", "live");
+    for (rules, is_in_a_hurry) in [(&often, false), (&live, true)] {
+        let mut bench = Bench::new(WIDE);
+        bench.apply(Input::Assigned(&[0]));
+        bench.apply(loaded_with(rules, 0, 1));
+        let read = |bench: &mut Bench, offset| {
+            let payload = payload_of(offset);
+            let record = record_of(offset, &payload);
+            bench.apply(Input::Record { partition: 0, record, now: at(0, 0) })
+        };
+        read(&mut bench, 0);
+        assert!(!bench.engine.holds_live_alerts(), "what is read again makes none");
+        read(&mut bench, 1);
+        assert_eq!(bench.engine.holds_live_alerts(), is_in_a_hurry, "{rules}");
+        bench.apply(Input::FlushDue);
+        assert!(!bench.engine.holds_live_alerts());
+    }
 }
