@@ -195,8 +195,10 @@ pub(super) fn read_logs(
         let done = logs.iter().filter(|log| log.is_done).count();
         if done > held_back {
             held_back = done;
-            for log in logs.iter().filter(|log| log.is_done && reader.contains(log.partition)) {
-                reader.hold_back(log.partition)?;
+            for log in logs.iter().filter(|log| log.is_done) {
+                if reader.contains(log.partition) {
+                    reader.hold_back(log.partition)?;
+                }
             }
         }
     }
