@@ -106,7 +106,7 @@ mod tests {
     fn stored(outcome: PartOutcome) -> FlushReport {
         let as_stored = windowing::Progress::starting_at(Position::at(0));
         let part = PartReport { partition: 3, incarnation: 0, as_stored, outcome };
-        FlushReport { parts: vec![part], log_ends: Vec::new() }
+        FlushReport { parts: vec![part], ..FlushReport::default() }
     }
 
     #[test]

@@ -8,8 +8,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use log_reader::Queries;
-use log_reader::Rounds;
+use log_reader::{QUERY_TIMEOUT, Queries, Rounds};
 use program::{Secret, ThreadExecutor};
 use rdkafka::ClientConfig;
 use rdkafka::error::KafkaError;
@@ -62,7 +61,7 @@ impl Loader {
         let ends: BTreeMap<i32, LogEnds> = self
             .rounds
             .ask(asked, |partition| {
-                let asked = queries.log_ends(topic, partition);
+                let asked = queries.log_ends(topic, partition, QUERY_TIMEOUT);
                 let say = |error: &KafkaError| {
                     tracing::warn!(partition, "the ends of its log: {error}");
                 };
@@ -98,7 +97,7 @@ impl Loader {
         origin: Option<Fingerprint>,
     ) -> anyhow::Result<Examination> {
         let topic = &self.identity.topic;
-        let ends = self.queries.log_ends(topic, partition)?;
+        let ends = self.queries.log_ends(topic, partition, QUERY_TIMEOUT)?;
         Ok(Examination {
             origin: log_reader::look_at(&self.kafka, topic, partition, origin, &ends)?,
             is_compacted: self.executor.block_on(log_reader::is_compacted(&self.kafka, topic))?,

@@ -121,6 +121,22 @@ pub(crate) const RULE_MEMORY: Metric = Metric::gauge(
     "Memory that these take, roughly; at most 64 MiB for each partition, then the oldest go and pattern_gaps says so.",
 );
 
+pub(crate) const FLUSH_INTERVAL: Metric = Metric::gauge(
+    "streamer_flush_interval_seconds",
+    WORKER,
+    "The time from one flush to the next, in seconds: FLUSH_INTERVAL, and up to 10 s more while the flushes of others keep the worker waiting.",
+);
+pub(crate) const TURN_WAIT: Metric = Metric::histogram(
+    "streamer_turn_wait_seconds",
+    WORKER,
+    FLUSH_BUCKETS,
+    "How long flushes waited for their turn to write, in seconds; all writers of a database share one turn.",
+);
+pub(crate) const TURNS_MISSED: Metric = Metric::counter(
+    "streamer_turns_missed_total",
+    WORKER,
+    "Flushes that went ahead after having waited for their turn for 30 s in vain.",
+);
 /// This program's own, then those of what else it can do: in the order of docs/metrics.md.
 pub fn metrics() -> Vec<&'static Metric> {
     let own = [
@@ -145,6 +161,9 @@ pub fn metrics() -> Vec<&'static Metric> {
         &REWINDING_SINCE,
         &RULE_EVENTS_HELD,
         &RULE_MEMORY,
+        &FLUSH_INTERVAL,
+        &TURN_WAIT,
+        &TURNS_MISSED,
     ];
     own.into_iter()
         .chain(live::METRICS.iter().copied())

@@ -28,7 +28,7 @@ use windowing::{Bounds, Due, Effect, Engine, Input, Position, Timers};
 
 use crate::loader::Loader;
 use crate::metrics::{Holdings, WorkerMetrics};
-use crate::writer::Writer;
+use crate::writer::{Order, Said, Writer};
 
 /// A flush before partitions are lost may take this long; then they are dropped, and read again by
 /// their next owner.
@@ -68,11 +68,11 @@ pub(crate) struct Worker {
     halted: BTreeMap<i32, String>,
     /// Rows were loaded for these; the client has yet to be told.
     to_read: Vec<(i32, Position)>,
-    flush_interval: Duration,
     drain_to: Vec<(i32, Position)>,
     stop: Arc<AtomicBool>,
     metrics: WorkerMetrics,
     failed_attempts: Arc<AtomicU64>,
+    missed_turns: Arc<AtomicU64>,
 }
 
 impl Worker {
@@ -82,6 +82,7 @@ impl Worker {
             (options.membership.topic.clone(), options.membership.group_id.clone());
         let reader = Reader::join(options.membership)?;
         let failed_attempts = options.flusher.failed_attempts();
+        let missed_turns = options.flusher.missed_turns();
         options.metrics.started();
         let writer = Writer::spawn(
             topic,
@@ -92,7 +93,10 @@ impl Worker {
         )?;
         Ok(Worker {
             reader,
-            engine: Engine::new(Bounds::default()).in_group(group_id).with_numbers(options.numbers),
+            engine: Engine::new(Bounds::default())
+                .in_group(group_id)
+                .with_numbers(options.numbers)
+                .flushing_every(options.flush_interval),
             writer,
             loader: options.loader,
             effects: Vec::new(),
@@ -100,11 +104,11 @@ impl Worker {
             started_at: Instant::now(),
             halted: BTreeMap::new(),
             to_read: Vec::new(),
-            flush_interval: options.flush_interval,
             drain_to: options.drain_to,
             stop: options.stop,
             metrics: options.metrics,
             failed_attempts,
+            missed_turns,
         })
     }
 
@@ -143,14 +147,15 @@ impl Worker {
             refused_for: self.reader.refused_for(),
             failed_attempts: self.failed_attempts.load(Ordering::Relaxed),
             rules: self.engine.rule_holdings(),
+            missed_turns: self.missed_turns.load(Ordering::Relaxed),
+            flush_interval: self.engine.flush_interval(),
         });
     }
 
     fn serve_reports(&mut self) -> anyhow::Result<()> {
-        match self.writer.reports.try_recv() {
-            Ok(report) => {
-                fail_point("flush_reported");
-                self.engine.apply(Input::Flushed { report, now: clock() }, &mut self.effects);
+        match self.writer.said.try_recv() {
+            Ok(said) => {
+                self.hear(said);
                 Ok(())
             }
             Err(TryRecvError::Empty) => Ok(()),
@@ -158,11 +163,25 @@ impl Worker {
         }
     }
 
+    fn hear(&mut self, said: Said) {
+        match said {
+            Said::TurnCame => {
+                self.writer.turn_came.store(false, Ordering::Relaxed);
+                self.engine.apply(Input::TurnCame, &mut self.effects);
+            }
+            Said::Flushed(report) => {
+                fail_point("flush_reported");
+                self.engine.apply(Input::Flushed { report, now: clock() }, &mut self.effects);
+            }
+        }
+    }
+
     fn serve_timers(&mut self) {
         if self.engine.holds_live_alerts() {
             self.timers.flush_soon();
         }
-        let due = self.timers.due(self.started_at.elapsed(), jittered(self.flush_interval));
+        let interval = jittered(self.engine.flush_interval());
+        let due = self.timers.due(self.started_at.elapsed(), interval);
         let flushes = due.contains(&Due::Flush) || self.engine.is_flushing();
         if !flushes && self.has_drained_its_share() {
             self.engine.apply(Input::FlushNow, &mut self.effects);
@@ -273,14 +292,25 @@ impl Worker {
             }
             Effect::Flush(batch) => {
                 fail_point("flush_cut");
-                self.writer.batches.send(batch).context("the writer's thread has ended")?;
+                self.order(Order::Flush(batch))?;
             }
+            Effect::TakeTurn => self.order(Order::TakeTurn)?,
         }
         Ok(())
     }
 
-    /// Stores what there is, for at most `limit`.
+    fn order(&self, order: Order) -> anyhow::Result<()> {
+        self.writer.orders.send(order).ok().context("the writer's thread has ended")
+    }
+
+    /// Stores what there is, for at most `limit`, without waiting for a turn.
     fn flush_and_wait(&mut self, first: Input<'static>, limit: Duration) {
+        self.writer.haste.set(true);
+        self.flush_until_stored(first, limit);
+        self.writer.haste.set(false);
+    }
+
+    fn flush_until_stored(&mut self, first: Input<'static>, limit: Duration) {
         let deadline = Instant::now() + limit;
         let mut input = first;
         loop {
@@ -293,10 +323,8 @@ impl Worker {
                 return;
             }
             let left = deadline.saturating_duration_since(Instant::now());
-            match self.writer.reports.recv_timeout(left) {
-                Ok(report) => {
-                    self.engine.apply(Input::Flushed { report, now: clock() }, &mut self.effects);
-                }
+            match self.writer.said.recv_timeout(left) {
+                Ok(said) => self.hear(said),
                 Err(RecvTimeoutError::Timeout) => {
                     tracing::warn!("no flush within {limit:?}; its records will be read again");
                     return;

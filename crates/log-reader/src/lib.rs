@@ -20,7 +20,7 @@ mod rounds;
 
 pub use examine::{Retention, is_compacted, look_at, retention};
 pub use queries::{
-    Queries, QueryClient, Quiet, clock, query_client, topic_exists, topic_partitions,
+    QUERY_TIMEOUT, Queries, QueryClient, Quiet, clock, query_client, topic_exists, topic_partitions,
 };
 pub use reader::{Committer, Event, Membership, Read, Reader, Trouble};
 pub use rounds::Rounds;

@@ -15,7 +15,7 @@ use rdkafka::{ClientConfig, Offset, TopicPartitionList};
 use windowing::{LogEnds, Position};
 
 /// One question to a broker waits at most this long.
-const QUERY_TIMEOUT: Duration = Duration::from_secs(2);
+pub const QUERY_TIMEOUT: Duration = Duration::from_secs(2);
 /// … and at least this long, however little time is left.
 const QUERY_TIMEOUT_MIN: Duration = Duration::from_millis(100);
 
@@ -69,12 +69,17 @@ impl Queries {
         Ok(Queries { shown: query_client(config)?, written: query_client(&of_all)? })
     }
 
-    /// The ends of one partition's log. Blocks for at most 4 s; for a partition that has just been added,
-    /// three times as long.
-    pub fn log_ends(&self, topic: &str, partition: i32) -> KafkaResult<LogEnds> {
+    /// The ends of one partition's log. Blocks for at most twice `patience`; for a partition that has just been
+    /// added, three times as long.
+    pub fn log_ends(
+        &self,
+        topic: &str,
+        partition: i32,
+        patience: Duration,
+    ) -> KafkaResult<LogEnds> {
         let asked_at = clock();
-        let (low, stable) = watermarks(&self.shown, topic, partition)?;
-        let (_, high) = watermarks(&self.written, topic, partition)?;
+        let (low, stable) = watermarks(&self.shown, topic, partition, patience)?;
+        let (_, high) = watermarks(&self.written, topic, partition, patience)?;
         Ok(told(low, stable, high, asked_at))
     }
 
@@ -154,8 +159,13 @@ fn told(low: i64, stable: i64, high: i64, asked_at: EventTime) -> LogEnds {
 }
 
 /// Low and high end, as this client is told them.
-fn watermarks(client: &QueryClient, topic: &str, partition: i32) -> KafkaResult<(i64, i64)> {
-    let asked = client.fetch_watermarks(topic, partition, QUERY_TIMEOUT);
+fn watermarks(
+    client: &QueryClient,
+    topic: &str,
+    partition: i32,
+    patience: Duration,
+) -> KafkaResult<(i64, i64)> {
+    let asked = client.fetch_watermarks(topic, partition, patience);
     let code = asked.as_ref().err().and_then(KafkaError::rdkafka_error_code);
     if !matches!(
         code,
@@ -164,8 +174,8 @@ fn watermarks(client: &QueryClient, topic: &str, partition: i32) -> KafkaResult<
         return asked;
     }
     // It was added since this client last looked at the topic, which it does not do by itself.
-    client.fetch_metadata(Some(topic), QUERY_TIMEOUT)?;
-    client.fetch_watermarks(topic, partition, QUERY_TIMEOUT)
+    client.fetch_metadata(Some(topic), patience)?;
+    client.fetch_watermarks(topic, partition, patience)
 }
 
 /// The first or the last offset of each of these partitions, as this client is told them.

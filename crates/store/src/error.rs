@@ -246,6 +246,12 @@ impl StoreError {
             || self.sqlstate().is_some_and(|state| state == READ_ONLY_SQL_TRANSACTION)
     }
 
+    /// Whether a lock was waited for too long.
+    pub(crate) fn is_lock_timeout(&self) -> bool {
+        const LOCK_NOT_AVAILABLE: &str = "55P03";
+        self.sqlstate().is_some_and(|state| state == LOCK_NOT_AVAILABLE)
+    }
+
     /// Whether the work took too long: the server cancelled a statement, or did not answer at all.
     pub fn is_timeout(&self) -> bool {
         const QUERY_CANCELED: &str = "57014";

@@ -2,7 +2,7 @@
 //! as it takes.
 //!
 //! ```text
-//!   BEGIN → SELECT … FOR UPDATE → compare
+//!   BEGIN, and its turn → SELECT … FOR UPDATE → compare
 //!         → positions → metrics → late → ledger → sketches → dead letters → COMMIT
 //! ```
 //!
@@ -17,6 +17,7 @@ pub(crate) mod refusal;
 pub(crate) mod results;
 pub(crate) mod statements;
 pub(crate) mod synchronous_commit;
+pub(crate) mod turn;
 
 use std::fmt;
 use std::sync::Arc;
@@ -24,8 +25,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use fail_point::{fail_point, fail_point_once_waiting};
+use sqlx::Row;
 use sqlx::postgres::{PgConnection, PgRow};
-use sqlx::{Connection, Row};
 use windowing::{
     FlushAction, FlushAnswer, FlushBatch, FlushPart, FlushProtocol, FlushReport, LockedRow, LogEnds,
 };
@@ -36,6 +37,8 @@ use crate::flush::results::NotStored;
 pub use crate::flush::statements::WriterIdentity;
 use crate::flush::statements::store_parts;
 use crate::flush::synchronous_commit::SynchronousCommit;
+pub use crate::flush::turn::Haste;
+use crate::flush::turn::{Begun, begin_in_turn};
 use crate::{Session, StoreError, connect};
 
 /// First and longest wait between two attempts at a flush.
@@ -49,13 +52,25 @@ const ATTEMPT_DEADLINE: Duration = Duration::from_secs(60);
 /// for longer.
 const SWITCH_OF_SERVERS: Duration = Duration::from_secs(30);
 
+/// The transaction is begun in its turn by a message of several statements, so none of it goes through sqlx's own
+/// bookkeeping. A connection on which anything fails is dropped, and its transaction with it.
+const BEGIN: &str = "BEGIN";
+const COMMIT: &str = "COMMIT";
+const ROLLBACK: &str = "ROLLBACK";
+
 /// Stores one worker's flushes, one after another.
 pub struct Flusher {
     database_url: String,
     identity: WriterIdentity,
     synchronous_commit: SynchronousCommit,
     connection: Option<PgConnection>,
+    /// A transaction is begun on the connection, and nothing is done in it yet.
+    has_begun: bool,
+    haste: Haste,
+    /// For the turn of the flush under way, or of the next one.
+    waited: Duration,
     failed_attempts: Arc<AtomicU64>,
+    missed_turns: Arc<AtomicU64>,
 }
 
 /// Without the address: it holds a password.
@@ -73,7 +88,11 @@ impl Flusher {
             identity,
             synchronous_commit: SynchronousCommit::default(),
             connection: None,
+            has_begun: false,
+            haste: Haste::default(),
+            waited: Duration::ZERO,
             failed_attempts: Arc::default(),
+            missed_turns: Arc::default(),
         }
     }
 
@@ -86,6 +105,54 @@ impl Flusher {
     /// How many attempts have failed so far; rises also while a flush goes on trying.
     pub fn failed_attempts(&self) -> Arc<AtomicU64> {
         Arc::clone(&self.failed_attempts)
+    }
+
+    /// How many flushes went ahead after having waited for their turn in vain.
+    pub fn missed_turns(&self) -> Arc<AtomicU64> {
+        Arc::clone(&self.missed_turns)
+    }
+
+    /// By which another thread says that there is no time to wait for a turn.
+    pub fn haste(&self) -> Haste {
+        self.haste.clone()
+    }
+
+    /// Begins the next flush's transaction and waits for its turn, before there is a batch. Returns when it
+    /// has come, or is not waited for any longer; if anything fails, the flush finds out.
+    pub async fn take_turn(&mut self) {
+        if self.has_begun {
+            return;
+        }
+        match tokio::time::timeout(ATTEMPT_DEADLINE, self.begin()).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => {
+                tracing::debug!("no turn: {error}");
+                self.drop_connection();
+            }
+            Err(_) => self.drop_connection(),
+        }
+    }
+
+    /// Whether the next flush's transaction has begun: others may be waiting for its end.
+    pub fn has_begun(&self) -> bool {
+        self.has_begun
+    }
+
+    /// Lets others write, as no batch comes for the turn that was taken.
+    pub async fn give_turn_back(&mut self) {
+        if !std::mem::take(&mut self.has_begun) {
+            return;
+        }
+        let Some(connection) = &mut self.connection else { return };
+        let ending = run(connection, ROLLBACK, "giving a turn back");
+        if !matches!(tokio::time::timeout(ATTEMPT_DEADLINE, ending).await, Ok(Ok(()))) {
+            self.drop_connection();
+        }
+    }
+
+    fn drop_connection(&mut self) {
+        self.connection = None;
+        self.has_begun = false;
     }
 
     /// Stores a batch: tries again after every failure until all of it is decided, or until
@@ -113,7 +180,7 @@ impl Flusher {
                     Ok(Err(error)) => error,
                     Err(_) => StoreError::NoAnswer(ATTEMPT_DEADLINE),
                 };
-            self.connection = None;
+            self.drop_connection();
             self.failed_attempts.fetch_add(1, Ordering::Relaxed);
             not_writable_since =
                 error.is_not_writable().then(|| not_writable_since.unwrap_or_else(Instant::now));
@@ -136,7 +203,9 @@ impl Flusher {
             tokio::time::sleep(wait).await;
             wait = (wait * 2).min(RETRY_CAP);
         }
-        protocol.into_report()
+        // Nothing was left to do, or nobody waits any more.
+        self.give_turn_back().await;
+        FlushReport { waited: std::mem::take(&mut self.waited), ..protocol.into_report() }
     }
 
     /// Leaves word beside the positions, for `streamer status`. Not a part of any result, so it does
@@ -153,39 +222,68 @@ impl Flusher {
         }
     }
 
+    /// Begins a transaction, in its turn if that comes.
+    async fn begin(&mut self) -> Result<(), StoreError> {
+        let haste = self.haste.clone();
+        let begun = begin_in_turn(self.connected().await?, &haste).await?;
+        if let Begun::InTurn(waited) | Begun::NotInTurn(waited) = begun {
+            self.waited += waited;
+        }
+        if let Begun::NotInTurn(waited) = begun {
+            // Its session has failed, or still waits; its end takes its place in the queue away.
+            self.connection = None;
+            if !haste.is_on() {
+                self.missed_turns.fetch_add(1, Ordering::Relaxed);
+                tracing::warn!(
+                    "the turn to write has not come for {waited:.0?}: a flush goes ahead without it"
+                );
+            }
+        }
+        if !matches!(begun, Begun::InTurn(_)) {
+            run(self.connected().await?, BEGIN, "beginning a flush").await?;
+        }
+        self.has_begun = true;
+        Ok(())
+    }
+
+    async fn connected(&mut self) -> Result<&mut PgConnection, StoreError> {
+        if self.connection.is_none() {
+            let mut opened = connect(&self.database_url, Session::Flush).await?;
+            if self.synchronous_commit != SynchronousCommit::Off {
+                self.synchronous_commit.set(&mut opened).await?;
+            }
+            self.connection = Some(opened);
+        }
+        Ok(self.connection.as_mut().expect("it was opened if it was not there"))
+    }
+
     /// One transaction. An error says nothing about whether it was committed.
     async fn attempt(&mut self, protocol: &mut FlushProtocol) -> Result<FlushAction, StoreError> {
-        let topic = &self.identity.topic;
-        let connection = match &mut self.connection {
-            Some(connection) => connection,
-            none => {
-                let mut opened = connect(&self.database_url, Session::Flush).await?;
-                if self.synchronous_commit != SynchronousCommit::Off {
-                    self.synchronous_commit.set(&mut opened).await?;
-                }
-                none.insert(opened)
-            }
-        };
-        let mut transaction =
-            connection.begin().await.map_err(StoreError::sql("beginning a flush"))?;
+        if !self.has_begun {
+            self.begin().await?;
+        }
+        // Whatever comes of it, it ends here.
+        self.has_begun = false;
+        let (topic, identity) = (&self.identity.topic, &self.identity);
+        let connection = self.connection.as_mut().expect("a transaction has begun on it");
         fail_point("flush_begun");
-        let rows = lock_positions(&mut transaction, topic, protocol).await?;
+        let rows = lock_positions(connection, topic, protocol).await?;
         fail_point("flush_locked");
         if protocol.next(FlushAnswer::Locked(rows)) == FlushAction::Done {
-            transaction.rollback().await.map_err(StoreError::sql("ending a fenced flush"))?;
+            run(connection, ROLLBACK, "ending a fenced flush").await?;
             return Ok(FlushAction::Done);
         }
         let parts: Vec<&FlushPart> = protocol.matching().map(|(_, part)| part).collect();
-        let stored = match store_parts(&mut transaction, &self.identity, &parts).await {
+        let stored = match store_parts(connection, identity, &parts).await {
             Ok(()) => {
                 fail_point("flush_before_commit");
-                fail_point_once_waiting("flush_commit_sent", transaction.commit())
+                let committing = run(connection, COMMIT, "committing a flush");
+                fail_point_once_waiting("flush_commit_sent", committing)
                     .await
-                    .map_err(StoreError::sql("committing a flush"))
                     .map_err(|error| NotStored { of: None, error })
             }
             Err(not_stored) => {
-                transaction.rollback().await.map_err(StoreError::sql("rolling a flush back"))?;
+                run(connection, ROLLBACK, "rolling a flush back").await?;
                 Err(not_stored)
             }
         };
@@ -195,12 +293,21 @@ impl Flusher {
                 Ok(protocol.next(FlushAnswer::Committed))
             }
             Err(refused) if refused.error.is_refused_value() => {
-                let refused = find_refused(connection, &self.identity, protocol, &refused).await?;
+                let refused = find_refused(connection, identity, protocol, &refused).await?;
                 Ok(protocol.next(FlushAnswer::Refused(refused)))
             }
             Err(NotStored { error, .. }) => Err(error),
         }
     }
+}
+
+async fn run(
+    connection: &mut PgConnection,
+    statement: &'static str,
+    doing: &'static str,
+) -> Result<(), StoreError> {
+    sqlx::raw_sql(statement).execute(connection).await.map_err(StoreError::sql(doing))?;
+    Ok(())
 }
 
 /// `: CAUSE`, where there is one.

@@ -30,7 +30,7 @@ pub use flush::progress::{
 };
 pub use flush::results::RESULT_TABLES;
 pub use flush::synchronous_commit::SynchronousCommit;
-pub use flush::{Flusher, WriterIdentity};
+pub use flush::{Flusher, Haste, WriterIdentity};
 pub use rules::{
     NewRules, PutOff, StoredPatternGap, StoredRules, change_rules, count_pattern_gaps,
     pattern_gaps, put_rules_off, rule_sets,

@@ -11,15 +11,19 @@
 //! ```
 //!
 //! At most one flush is under way. What is read meanwhile is held, up to [`Bounds`]; beyond them
-//! the partitions are paused until the flush ends (I-6).
+//! the partitions are paused until the flush ends (I-6). Where others write too, a batch is cut when its
+//! turn has come; what can't wait for that is cut at once (`pace` says why). Nothing rests on turns but speed.
 
 mod assigned;
 mod messages;
+
+use std::time::Duration;
 
 use event_model::EventTime;
 
 use self::assigned::{AssignedPartition, LoadedRow, ObservedEnds, RuleLimits, Status};
 use crate::bounds::{Bounds, Held, Limit};
+use crate::pace::Pace;
 use crate::results::Numbers;
 use crate::{
     FlushBatch, FlushPart, FlushReport, LogEnds, PartOutcome, PartReport, PartitionState, Position,
@@ -52,6 +56,9 @@ pub struct Engine {
     /// What was handed over to the flush under way.
     in_flight: Held,
     is_flushing: bool,
+    /// The turn to write was asked for, and whoever waits for it will want a batch.
+    awaits_turn: bool,
+    pace: Pace,
     is_paused: bool,
     flush_wanted: bool,
     judge_wanted: bool,
@@ -84,6 +91,17 @@ impl Engine {
     #[must_use]
     pub fn with_rule_bytes(self, rule_bytes_max: usize) -> Self {
         Engine { rule_bytes_max, ..self }
+    }
+
+    /// The same worker, to flush so often unless others keep it waiting.
+    #[must_use]
+    pub fn flushing_every(self, interval: Duration) -> Self {
+        Engine { pace: Pace::new(interval), ..self }
+    }
+
+    /// The time from one flush to the next: longer than was asked for while others keep this worker waiting.
+    pub fn flush_interval(&self) -> Duration {
+        self.pace.interval()
     }
 
     /// Takes one input in; appends what is to be done, in order, to `effects`.
@@ -137,9 +155,16 @@ impl Engine {
                 }
             }
             Input::Flushed { report, now } => self.finish_flush(report, now, effects),
-            Input::FlushDue => self.cut_flush(effects),
+            Input::FlushDue => self.cut_in_turn(effects),
+            Input::TurnCame => {
+                // What could not wait for it was cut before.
+                if self.awaits_turn {
+                    self.cut_flush(effects);
+                }
+            }
             Input::FlushNow => {
-                if self.has_unstored() || (self.has_news() && !self.is_flushing) {
+                let has_news = self.has_news() && !self.is_flushing;
+                if self.has_unstored() || has_news || self.awaits_turn {
                     self.cut_flush(effects);
                 }
             }
@@ -190,9 +215,14 @@ impl Engine {
         }
     }
 
-    /// Whether a flush is under way.
+    /// Whether a flush is under way, or waits for its turn.
     pub fn is_flushing(&self) -> bool {
-        self.is_flushing
+        self.is_flushing || self.awaits_turn
+    }
+
+    /// Whether the turn to write is waited for, with nothing cut yet.
+    pub fn awaits_turn(&self) -> bool {
+        self.awaits_turn
     }
 
     /// Whether reading is paused because of [`Bounds`].
@@ -357,6 +387,17 @@ impl Engine {
         }
     }
 
+    /// Hands everything that was read over to a flush, as soon as its turn has come.
+    fn cut_in_turn(&mut self, effects: &mut Vec<Effect>) {
+        // Who has nothing to store is in nobody's way.
+        if self.is_flushing || !self.pace.asks_first() || !self.has_unstored() {
+            self.cut_flush(effects);
+        } else if !self.awaits_turn {
+            self.awaits_turn = true;
+            effects.push(Effect::TakeTurn);
+        }
+    }
+
     /// Hands everything that was read over to a flush, unless one is under way.
     fn cut_flush(&mut self, effects: &mut Vec<Effect>) {
         if self.is_flushing {
@@ -395,7 +436,8 @@ impl Engine {
         // was dropped. Without this a worker that lost everything while paused would never resume.
         self.in_flight = std::mem::take(&mut self.held);
         self.flush_wanted = false;
-        if parts.is_empty() {
+        // Whoever waits for the turn waits for a batch then, and is to be told if there is none.
+        if !std::mem::take(&mut self.awaits_turn) && parts.is_empty() {
             return;
         }
         self.is_flushing = true;
@@ -404,6 +446,7 @@ impl Engine {
 
     fn finish_flush(&mut self, report: FlushReport, now: EventTime, effects: &mut Vec<Effect>) {
         self.is_flushing = false;
+        self.pace.note(report.waited);
         self.adapt_bounds(&report);
         let (reset_refused, is_paused) = (self.reset_refused, self.is_paused);
         let mut reload = Vec::new();
@@ -448,8 +491,10 @@ impl Engine {
             self.judge_halted_again(effects);
         }
         // What a dropped delta held is still counted here: that only flushes a little early.
-        if self.flush_wanted || has_halted || self.is_full() {
+        if has_halted || self.is_full() {
             self.cut_flush(effects);
+        } else if self.flush_wanted {
+            self.cut_in_turn(effects);
         }
         if self.is_paused && !self.is_full() {
             self.is_paused = false;

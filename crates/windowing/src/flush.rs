@@ -20,6 +20,8 @@
 //!
 //! Keeps I-1, I-2; I-5 by merging integers.
 
+use std::time::Duration;
+
 use event_model::EventTime;
 
 use crate::results::PartResults;
@@ -171,6 +173,8 @@ pub struct FlushReport {
     pub parts: Vec<PartReport>,
     /// What the broker said of the log's ends, where it answered.
     pub log_ends: Vec<(i32, LogEnds)>,
+    /// How long it was waited for its turn to write.
+    pub waited: Duration,
 }
 
 /// What the database has to do next.
@@ -306,7 +310,7 @@ impl FlushProtocol {
                 PartReport { partition, incarnation, as_stored, outcome }
             })
             .collect();
-        FlushReport { parts, log_ends: self.log_ends }
+        FlushReport { parts, log_ends: self.log_ends, waited: Duration::ZERO }
     }
 
     /// Trying the same again would take as long again. Nothing is lost by giving up: what is read

@@ -6,7 +6,7 @@
 //! the code that runs is the code that is simulated.
 //!
 //! Reading order: [`Window`] → [`Groups`] → [`Subscribers`] → [`Progress`] → `partition` →
-//! [`FlushProtocol`] → [`Engine`] → [`Timers`].
+//! [`FlushProtocol`] → [`Engine`] → `pace` → [`Timers`].
 //!
 //! Keeps I-1 (accounting), I-3 (determinism), I-4 (monotonicity), I-5 (exact sums), I-6 (bounds)
 //! and I-7 (nothing silent); I-2 (atomicity) is kept by whoever carries out a flush.
@@ -18,6 +18,7 @@ mod engine;
 mod flush;
 mod groups;
 mod history;
+mod pace;
 mod partition;
 mod progress;
 mod record;

@@ -17,6 +17,7 @@ mod pipeline;
 mod poison;
 mod rebalances;
 mod small_batches;
+mod turns;
 
 use chrono::{DateTime, Utc};
 

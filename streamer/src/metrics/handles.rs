@@ -12,9 +12,9 @@ use windowing::{Counters, FlushBatch, FlushReport, PartOutcome, RuleHoldings};
 
 use super::rules::{OutgoingRules, RuleMetrics};
 use super::{
-    BUILD_INFO, DEAD_LETTERS, FLUSH_FAILURES, FLUSH_ROWS, FLUSH_SECONDS, FLUSH_UNDER_WAY,
-    GROUP_REFUSED, GROUPS_HELD, LAST_FLUSH, PARTITIONS_HALTED, PARTITIONS_READ, RECORDS_READ,
-    RECORDS_STORED, WORKER_SEEN,
+    BUILD_INFO, DEAD_LETTERS, FLUSH_FAILURES, FLUSH_INTERVAL, FLUSH_ROWS, FLUSH_SECONDS,
+    FLUSH_UNDER_WAY, GROUP_REFUSED, GROUPS_HELD, LAST_FLUSH, PARTITIONS_HALTED, PARTITIONS_READ,
+    RECORDS_READ, RECORDS_STORED, TURN_WAIT, TURNS_MISSED, WORKER_SEEN,
 };
 
 /// What this process counts: one set, and a handle for each worker.
@@ -42,6 +42,8 @@ impl ProcessMetrics {
         let flush_seconds = registry.histogram(&FLUSH_SECONDS);
         let (flush_rows, flush_failures) = (counters(&FLUSH_ROWS), counters(&FLUSH_FAILURES));
         let rules = RuleMetrics::of_workers(&registry, workers);
+        let (flush_interval, turns_missed) = (gauges(&FLUSH_INTERVAL), counters(&TURNS_MISSED));
+        let turn_wait = registry.histogram(&TURN_WAIT);
         let workers = (0..workers)
             .zip(rules)
             .map(|(index, rules)| {
@@ -62,6 +64,9 @@ impl ProcessMetrics {
                     flush_under_way: under_way.with_label_values(label),
                     last_flush: last_flush.with_label_values(label),
                     rules,
+                    flush_interval: flush_interval.with_label_values(label),
+                    turn_wait: turn_wait.with_label_values(label),
+                    turns_missed: turns_missed.with_label_values(label),
                 }
             })
             .collect();
@@ -100,6 +105,9 @@ pub(crate) struct WorkerMetrics {
     flush_under_way: Gauge,
     last_flush: Gauge,
     rules: RuleMetrics,
+    flush_interval: Gauge,
+    turn_wait: Histogram,
+    turns_missed: IntCounter,
 }
 
 /// What the worker's loop holds as it comes round.
@@ -111,6 +119,9 @@ pub(crate) struct Holdings {
     pub(crate) refused_for: Option<Duration>,
     pub(crate) failed_attempts: u64,
     pub(crate) rules: RuleHoldings,
+    pub(crate) missed_turns: u64,
+    /// Until the next flush.
+    pub(crate) flush_interval: Duration,
 }
 
 /// What one flush would store, noted before it begins: afterwards its batch is gone.
@@ -154,8 +165,13 @@ impl WorkerMetrics {
             holdings.refused_for.map_or(0.0, |time| time.as_secs_f64().max(f64::MIN_POSITIVE));
         self.group_refused.set(refused);
         self.rules.came_round(&holdings.rules);
-        let known = self.flush_failures.get();
-        self.flush_failures.inc_by(holdings.failed_attempts.saturating_sub(known));
+        for (counter, total) in [
+            (&self.flush_failures, holdings.failed_attempts),
+            (&self.turns_missed, holdings.missed_turns),
+        ] {
+            counter.inc_by(total.saturating_sub(counter.get()));
+        }
+        self.flush_interval.set(holdings.flush_interval.as_secs_f64());
     }
 
     /// A flush begins.
@@ -177,6 +193,7 @@ impl WorkerMetrics {
     /// The flush has ended like this.
     pub(crate) fn flush_ended(&self, outgoing: Outgoing, report: &FlushReport) {
         self.flush_seconds.observe(outgoing.began.elapsed().as_secs_f64());
+        self.turn_wait.observe(report.waited.as_secs_f64());
         self.flush_under_way.set(0.0);
         self.last_flush.set(now());
         for (part, reported) in outgoing.parts.into_iter().zip(&report.parts) {
@@ -265,7 +282,10 @@ mod tests {
             as_stored: part.new.clone(),
             outcome,
         });
-        worker.flush_ended(outgoing, &FlushReport { parts: parts.collect(), log_ends: Vec::new() });
+        worker.flush_ended(
+            outgoing,
+            &FlushReport { parts: parts.collect(), ..FlushReport::default() },
+        );
         assert_eq!(worker.seen().flushing_since, None);
         assert_eq!(worker.stored.each_ref().map(IntCounter::get), [5, 1, 2, 3]);
         assert_eq!(worker.flush_rows.get(), 2);
@@ -286,10 +306,14 @@ mod tests {
                 refused_for: None,
                 failed_attempts,
                 rules: RuleHoldings::default(),
+                missed_turns: 2 * failed_attempts,
+                flush_interval: Duration::from_millis(1_250),
             });
             assert_eq!(worker.flush_failures.get(), failed_attempts);
+            assert_eq!(worker.turns_missed.get(), 2 * failed_attempts);
         }
         let held = [&worker.groups_held, &worker.partitions_read, &worker.partitions_halted];
         assert_eq!(held.map(Gauge::get), [7.0, 2.0, 1.0]);
+        assert_eq!(worker.flush_interval.get(), 1.25);
     }
 }

@@ -1,6 +1,7 @@
 //! What the client delivers, to the core: records, rebalances, errors.
 
 use std::ops::ControlFlow;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use fail_point::fail_point;
@@ -13,6 +14,8 @@ use super::{Worker, tell};
 const POLL_WAIT: Duration = Duration::from_millis(200);
 /// … and while the report of a flush is waited for as well.
 const POLL_WAIT_SHORT: Duration = Duration::from_millis(20);
+/// … and while the turn to write is waited for: once it has come, others wait for us.
+const POLL_WAIT_FOR_TURN: Duration = Duration::from_millis(2);
 
 impl Worker {
     /// What became of the membership. Waits for it only where there is nothing to read.
@@ -30,6 +33,7 @@ impl Worker {
         let now = clock();
         let wait = if self.reader.is_empty() { Duration::ZERO } else { self.poll_wait() };
         let (engine, effects) = (&mut self.engine, &mut self.effects);
+        let turn_came = &self.writer.turn_came;
         let records = self.reader.records(wait, |read| {
             match read {
                 Read::Record { partition, record } => {
@@ -44,7 +48,8 @@ impl Worker {
                 }
                 Read::Trouble(trouble) => tell(trouble, engine, effects),
             }
-            if effects.is_empty() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+            let goes_on = effects.is_empty() && !turn_came.load(Ordering::Relaxed);
+            if goes_on { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
         })?;
         self.metrics.read(records);
         self.carry_out_effects()
@@ -52,6 +57,9 @@ impl Worker {
 
     /// A worker without anything to do costs next to nothing, and yet is not late.
     fn poll_wait(&self) -> Duration {
+        if self.engine.awaits_turn() {
+            return POLL_WAIT_FOR_TURN;
+        }
         if self.engine.is_flushing() {
             return POLL_WAIT_SHORT;
         }

@@ -32,7 +32,7 @@ pub enum Session {
 
 impl Session {
     /// Settings of its own, besides those of every session.
-    fn own_options(self) -> &'static [(&'static str, &'static str)] {
+    pub(crate) fn own_options(self) -> &'static [(&'static str, &'static str)] {
         // A process stopped inside its transaction would hold its locks for ever:
         // idle_in_transaction_session_timeout frees them. tcp_user_timeout and
         // client_connection_check_interval end sessions whose client has gone.

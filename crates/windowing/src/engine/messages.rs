@@ -80,6 +80,9 @@ pub enum Input<'a> {
     },
     /// Time to store what there is, and to look at the log's ends.
     FlushDue,
+    /// The answer to [`Effect::TakeTurn`]: it has come, or it was not waited for any longer. Either way the
+    /// batch is wanted now.
+    TurnCame,
     /// About to lose partitions, or to stop: store what there is.
     FlushNow,
     /// The reader was refused some position, without saying of which partition.
@@ -134,6 +137,10 @@ pub enum Effect {
     Pause,
     /// Go on where reading was paused.
     Resume,
+    /// Others write too: wait, for a bounded time, for the turn to write, and answer [`Input::TurnCame`].
+    /// An [`Effect::Flush`] follows, of nothing if there is nothing any more: at that answer, or before it
+    /// where memory or a halt does not wait.
+    TakeTurn,
     /// Store this; answer [`Input::Flushed`].
     Flush(FlushBatch),
 }

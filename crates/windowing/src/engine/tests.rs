@@ -82,6 +82,7 @@ impl Bench {
             }
             Effect::Pause => "pause".to_owned(),
             Effect::Resume => "resume".to_owned(),
+            Effect::TakeTurn => "take turn".to_owned(),
             Effect::Flush(batch) => {
                 let part =
                     |p: &FlushPart| format!(" {}:{}→{}", p.partition, p.stored.next, p.new.next);
@@ -124,11 +125,21 @@ impl Bench {
 
     /// Ends the flush under way, all its parts with this outcome, with what the broker said.
     fn finish(&mut self, outcome: &PartOutcome, log_ends: &[(i32, LogEnds)]) -> Vec<String> {
+        self.finish_after(Duration::ZERO, outcome, log_ends)
+    }
+
+    /// The same, for whose turn it was waited so long.
+    fn finish_after(
+        &mut self,
+        waited: Duration,
+        outcome: &PartOutcome,
+        log_ends: &[(i32, LogEnds)],
+    ) -> Vec<String> {
         let batch = self.flush.take().expect("a flush is under way");
         let report = FlushProtocol::new(batch, log_ends.to_vec()).into_report();
         let (parts, log_ends) = (report.parts, report.log_ends);
         let parts = parts.into_iter().map(|part| PartReport { outcome: outcome.clone(), ..part });
-        let report = FlushReport { parts: parts.collect(), log_ends };
+        let report = FlushReport { parts: parts.collect(), log_ends, waited };
         let now = self.now;
         self.apply(Input::Flushed { report, now })
     }

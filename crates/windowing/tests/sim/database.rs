@@ -6,6 +6,7 @@
 //! do.
 
 mod audit;
+mod sessions;
 
 use std::collections::BTreeMap;
 
@@ -19,6 +20,7 @@ use super::naive::{Coverage, Covered};
 use super::results::StoredResults;
 use super::rules::{Spans, marks_of, set_after};
 use super::tables::Life;
+use sessions::Sessions;
 
 /// A transaction's number.
 pub(crate) type Transaction = u64;
@@ -71,7 +73,7 @@ pub(crate) struct Database {
     locks: BTreeMap<Life, Transaction>,
     /// Whose client has gone: the transaction, and what it will commit.
     orphans: Vec<(Transaction, &'static str, Option<Parts>)>,
-    transactions: Transaction,
+    sessions: Sessions,
 }
 
 /// The answer to a load.
@@ -174,13 +176,16 @@ impl Database {
         self.stored.results.pattern_gaps.iter().map(|(_, gap)| gap)
     }
 
-    /// Begins a transaction and locks these rows; `None`: somebody else holds one, and the caller
-    /// has to wait.
-    pub(crate) fn lock(&mut self, lives: &[Life]) -> Option<(Transaction, Vec<LockedRow>)> {
+    /// Locks these rows; `None`: somebody else holds one, and the caller has to wait.
+    pub(crate) fn lock(
+        &mut self,
+        transaction: Transaction,
+        lives: &[Life],
+    ) -> Option<Vec<LockedRow>> {
         if self.is_locked(lives) {
             return None;
         }
-        self.transactions += 1;
+        assert!(self.is_open(transaction), "rows are locked in a transaction");
         let mut rows = Vec::new();
         for life in lives {
             let Some(Row { progress, .. }) = self.stored.rows.get(life) else { continue };
@@ -192,21 +197,13 @@ impl Database {
                 fingerprint: progress.fingerprint,
                 counters: progress.counters,
             });
-            self.locks.insert(*life, self.transactions);
+            self.locks.insert(*life, transaction);
         }
-        Some((self.transactions, rows))
+        Some(rows)
     }
 
     pub(crate) fn is_locked(&self, lives: &[Life]) -> bool {
         lives.iter().any(|life| self.locks.contains_key(life))
-    }
-
-    pub(crate) fn holds_locks(&self, transaction: Transaction) -> bool {
-        self.locks.values().any(|holder| *holder == transaction)
-    }
-
-    pub(crate) fn rollback(&mut self, transaction: Transaction) {
-        self.locks.retain(|_, holder| *holder != transaction);
     }
 
     /// Stores the parts' results and positions, and checks everything that must hold afterwards.
@@ -254,7 +251,7 @@ impl Database {
     pub(crate) fn crash(&mut self) -> bool {
         self.orphans.clear();
         let had_locks = !self.locks.is_empty();
-        self.locks.clear();
+        self.end_sessions();
         had_locks
     }
 
@@ -339,7 +336,7 @@ impl Database {
     /// Goes back to a backup. Nobody is connected afterwards.
     pub(crate) fn restore(&mut self, stored: Stored) {
         self.stored = stored;
-        self.locks.clear();
+        self.end_sessions();
         self.orphans.clear();
     }
 

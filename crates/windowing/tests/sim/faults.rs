@@ -21,6 +21,7 @@ macro_rules! kinds {
 }
 
 kinds! {
+    WhileWaiting: "connection lost while the turn is waited for", "stored by a later attempt";
     BeforeLock: "connection lost before the lock", "stored by a later attempt";
     AfterLock: "connection lost after the lock", "stored by a later attempt";
     WhileStoring: "connection lost while storing", "stored by a later attempt";
@@ -37,6 +38,9 @@ kinds! {
     Frozen: "process frozen, its partitions given away", "fenced when it wakes up";
     FrozenInTransaction: "process frozen inside its transaction", "others wait, or its session ends";
     FrozenBriefly: "process frozen, nobody notices", "it stores what it held";
+    TurnHolderFrozen: "process frozen while it has the turn", "its session ends, or others go without";
+    TurnHolderKilled: "process killed while it has the turn", "the next has it";
+    TurnHeld: "a stranger holds the turn", "a flush goes ahead without it";
     DatabaseAway: "database away", "an attempt fails";
     DatabaseCrashed: "database stopped at once", "an open transaction is gone";
     DatabaseRewound: "database put back to an older backup", "records are read again";

@@ -44,7 +44,7 @@ const SEEDS: u64 = 2_000;
 const SEEDS_FOR_ALL_FAULTS: u64 = 1_000;
 
 /// What must have happened besides the faults.
-const MUST_MEET: [&str; 19] = [
+const MUST_MEET: [&str; 26] = [
     "committed",
     "unneeded",
     "fenced",
@@ -55,6 +55,13 @@ const MUST_MEET: [&str; 19] = [
     "gap accepted",
     "left without its last flush",
     "waited for a lock",
+    "waited for its turn",
+    "went without its turn",
+    "left without its turn",
+    "cut after its turn had come",
+    "cut without its turn",
+    "cut while its turn was waited for",
+    "gave an unused turn back",
     "late",
     "dead",
     "skipped",

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use event_model::EventTime;
 use windowing::{Examination, Fingerprint, FoundAt, LogEnds, Position};
 
-use super::database::Database;
+use super::database::{Database, Transaction};
 use super::faults::{Faults, Kind};
 use super::logs::{Log, Message, NOW_MICROS};
 
@@ -19,6 +19,8 @@ pub(crate) struct Shared {
     pub(crate) clock: EventTime,
     pub(crate) database_away_until: EventTime,
     pub(crate) brokers_away_until: EventTime,
+    /// A stranger's transaction that holds the turn, or waits for it, and when it ends.
+    pub(crate) stranger: Option<(Transaction, EventTime)>,
     /// The answer of the next accepted gap's COMMIT gets lost.
     pub(crate) loses_gap_answer: bool,
     /// A load takes until the worker's next turn.
@@ -40,6 +42,7 @@ impl Shared {
             clock: start,
             database_away_until: start,
             brokers_away_until: start,
+            stranger: None,
             loses_gap_answer: false,
             loads_slowly: false,
             faults: Faults::default(),
@@ -86,6 +89,23 @@ impl Shared {
         if self.pending.contains(&(kind as usize, partition)) {
             self.pending.retain(|(pending, _)| *pending != kind as usize);
             self.faults.observe(kind);
+        }
+    }
+
+    /// A stranger wants the turn, and ends then; one at a time.
+    pub(crate) fn hold_turn(&mut self, until: EventTime) {
+        if self.stranger.is_none() {
+            let transaction = self.database.begin();
+            self.database.ask_turn(transaction);
+            self.stranger = Some((transaction, until));
+            self.inject_at(Kind::TurnHeld, 0);
+        }
+    }
+
+    /// What ends by itself as time passes.
+    pub(crate) fn let_strangers_go(&mut self) {
+        if let Some((transaction, _)) = self.stranger.take_if(|(_, until)| self.clock >= *until) {
+            self.database.rollback(transaction);
         }
     }
 

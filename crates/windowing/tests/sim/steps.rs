@@ -12,7 +12,8 @@ use super::faults::Kind;
 use super::worker::Options;
 
 /// Faults that hit a flush.
-const FLUSH_FAULTS: [Kind; 10] = [
+const FLUSH_FAULTS: [Kind; 11] = [
+    Kind::WhileWaiting,
     Kind::BeforeLock,
     Kind::AfterLock,
     Kind::WhileStoring,
@@ -101,6 +102,10 @@ pub(crate) enum Step {
     /// Another group begins to write into the database, or ends.
     Rival,
     DatabaseAway {
+        millis: i64,
+    },
+    /// A stranger takes the turn to write, and keeps it for as long.
+    HoldTurn {
         millis: i64,
     },
     DatabaseCrash,
@@ -214,7 +219,7 @@ impl Step {
     fn draw_fault(worker: usize, partition: usize, dice: &mut Dice) -> Self {
         let millis = dice.pick(&[300, 2_000, 9_000]);
         match dice.weighted(&[
-            6, 4, 1, 6, 3, 3, 4, 2, 3, 1, 3, 2, 3, 4, 3, 1, 3, 2, 2, 2, 4, 2, 4, 4, 2, 1,
+            6, 4, 1, 6, 3, 3, 4, 2, 3, 1, 3, 2, 3, 4, 3, 1, 3, 2, 2, 2, 4, 2, 4, 4, 2, 3, 1,
         ]) {
             0 => Step::Rebalance { partition, to: dice.index(6) },
             1 => Step::Kill { worker, commit_was_sent: dice.one_in(2) },
@@ -241,6 +246,7 @@ impl Step {
             22 => Step::DeliverAgain { worker, partition, records: dice.within(1, 3) },
             23 => Step::AcceptGap { partition, choice: dice.below(90) },
             24 => Step::ChangeRules,
+            25 => Step::HoldTurn { millis },
             _ => Step::LoseGapAnswer,
         }
     }

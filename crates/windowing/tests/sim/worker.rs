@@ -70,6 +70,8 @@ pub(crate) struct Worker {
     pub(crate) released: Vec<i32>,
     blocked: Option<Blocked>,
     writer: Option<Writer>,
+    /// Its turn has come, and the loop has not heard of it.
+    turn_came: bool,
     report: Option<FlushReport>,
     pub(crate) frozen_at: Option<EventTime>,
     /// Its partitions were given away while it was frozen.
@@ -102,7 +104,8 @@ impl Worker {
             options,
             engine: Engine::new(options.bounds)
                 .in_group(group.to_owned())
-                .with_rule_bytes(options.rule_bytes),
+                .with_rule_bytes(options.rule_bytes)
+                .flushing_every(options.flush_interval),
             timers: Timers::new(options.flush_interval),
             started_at: now,
             turns: 0,
@@ -115,6 +118,7 @@ impl Worker {
             released: Vec::new(),
             blocked: None,
             writer: None,
+            turn_came: false,
             report: None,
             frozen_at: None,
             is_zombie: false,
@@ -140,6 +144,7 @@ impl Worker {
             }
             None => {}
         }
+        self.serve_turn(shared);
         self.serve_report(shared);
         self.serve_timers(shared);
         self.carry_out_effects(shared);
@@ -159,9 +164,14 @@ impl Worker {
             return false;
         }
         let Some(writer) = self.writer.take() else { return false };
-        let (writer, step) = writer.step(fault, shared);
+        let is_in_haste = matches!(self.blocked, Some(Blocked::Leaving { .. }));
+        let (writer, step) = writer.step(fault, is_in_haste, shared);
         self.writer = writer;
         match step {
+            Step::TurnCame => {
+                self.turn_came = true;
+                true
+            }
             Step::Went => true,
             Step::Waits => false,
             Step::Done(report) => {
@@ -187,13 +197,21 @@ impl Worker {
                 && self.mailbox.is_empty())
     }
 
-    pub(crate) fn transaction_is_open(&self) -> bool {
-        self.writer.as_ref().is_some_and(|writer| writer.transaction().is_some())
+    pub(crate) fn transaction_holds_rows(&self) -> bool {
+        self.writer.as_ref().is_some_and(Writer::holds_rows)
     }
 
     fn elapsed(&self, shared: &Shared) -> Duration {
         let micros = shared.clock.micros() - self.started_at.micros();
         Duration::from_micros(micros.unsigned_abs())
+    }
+
+    fn serve_turn(&mut self, shared: &mut Shared) {
+        if std::mem::take(&mut self.turn_came) {
+            self.skip_to_ends(shared);
+            self.apply(Input::TurnCame, shared);
+            self.carry_out_effects(shared);
+        }
     }
 
     fn serve_report(&mut self, shared: &mut Shared) {
@@ -243,7 +261,7 @@ impl Worker {
             }
         }
         let share = if self.options.is_jittered { 100 - self.turns * 7 % 20 } else { 100 };
-        let due = self.timers.due(self.elapsed(shared), self.options.flush_interval * share / 100);
+        let due = self.timers.due(self.elapsed(shared), self.engine.flush_interval() * share / 100);
         for due in due {
             self.carry_out_due(due, shared);
         }
@@ -378,7 +396,8 @@ impl Worker {
         deadline: EventTime,
         shared: &mut Shared,
     ) {
-        if self.report.is_some() {
+        if self.turn_came || self.report.is_some() {
+            self.serve_turn(shared);
             self.serve_report(shared);
             self.apply(Input::FlushNow, shared);
             self.carry_out_effects(shared);
@@ -428,6 +447,7 @@ fn line(effect: &Effect) -> String {
                 .map(|part| format!(" {}: {}→{}", part.partition, part.stored.next, part.new.next));
             format!("flush{}", parts.collect::<String>())
         }
+        Effect::TakeTurn => "take turn".to_owned(),
         Effect::AcceptGap { partition, plan, .. } => format!("accept gap of {partition}: {plan:?}"),
         other => format!("{other:?}"),
     }

@@ -150,8 +150,10 @@ impl World {
     fn pass(&mut self, micros: i64) {
         let World { shared, workers, .. } = self;
         shared.clock = shared.clock.plus_micros(micros);
+        shared.let_strangers_go();
+        shared.database.watch_turn(shared.clock);
         for worker in workers {
-            let idle_since = worker.frozen_at.map(EventTime::micros);
+            let idle_since = worker.session_idle_since(shared).map(EventTime::micros);
             if idle_since.is_some_and(|at| shared.clock.micros() - at >= IDLE_SESSION_MICROS) {
                 worker.end_idle_session(shared);
             }
@@ -214,6 +216,9 @@ impl World {
             Step::DatabaseAway { millis } => {
                 shared.inject_at(Kind::DatabaseAway, 0);
                 shared.database_away_until = shared.clock.plus_micros(millis * 1_000);
+            }
+            Step::HoldTurn { millis } => {
+                shared.hold_turn(shared.clock.plus_micros(millis * 1_000));
             }
             Step::DatabaseCrash => {
                 shared.faults.inject(Kind::DatabaseCrashed);

@@ -2,7 +2,9 @@
 //! anything may happen in between.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
+use event_model::EventTime;
 use windowing::{
     FlushAction, FlushAnswer, FlushBatch, FlushPart, FlushProtocol, FlushReport, PartOutcome,
 };
@@ -18,98 +20,238 @@ pub(crate) const REFUSAL: &str = "a user's constraint";
 /// A flush of at most so many rows is tried again as it is when it takes too long.
 const SMALL_FLUSH_ROWS: usize = 6;
 
-/// The flush under way.
+/// A flush goes ahead without its turn after so long: before the server ends the session of one who sits on it,
+/// so that both happen.
+const TURN_PATIENCE_MICROS: i64 = 3_000_000;
+/// A turn is given back when no batch comes for so long.
+const TURN_UNUSED_MAX_MICROS: i64 = 1_000_000;
+
+/// The flush under way, or the wait for its turn.
 pub(crate) struct Writer {
     group: &'static str,
     is_older: bool,
     /// Where each part's records were read from.
     tapes: BTreeMap<i32, Tape>,
     stage: Stage,
+    /// Open from asking for the turn, or from locking, to its end.
+    transaction: Option<Transaction>,
+    turn: Turn,
+    waited: Duration,
     /// Hit the attempt before this one.
     last_fault: Option<Kind>,
 }
 
+/// How it stands with the turn.
+#[derive(Clone, Copy)]
+enum Turn {
+    /// To be asked for by the next attempt.
+    Wanted,
+    Asked {
+        since: EventTime,
+    },
+    Came {
+        since: EventTime,
+    },
+    /// It is not waited for, or no longer.
+    Without,
+}
+
 enum Stage {
+    /// A batch is to be cut when the turn comes.
+    Uncut,
+    /// The turn has come, the batch has not.
+    BatchWanted,
     /// The ends of the logs have yet to be asked for.
     Cut(FlushBatch),
     Running {
         protocol: FlushProtocol,
         action: FlushAction,
-        /// Open between locking and storing.
-        transaction: Option<Transaction>,
     },
 }
 
 /// What came of one step.
 pub(crate) enum Step {
     Done(FlushReport),
+    /// The turn has come, or is not waited for any longer.
+    TurnCame,
     Went,
     /// Nothing could be done: the database is away, or somebody holds a lock.
     Waits,
 }
 
 impl Writer {
-    pub(crate) fn new(
-        group: &'static str,
-        is_older: bool,
-        batch: FlushBatch,
-        tapes: BTreeMap<i32, Tape>,
-    ) -> Self {
-        Writer { group, is_older, tapes, stage: Stage::Cut(batch), last_fault: None }
-    }
-
-    /// The transaction that is open.
-    pub(crate) fn transaction(&self) -> Option<Transaction> {
-        match &self.stage {
-            Stage::Running { transaction, .. } => *transaction,
-            Stage::Cut(_) => None,
+    /// Without a batch it asks for its turn first.
+    pub(crate) fn new(group: &'static str, is_older: bool, batch: Option<FlushBatch>) -> Self {
+        let turn = if is_older { Turn::Without } else { Turn::Wanted };
+        Writer {
+            group,
+            is_older,
+            tapes: BTreeMap::new(),
+            stage: batch.map_or(Stage::Uncut, Stage::Cut),
+            transaction: None,
+            turn,
+            waited: Duration::ZERO,
+            last_fault: None,
         }
     }
 
-    /// Takes one step; a fault that can hit it is taken out of `fault`.
+    /// Takes the batch that is to be stored: its turn has come, or it could not wait for that.
+    pub(crate) fn take(&mut self, batch: FlushBatch, shared: &mut Shared) {
+        shared.meet(match self.turn {
+            Turn::Came { .. } => "cut after its turn had come",
+            Turn::Without => "cut without its turn",
+            Turn::Wanted | Turn::Asked { .. } => "cut while its turn was waited for",
+        });
+        self.stage = Stage::Cut(batch);
+    }
+
+    pub(crate) fn read_from(&mut self, tapes: BTreeMap<i32, Tape>) {
+        self.tapes = tapes;
+    }
+
+    /// Whether it waits for a batch.
+    pub(crate) fn is_uncut(&self) -> bool {
+        matches!(self.stage, Stage::Uncut | Stage::BatchWanted)
+    }
+
+    /// The transaction that is open, as far as it knows.
+    pub(crate) fn transaction(&self) -> Option<Transaction> {
+        self.transaction
+    }
+
+    /// Whether rows are locked, and nothing is stored yet.
+    pub(crate) fn holds_rows(&self) -> bool {
+        matches!(self.stage, Stage::Running { action: FlushAction::StoreAndCommit, .. })
+    }
+
+    /// Takes one step; a fault that can hit it is taken out of `fault`. In haste it does not wait for its turn.
     pub(crate) fn step(
         mut self,
         fault: &mut Option<Kind>,
+        is_in_haste: bool,
         shared: &mut Shared,
     ) -> (Option<Self>, Step) {
-        let Stage::Running { action, .. } = &self.stage else {
-            self.ask_log_ends(shared);
-            return (Some(self), Step::Went);
-        };
-        let went = match action {
-            FlushAction::LockPositions => self.lock(fault, shared),
-            FlushAction::StoreAndCommit => self.store_and_commit(fault, shared),
-            FlushAction::Done => return (None, Step::Done(self.into_report())),
+        let went = match &self.stage {
+            Stage::Uncut => {
+                if !self.take_turn(fault, is_in_haste, shared) {
+                    return (Some(self), Step::Waits);
+                }
+                self.stage = Stage::BatchWanted;
+                return (Some(self), Step::TurnCame);
+            }
+            Stage::BatchWanted => self.give_back_unused(shared),
+            Stage::Cut(_) => {
+                self.ask_log_ends(shared);
+                true
+            }
+            Stage::Running { action, .. } => match action {
+                FlushAction::LockPositions => {
+                    self.take_turn(fault, is_in_haste, shared) && self.lock(fault, shared)
+                }
+                FlushAction::StoreAndCommit => self.store_and_commit(fault, shared),
+                FlushAction::Done => {
+                    self.end_transaction(shared);
+                    return (None, Step::Done(self.into_report()));
+                }
+            },
         };
         (Some(self), if went { Step::Went } else { Step::Waits })
     }
 
-    /// Whether it was committed is left open.
-    pub(crate) fn give_up(self, shared: &mut Shared) -> FlushReport {
-        if let Some(transaction) = self.transaction() {
+    /// Begins a transaction and waits in it for the turn; `false`: it has yet to come. A transaction whose session
+    /// has ended meanwhile is found out when it is used.
+    fn take_turn(
+        &mut self,
+        fault: &mut Option<Kind>,
+        is_in_haste: bool,
+        shared: &mut Shared,
+    ) -> bool {
+        if matches!(self.turn, Turn::Came { .. } | Turn::Without) && self.transaction.is_some() {
+            return true;
+        }
+        if !shared.database_answers() {
+            return false;
+        }
+        let transaction = *self.transaction.get_or_insert_with(|| shared.database.begin());
+        if matches!(self.turn, Turn::Wanted) {
+            shared.database.ask_turn(transaction);
+            self.turn = Turn::Asked { since: shared.clock };
+        }
+        let Turn::Asked { since } = self.turn else { return true };
+        if self.is_hit(Kind::WhileWaiting, fault, shared) || !shared.database.is_open(transaction) {
+            // The connection is lost; the next attempt asks again.
+            self.end_transaction(shared);
+            self.turn = Turn::Wanted;
+            return false;
+        }
+        let waited_micros = shared.clock.micros() - since.micros();
+        self.waited = Duration::from_micros(waited_micros.unsigned_abs());
+        if shared.database.has_turn(transaction) {
+            if waited_micros > 0 {
+                shared.meet("waited for its turn");
+                shared.observe_once(Kind::TurnHolderKilled, 0);
+                shared.observe_once(Kind::TurnHolderFrozen, 0);
+            }
+            self.turn = Turn::Came { since: shared.clock };
+            return true;
+        }
+        if !is_in_haste && waited_micros < TURN_PATIENCE_MICROS {
+            return false;
+        }
+        shared.meet(if is_in_haste { "left without its turn" } else { "went without its turn" });
+        shared.observe_once(Kind::TurnHeld, 0);
+        shared.observe_once(Kind::TurnHolderFrozen, 0);
+        self.end_transaction(shared);
+        self.transaction = Some(shared.database.begin());
+        self.turn = Turn::Without;
+        true
+    }
+
+    /// A turn for which no batch comes is given back; the batch asks again.
+    fn give_back_unused(&mut self, shared: &mut Shared) -> bool {
+        let Turn::Came { since } = self.turn else { return false };
+        if shared.clock.micros() - since.micros() < TURN_UNUSED_MAX_MICROS {
+            return false;
+        }
+        shared.meet("gave an unused turn back");
+        self.end_transaction(shared);
+        self.turn = Turn::Wanted;
+        true
+    }
+
+    fn end_transaction(&mut self, shared: &mut Shared) {
+        if let Some(transaction) = self.transaction.take() {
             shared.database.rollback(transaction);
         }
-        self.into_report()
+    }
+
+    /// Whether it was committed is left open.
+    pub(crate) fn give_up(mut self, shared: &mut Shared) {
+        self.end_transaction(shared);
     }
 
     /// The process is killed. If COMMIT was sent, it may yet be carried out.
     pub(crate) fn kill(mut self, commit_was_sent: bool, shared: &mut Shared) {
-        let begun = self.transaction().filter(|begun| shared.database.holds_locks(*begun));
+        let begun = self.transaction.filter(|begun| shared.database.is_open(*begun));
         let Some(transaction) = begun else { return };
-        let parts = commit_was_sent.then(|| self.matching());
-        let group = self.group;
-        if parts.is_some() {
-            shared.database.orphan(transaction, group, parts);
+        if shared.database.has_turn(transaction) {
+            shared.inject_at(Kind::TurnHolderKilled, 0);
+        }
+        if commit_was_sent && self.holds_rows() {
+            let (group, parts) = (self.group, self.matching());
+            shared.database.orphan(transaction, group, Some(parts));
         } else {
             shared.database.rollback(transaction);
         }
     }
 
     fn into_report(self) -> FlushReport {
-        match self.stage {
+        let report = match self.stage {
             Stage::Running { protocol, .. } => protocol.into_report(),
             Stage::Cut(batch) => FlushProtocol::new(batch, Vec::new()).into_report(),
-        }
+            Stage::Uncut | Stage::BatchWanted => FlushReport::default(),
+        };
+        FlushReport { waited: self.waited, ..report }
     }
 
     fn ask_log_ends(&mut self, shared: &mut Shared) {
@@ -121,28 +263,39 @@ impl Writer {
         let ends = ends.collect();
         let protocol = FlushProtocol::new(batch, ends).small_up_to(SMALL_FLUSH_ROWS);
         let action = protocol.start();
-        self.stage = Stage::Running { protocol, action, transaction: None };
+        self.stage = Stage::Running { protocol, action };
     }
 
-    fn fail(&mut self) {
-        if let Stage::Running { protocol, action, transaction } = &mut self.stage {
-            *transaction = None;
+    /// The attempt has failed: the next one begins with its turn.
+    fn fail(&mut self, shared: &mut Shared) {
+        self.end_transaction(shared);
+        self.begin_again();
+        if let Stage::Running { protocol, action } = &mut self.stage {
             *action = protocol.next(FlushAnswer::Failed);
         }
     }
 
+    fn begin_again(&mut self) {
+        self.transaction = None;
+        if !self.is_older {
+            self.turn = Turn::Wanted;
+        }
+    }
+
     fn lock(&mut self, fault: &mut Option<Kind>, shared: &mut Shared) -> bool {
+        let begun = self.transaction.expect("it was begun before");
         if !shared.database_answers() {
             return false;
         }
-        if self.is_hit(Kind::BeforeLock, fault, shared) {
-            self.fail();
+        // The session may have ended while the process was frozen or the batch was waited for, or the server.
+        if self.is_hit(Kind::BeforeLock, fault, shared) || !shared.database.is_open(begun) {
+            self.fail(shared);
             return true;
         }
         let Stage::Running { protocol, .. } = &mut self.stage else { return false };
         let lives: Vec<Life> =
             protocol.pending().map(|part| (part.partition, part.stored.generation)).collect();
-        let Some((begun, rows)) = shared.database.lock(&lives) else {
+        let Some(rows) = shared.database.lock(begun, &lives) else {
             shared.meet("waited for a lock");
             for life in lives {
                 shared.observe_at(Kind::FrozenInTransaction, life.0);
@@ -150,19 +303,14 @@ impl Writer {
             return false;
         };
         if self.is_hit(Kind::AfterLock, fault, shared) {
-            shared.database.rollback(begun);
-            self.fail();
+            self.fail(shared);
             return true;
         }
-        let Stage::Running { protocol, action, transaction } = &mut self.stage else {
-            return false;
-        };
+        let Stage::Running { protocol, action } = &mut self.stage else { return false };
         *action = protocol.next(FlushAnswer::Locked(rows));
         let matching = protocol.matching().count();
-        if *action == FlushAction::StoreAndCommit {
-            *transaction = Some(begun);
-        } else {
-            shared.database.rollback(begun);
+        if *action != FlushAction::StoreAndCommit {
+            self.end_transaction(shared);
         }
         self.see_effect_of_last_fault(matching, lives.len(), shared);
         true
@@ -194,10 +342,10 @@ impl Writer {
     }
 
     fn store_and_commit(&mut self, fault: &mut Option<Kind>, shared: &mut Shared) -> bool {
-        let begun = self.transaction().expect("rows are locked before they are stored");
+        let begun = self.transaction.expect("rows are locked before they are stored");
         // The session may have ended while the process was frozen, or the server.
-        if !shared.database.holds_locks(begun) {
-            self.fail();
+        if !shared.database.is_open(begun) {
+            self.fail(shared);
             return true;
         }
         let (group, parts) = (self.group, self.matching());
@@ -224,10 +372,8 @@ impl Writer {
             Some(Kind::InDoubtRollsBack) => shared.database.orphan(begun, group, None),
             Some(_) => shared.database.rollback(begun),
         }
-        let Stage::Running { protocol, action, transaction } = &mut self.stage else {
-            return false;
-        };
-        *transaction = None;
+        self.begin_again();
+        let Stage::Running { protocol, action } = &mut self.stage else { return false };
         let answer = match hit {
             None => FlushAnswer::Committed,
             Some(Kind::ValueRefused) => {

@@ -290,3 +290,104 @@ fn committed_log_ends_are_kept_for_the_next_flush() {
         assert_eq!(row.log_end_seen, Some(Position::at(1)));
     }
 }
+
+/// A worker that reads partition 0 and had to wait for its last turn.
+fn contended(bounds: Bounds) -> Bench {
+    let mut bench = Bench::reading(bounds, &[0]);
+    bench.read(0, 0);
+    assert_eq!(bench.apply(Input::FlushDue), ["flush 0:0→1"], "nobody was in the way so far");
+    let waited = Duration::from_millis(500);
+    assert_eq!(bench.finish_after(waited, &PartOutcome::Committed, &[]), NOTHING);
+    bench
+}
+
+#[test]
+fn who_had_to_wait_asks_for_its_turn_and_is_cut_when_it_has_come() {
+    let mut bench = contended(WIDE);
+    bench.read(0, 1);
+    assert_eq!(bench.apply(Input::FlushDue), ["take turn"]);
+    assert!(bench.engine.is_flushing());
+    bench.read(0, 2);
+    assert_eq!(bench.apply(Input::FlushDue), NOTHING, "asked once");
+    assert_eq!(bench.apply(Input::TurnCame), ["flush 0:1→3"], "with what came meanwhile");
+    assert_eq!(bench.apply(Input::TurnCame), NOTHING);
+    bench.read(0, 3);
+    assert_eq!(bench.apply(Input::FlushDue), NOTHING);
+    assert_eq!(bench.commit(), ["flush 0:3→4"], "nobody was in the way this time");
+    assert_eq!(bench.commit(), NOTHING);
+    assert_eq!(bench.apply(Input::FlushDue), ["flush 0:4→4"]);
+}
+
+#[test]
+fn who_has_nothing_to_store_does_not_ask_for_a_turn() {
+    let mut bench = contended(WIDE);
+    assert_eq!(bench.apply(Input::FlushDue), ["flush 0:1→1"]);
+}
+
+#[test]
+fn a_flush_that_was_wanted_during_another_one_asks_for_its_turn_too() {
+    let mut bench = contended(WIDE);
+    bench.apply(Input::FlushDue);
+    bench.apply(Input::TurnCame);
+    bench.read(0, 1);
+    assert_eq!(bench.apply(Input::FlushDue), NOTHING);
+    let waited = Duration::from_millis(500);
+    assert_eq!(bench.finish_after(waited, &PartOutcome::Committed, &[]), ["take turn"]);
+    assert_eq!(bench.apply(Input::TurnCame), ["flush 0:1→2"]);
+}
+
+#[test]
+fn memory_a_halt_and_leaving_do_not_wait_for_the_turn() {
+    let reason = "the records from offset 2 to before 9 can't be read: they are damaged, or compressed in a way \
+                  that this program does not know";
+    let table: [(&str, fn(&mut Bench) -> Vec<String>, Vec<String>); 3] = [
+        ("memory", |bench| bench.read(0, 2), vec!["flush 0:1→3".to_owned()]),
+        ("leaving", |bench| bench.apply(Input::FlushNow), vec!["flush 0:1→2".to_owned()]),
+        (
+            "a halt",
+            |bench| {
+                bench.apply(Input::BatchUnreadable);
+                bench.read(0, 9)
+            },
+            vec![format!("halt 0: {reason}"), "flush 0:1→2".to_owned()],
+        ),
+    ];
+    for (name, cause, expected) in table {
+        let mut bench = contended(WIDE.with(Limit::Groups, Size::items(2)));
+        bench.read(0, 1);
+        assert_eq!(bench.apply(Input::FlushDue), ["take turn"], "{name}");
+        assert_eq!(cause(&mut bench), expected, "{name}");
+        assert_eq!(bench.apply(Input::TurnCame), NOTHING, "{name}: it has its batch");
+    }
+}
+
+#[test]
+fn whoever_waits_for_a_turn_is_given_a_batch_even_if_nothing_is_left_to_store() {
+    for answer in [Input::TurnCame, Input::FlushNow] {
+        let mut bench = contended(WIDE);
+        bench.read(0, 1);
+        assert_eq!(bench.apply(Input::FlushDue), ["take turn"]);
+        bench.apply(Input::Revoked(&[0]));
+        assert_eq!(bench.apply(answer), ["flush"], "of nothing");
+        assert!(bench.engine.is_flushing());
+        assert_eq!(bench.commit(), NOTHING);
+        assert!(!bench.engine.is_flushing());
+        bench.apply(Input::Assigned(&[0]));
+        bench.load(0, 1);
+        bench.read(0, 1);
+        assert_eq!(bench.apply(Input::FlushDue), ["flush 0:1→2"]);
+    }
+}
+
+#[test]
+fn waiting_for_others_stretches_the_interval() {
+    let mut bench = Bench::reading(WIDE, &[0]);
+    bench.engine = std::mem::take(&mut bench.engine).flushing_every(Duration::from_secs(1));
+    bench.apply(Input::FlushDue);
+    bench.finish_after(Duration::from_millis(900), &PartOutcome::Committed, &[]);
+    assert_eq!(bench.engine.flush_interval(), Duration::from_millis(1_250));
+    bench.apply(Input::FlushDue);
+    bench.apply(Input::TurnCame);
+    bench.commit();
+    assert_eq!(bench.engine.flush_interval(), Duration::from_secs(1));
+}

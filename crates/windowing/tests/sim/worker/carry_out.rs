@@ -12,7 +12,7 @@ use super::super::faults::Kind;
 use super::super::reader::Reader;
 use super::super::shared::Shared;
 use super::super::writer::{REFUSAL, Writer};
-use super::{Blocked, Worker};
+use super::{Blocked, Options, Worker};
 
 /// At most so many alerts come with one record: there are so many subscribers and rules.
 const ALERTS_OF_A_RECORD: usize = 16;
@@ -36,7 +36,12 @@ impl Worker {
                 self.readers.values_mut().for_each(Reader::pause);
             }
             Effect::Resume => self.readers.values_mut().for_each(|one| one.is_paused = false),
-            Effect::Flush(batch) => self.begin_flush(batch),
+            Effect::TakeTurn => {
+                assert!(self.writer.is_none() && self.report.is_none(), "one flush at a time");
+                let Options { is_older, .. } = self.options;
+                self.writer = Some(Writer::new(self.group, is_older, None));
+            }
+            Effect::Flush(batch) => self.begin_flush(batch, shared),
         }
     }
 
@@ -104,8 +109,9 @@ impl Worker {
         self.apply(Input::RowChanged(partition), shared);
     }
 
-    fn begin_flush(&mut self, batch: FlushBatch) {
-        assert!(self.writer.is_none() && self.report.is_none(), "one flush at a time");
+    fn begin_flush(&mut self, batch: FlushBatch, shared: &mut Shared) {
+        let is_awaited = self.writer.as_ref().is_none_or(Writer::is_uncut);
+        assert!(is_awaited && self.report.is_none(), "one flush at a time");
         let bounds = self.options.bounds;
         let deltas = || batch.parts.iter().map(|part| &part.delta);
         let groups: usize = deltas().map(|delta| delta.on_time.len() + delta.late.len()).sum();
@@ -124,7 +130,12 @@ impl Worker {
             "I-6: {letter_bytes} bytes of dead letters held"
         );
         let tapes = self.tapes.iter().map(|(partition, (_, tape))| (*partition, tape.clone()));
-        self.writer = Some(Writer::new(self.group, self.options.is_older, batch, tapes.collect()));
+        let tapes = tapes.collect();
+        match &mut self.writer {
+            Some(writer) => writer.take(batch, shared),
+            none => *none = Some(Writer::new(self.group, self.options.is_older, Some(batch))),
+        }
+        self.writer.as_mut().expect("just made").read_from(tapes);
     }
 
     fn see_rewind(&self, partition: i32, begins_at: Position, shared: &mut Shared) {

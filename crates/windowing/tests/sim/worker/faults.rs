@@ -1,7 +1,9 @@
 //! What is done to a worker: it is killed, frozen, expelled, refused, and its readers misbehave.
 
+use event_model::EventTime;
 use windowing::Input;
 
+use super::super::database::Transaction;
 use super::super::faults::Kind;
 use super::super::shared::Shared;
 use super::super::writer::Writer;
@@ -10,7 +12,7 @@ use super::{Rebalance, Worker};
 impl Worker {
     /// The process is gone.
     pub(crate) fn kill(&mut self, commit_was_sent: bool, shared: &mut Shared) {
-        let (was_writing, in_transaction) = (self.writer.is_some(), self.transaction_is_open());
+        let (was_writing, in_transaction) = (self.writer.is_some(), self.transaction_holds_rows());
         let has_unstored = self.engine.has_unstored() || was_writing;
         let kind = if in_transaction { Kind::KilledInTransaction } else { Kind::Killed };
         if has_unstored {
@@ -26,7 +28,10 @@ impl Worker {
     }
 
     pub(crate) fn freeze(&mut self, shared: &mut Shared) {
-        if self.transaction_is_open() {
+        if self.begun(shared).is_some_and(|begun| shared.database.has_turn(begun)) {
+            shared.inject_at(Kind::TurnHolderFrozen, 0);
+        }
+        if self.transaction_holds_rows() {
             shared.faults.inject(Kind::FrozenInTransaction);
             for partition in self.readers.keys() {
                 shared.expect_at(Kind::FrozenInTransaction, *partition);
@@ -61,11 +66,25 @@ impl Worker {
         self.mailbox.push_back(Rebalance::Lost(partitions));
     }
 
+    /// Its transaction, if the server has not ended it.
+    fn begun(&self, shared: &Shared) -> Option<Transaction> {
+        let begun = self.writer.as_ref().and_then(Writer::transaction)?;
+        shared.database.is_open(begun).then_some(begun)
+    }
+
+    /// Since when a frozen process has let its session idle inside a transaction: it does not while it waits for its
+    /// turn, and it does when that comes.
+    pub(crate) fn session_idle_since(&self, shared: &Shared) -> Option<EventTime> {
+        let (frozen_at, begun) = (self.frozen_at?, self.begun(shared)?);
+        if shared.database.waits_for_turn(begun) {
+            return None;
+        }
+        Some(shared.database.has_turn_since(begun).map_or(frozen_at, |came| came.max(frozen_at)))
+    }
+
     /// The server ends a session that is idle inside its transaction.
     pub(crate) fn end_idle_session(&mut self, shared: &mut Shared) {
-        if let Some(begun) = self.writer.as_ref().and_then(Writer::transaction)
-            && shared.database.holds_locks(begun)
-        {
+        if let Some(begun) = self.begun(shared) {
             shared.database.rollback(begun);
             for partition in self.readers.keys() {
                 shared.observe_once(Kind::FrozenInTransaction, *partition);

@@ -60,6 +60,9 @@ impl World {
         }
         let shared = &mut self.shared;
         shared.database.settle(&shared.logs);
+        if let Some((_, until)) = &mut shared.stranger {
+            *until = shared.clock;
+        }
         shared.database_away_until = shared.clock;
         shared.brokers_away_until = shared.clock;
         shared.loses_gap_answer = false;
