@@ -389,8 +389,7 @@ impl Engine {
 
     /// Hands everything that was read over to a flush, as soon as its turn has come.
     fn cut_in_turn(&mut self, effects: &mut Vec<Effect>) {
-        // Who has nothing to store is in nobody's way.
-        if self.is_flushing || !self.pace.asks_first() || !self.has_unstored() {
+        if self.is_flushing || !self.pace.asks_first() {
             self.cut_flush(effects);
         } else if !self.awaits_turn {
             self.awaits_turn = true;

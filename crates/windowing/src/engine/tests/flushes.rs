@@ -319,12 +319,6 @@ fn who_had_to_wait_asks_for_its_turn_and_is_cut_when_it_has_come() {
 }
 
 #[test]
-fn who_has_nothing_to_store_does_not_ask_for_a_turn() {
-    let mut bench = contended(WIDE);
-    assert_eq!(bench.apply(Input::FlushDue), ["flush 0:1→1"]);
-}
-
-#[test]
 fn a_flush_that_was_wanted_during_another_one_asks_for_its_turn_too() {
     let mut bench = contended(WIDE);
     bench.apply(Input::FlushDue);
