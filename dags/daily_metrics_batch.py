@@ -3,7 +3,8 @@
 In: a run of the DAG, and the worker's environment: DATABASE_URL for batcher, BUSINESS_TIMEZONE (UTC
 unless set), BATCHER (the program's path, unless it is on PATH), BATCH_HOUR (the hour, UTC; 2 unless set),
 INCLUDE_LATE (`true`: late events are part of the day). The last two are for operators whose records come in
-files, hours after the events. Out: the day's rows of daily_stats, all written by batcher; nothing here talks
+files, hours after the events. RETAIN_... of `batcher lifecycle`: where one is set, the task expire deletes what is older, with
+LIFECYCLE_DATABASE_URL in place of DATABASE_URL where that is set. Out: the day's rows of daily_stats, all written by batcher; nothing here talks
 to the database.
 
 | run                                   | the day that it computes                              |
@@ -18,7 +19,7 @@ A manual run does not ask its data interval: that of the logical date 2025-11-09
 2025-11-07 on Airflow 2.7, and two days before the moment of triggering, or nowhere, on 3.x.
 
 Beside it, whatever became of that day, correct_stale_days computes again the days that have changed
-since they were computed. The ends of notify and of correct_stale_days start the DAG warehouse_models, where
+since they were computed, and then expire, where it exists, deletes old minutes of days that are final. The ends of notify and of correct_stale_days start the DAG warehouse_models, where
 that is not paused.
 
 Every exit code but 0 fails its task, which is tried twice more, 5 minutes apart. Of these, 75 (the day
@@ -91,9 +92,15 @@ def late_flag(text: str) -> str:
     return "--include-late " if text == "true" else ""
 
 
+def something_expires(environment) -> bool:
+    """Whether batcher lifecycle is given a time for anything: an empty one means for ever."""
+    return any(name.startswith("RETAIN_") and value for name, value in environment.items())
+
+
 ZONE = business_timezone(os.environ.get("BUSINESS_TIMEZONE") or "UTC")
 HOUR = batch_hour(os.environ.get("BATCH_HOUR") or "2")
 LATE_FLAG = late_flag(os.environ.get("INCLUDE_LATE") or "")
+EXPIRES = something_expires(os.environ)
 
 
 def day_of(dag_run, zone: datetime.tzinfo = ZONE) -> str:
@@ -219,3 +226,12 @@ with DAG(
 
     check_data >> run_batch >> validate_results >> notify
     run_batch >> correct_stale_days
+
+    if EXPIRES:
+        # Behind the corrections: what is corrected tonight is final, and may go. A night that failed keeps nothing
+        # that is old enough, for that is asked day by day.
+        correct_stale_days >> task(
+            "expire",
+            'DATABASE_URL="${LIFECYCLE_DATABASE_URL:-$DATABASE_URL}" exec "${BATCHER:-batcher}" lifecycle',
+            trigger_rule="all_done",
+        )

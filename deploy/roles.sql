@@ -10,7 +10,7 @@ DECLARE
     program TEXT;
 BEGIN
     FOREACH program IN ARRAY ARRAY['streamer', 'detector', 'batcher', 'reader', 'operator', 'dashboards', 'dbt', 'bi', 'fraud',
-        'eraser', 'churn'] LOOP
+        'eraser', 'churn', 'lifecycle'] LOOP
         BEGIN
             EXECUTE format('CREATE ROLE %I NOLOGIN', 'pipeline_' || program);
         EXCEPTION WHEN duplicate_object OR unique_violation THEN
@@ -40,15 +40,34 @@ GRANT SELECT (topic, generation, partition, "offset", reason, stored_at) ON dead
 GRANT SELECT (rule, mode, state) ON persons.fraud_cases TO pipeline_streamer;
 
 -- streamer detect; a user that runs `streamer run --detect` needs both
-GRANT SELECT ON _sqlx_migrations, schema_compatibility, settings, current_progress, real_time_metrics TO pipeline_detector;
+GRANT SELECT ON _sqlx_migrations, schema_compatibility, settings, current_progress, real_time_metrics, expired_quarters
+    TO pipeline_detector;
 GRANT SELECT, INSERT, UPDATE ON anomalies, detector_progress TO pipeline_detector;
 GRANT SELECT, INSERT, UPDATE, DELETE ON detector_notes TO pipeline_detector;
 
 -- the batcher
 GRANT SELECT ON _sqlx_migrations, schema_compatibility, settings, current_progress, real_time_metrics, late_metrics,
-    day_ledger, daily_stats, batch_runs, day_states, subscriber_sketches TO pipeline_batcher;
+    day_ledger, daily_stats, batch_runs, day_states, subscriber_sketches, expired_quarters
+    TO pipeline_batcher;
 GRANT INSERT, UPDATE, DELETE ON daily_stats TO pipeline_batcher;
 GRANT INSERT, UPDATE ON batch_runs TO pipeline_batcher;
+
+-- batcher lifecycle: the only one that may delete what was counted, and the batcher of every night may not. Of a dead letter
+-- it sees when it was stored, not what it holds.
+GRANT SELECT ON _sqlx_migrations, schema_compatibility, settings, current_progress, day_ledger, daily_stats, batch_runs,
+    day_states TO pipeline_lifecycle;
+GRANT SELECT, DELETE ON real_time_metrics, late_metrics, subscriber_sketches TO pipeline_lifecycle;
+GRANT SELECT, INSERT, UPDATE ON expired_quarters TO pipeline_lifecycle;
+GRANT SELECT (topic, generation, partition, "offset", stored_at, erasure) ON dead_letters TO pipeline_lifecycle;
+GRANT UPDATE (detail, key, payload, headers, erasure) ON dead_letters TO pipeline_lifecycle;
+GRANT SELECT (topic, generation, partition, "offset", attempt, state, replayed_at), DELETE ON dead_letter_replays
+    TO pipeline_lifecycle;
+GRANT USAGE ON SCHEMA persons TO pipeline_lifecycle;
+GRANT SELECT (id, through_alert, subscriber_id, rule, state, alerts, updated_at) ON persons.fraud_cases TO pipeline_lifecycle;
+GRANT SELECT (id, subscriber_id, rule), DELETE ON persons.alerts TO pipeline_lifecycle;
+GRANT SELECT (id, subscriber_id, rule, through_alert, decided_at), DELETE ON persons.verdicts TO pipeline_lifecycle;
+GRANT SELECT (id, allowed_until), DELETE ON persons.allowlist TO pipeline_lifecycle;
+GRANT SELECT (score_date, subscriber_id), DELETE ON persons.churn_scores TO pipeline_lifecycle;
 
 -- status, verify, gaps, health, settings show, dead-letters stats, and people who only look: everything that is about
 -- nobody. In one statement, so that no reader is denied anything while this runs.

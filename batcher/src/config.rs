@@ -10,6 +10,9 @@ use chrono_tz::Tz;
 use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
 use program::{DatabaseArgs, LogArgs, MetricsArgs, parse_duration};
+use store::Retention;
+
+use crate::lifecycle::LifecycleArgs;
 
 /// Compute a day's statistics from the minute windows
 ///
@@ -21,7 +24,8 @@ use program::{DatabaseArgs, LogArgs, MetricsArgs, parse_duration};
 #[command(override_usage = "batcher [OPTIONS] <DAY>\n       \
                     batcher [OPTIONS] --from <DAY> --to <DAY> [--again]\n       \
                     batcher [OPTIONS] --stale [--include-open]\n       \
-                    batcher [OPTIONS] <check|validate|report> <DAY>")]
+                    batcher [OPTIONS] <check|validate|report> <DAY>\n       \
+                    batcher [OPTIONS] lifecycle [--dry-run]")]
 #[command(mut_arg("database_url", |arg| arg.global(true)))]
 #[command(mut_arg("metrics_addr", |arg| arg.global(true)))]
 #[command(mut_arg("log_format", |arg| arg.global(true)))]
@@ -112,6 +116,8 @@ enum Command {
         #[arg(long, value_enum, default_value_t = ReportFormat::Table)]
         format: ReportFormat,
     },
+    /// Delete what is older than it is kept: nothing, unless a RETAIN_… is set
+    Lifecycle(LifecycleArgs),
 }
 
 /// How a report is written.
@@ -150,6 +156,13 @@ pub enum Task {
     Validate(DayArg),
     /// Show it.
     Report(DayArg, ReportFormat),
+    /// Delete what is old.
+    Lifecycle {
+        /// What is old.
+        retention: Retention,
+        /// Only say what would go.
+        is_dry: bool,
+    },
 }
 
 /// A day as the user names it.
@@ -194,6 +207,9 @@ impl Config {
             (Some(Command::Check { day }), ..) => Task::Check(*day),
             (Some(Command::Validate { day }), ..) => Task::Validate(*day),
             (Some(Command::Report { day, format }), ..) => Task::Report(*day, *format),
+            (Some(Command::Lifecycle(args)), ..) => {
+                Task::Lifecycle { retention: args.retention(), is_dry: args.dry_run }
+            }
             (None, Some(day), ..) => Task::Compute(day),
             (None, None, Some(from), Some(to)) => {
                 Task::ComputeRange { from, to, again: self.again }
@@ -268,6 +284,13 @@ mod tests {
             (&["report", "yesterday", "--format", "csv"], {
                 Ok(Task::Report(Yesterday, ReportFormat::Csv))
             }),
+            (&["lifecycle", "--dry-run"], {
+                Ok(Task::Lifecycle { retention: Retention::default(), is_dry: true })
+            }),
+            (&["lifecycle", "2025-11-09"], Err(UnknownArgument)),
+            (&["lifecycle", "--retain-minutes", "23h"], Err(ValueValidation)),
+            (&["lifecycle", "--retain-alerts", "400"], Err(ValueValidation)),
+            (&["2025-11-09", "lifecycle"], Err(ArgumentConflict)),
             (&["check", "yesterday", "--database-url", "x"], Ok(Task::Check(Yesterday))),
             (&["--database-url", "x", "check", "yesterday", "--log-format", "json"], {
                 Ok(Task::Check(Yesterday))

@@ -75,14 +75,19 @@ impl<W: Write> Batch<'_, W> {
         Ok(if due.is_empty() { Exit::Done } else { Exit::Incomplete })
     }
 
-    /// Stale days, in order, without those that can't be computed. Open ones are left out, and
-    /// counted, unless they are wanted.
+    /// Stale days, in order, without those that can't be computed, and those whose minutes have expired.
+    /// Open ones are left out, and counted, unless they are wanted.
     async fn stale_days(&mut self, tally: &mut Tally, with_open: bool) -> Result<Vec<DayRecord>> {
         let records = store::day_records(self.connection, Dates::All, self.zone).await?;
         let mut due = Vec::new();
         tally.left_open = 0;
+        tally.expired.clear();
         for record in records.into_iter().filter(|record| record.stale_because().is_some()) {
             if tally.failed.contains(&record.date) || tally.no_data.contains(&record.date) {
+                continue;
+            }
+            if record.minutes_expired {
+                tally.expired.insert(record.date);
                 continue;
             }
             let day = BusinessDay::new(record.date, self.zone);

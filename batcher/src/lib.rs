@@ -1,11 +1,12 @@
 //! Computes a day's statistics from the streamer's windows, says whether a day is complete, checks
-//! what was computed, corrects what has changed since, and shows a day on one page.
+//! what was computed, corrects what has changed since, shows a day on one page, and deletes what is old.
 //!
 //! In: a [`Config`]. Out: rows of `daily_stats` and `batch_runs`, lines on standard output, and an
 //! [`Exit`]. All that knows SQL is in the crate `store`; this one decides what to do and what to say.
 
 mod config;
 mod days;
+mod lifecycle;
 mod messages;
 mod metrics;
 mod report;
@@ -32,7 +33,7 @@ use crate::days::Batch;
 pub enum Exit {
     /// Done; the day is computed, complete, or valid.
     Done,
-    /// There is no data for that date; nothing was changed.
+    /// There is no data for that date, or its minutes have expired; nothing was changed.
     NoData,
     /// The day's rows are not right.
     Invalid,
@@ -96,6 +97,9 @@ async fn carry_out(
             let batch = Batch { connection, zone, options, output };
             return batch.compute_stale(include_open).await;
         }
+        Task::Lifecycle { retention, is_dry } => {
+            return lifecycle::expire(connection, zone, &retention, is_dry, output).await;
+        }
         Task::Compute(date) => compute(connection, &day(date), options).await?,
         Task::Check(date) => check(connection, &day(date)).await?,
         Task::Validate(date) => validate(connection, &day(date)).await?,
@@ -153,6 +157,7 @@ async fn check(connection: &mut PgConnection, day: &BusinessDay) -> Result<(Exit
 async fn validate(connection: &mut PgConnection, day: &BusinessDay) -> Result<(Exit, String)> {
     Ok(match store::validate_day(connection, day).await? {
         Validation::NoRows => (Exit::NoData, messages::not_computed(day)),
+        Validation::Expired(expired) => (Exit::NoData, messages::expired(day, &expired)),
         Validation::Stale(because) => (Exit::Incomplete, messages::stale(day, &because)),
         Validation::Compared(differences) => {
             let exit = if differences.is_empty() { Exit::Done } else { Exit::Invalid };

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use chrono::NaiveDate;
-use store::{BusinessDay, ComputedDay, DayRecord, DayState, Differences};
+use store::{BusinessDay, ComputedDay, DayRecord, DayState, Differences, ExpiredMinutes};
 
 use crate::tally::Tally;
 
@@ -29,7 +29,7 @@ pub(crate) fn computed(day: &BusinessDay, computed: &ComputedDay) -> String {
 
 /// After the runs of a range.
 pub(crate) fn range(first: NaiveDate, last: NaiveDate, tally: &Tally) -> String {
-    let Tally { computed, provisional, up_to_date, no_data, failed, left_open: _ } = tally;
+    let Tally { computed, provisional, up_to_date, no_data, failed, .. } = tally;
     format!(
         "{first} to {last}: {computed} days computed, {provisional} of them provisional, \
          {up_to_date} were up to date, {} without data, {} failed\n",
@@ -52,6 +52,14 @@ pub(crate) fn corrections(tally: &Tally, still_stale: &[DayRecord]) -> String {
         tally.failed.len(),
         tally.left_open
     );
+    if let (Some(first), Some(last)) = (tally.expired.first(), tally.expired.last()) {
+        writeln!(
+            text,
+            "{} stale days stay as they are, {first} to {last}: their minutes expired, so nothing can compute them",
+            tally.expired.len()
+        )
+        .expect("a String takes any text");
+    }
     for record in still_stale {
         let because = record.stale_because().unwrap_or_default();
         writeln!(text, "{}: changes faster than it is computed: {because}", record.date)
@@ -98,6 +106,10 @@ pub(crate) fn completeness(
     if let Some(because) = record.and_then(DayRecord::stale_because) {
         text.push_str(&is_stale(day.date(), because));
     }
+    if record.is_some_and(|record| record.minutes_expired) {
+        writeln!(text, "{}: its minutes expired, so it can't be computed again", day.date())
+            .expect("a String takes any text");
+    }
     text
 }
 
@@ -121,6 +133,11 @@ pub(crate) fn why_open(day: &BusinessDay, state: &DayState) -> String {
 /// `validate` or `report` on a day that was never computed.
 pub(crate) fn not_computed(day: &BusinessDay) -> String {
     format!("{0}: daily_stats has no row of that date; compute it with `batcher {0}`\n", day.date())
+}
+
+/// `validate` on a day whose minutes have expired.
+pub(crate) fn expired(day: &BusinessDay, expired: &ExpiredMinutes) -> String {
+    format!("{}: can't be checked any more: {expired}; its rows stay as they are\n", day.date())
 }
 
 /// `validate` on a day that has changed since.

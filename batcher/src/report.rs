@@ -71,7 +71,11 @@ fn standing(report: &DayReport) -> String {
         (events, true) => format!("; {events} late events among them"),
         (events, false) => format!("; {events} late events are not part of it"),
     };
-    format!("{state}{computed}{late}")
+    let expired = match &report.expired {
+        Some(expired) => format!("; {expired}"),
+        None => String::new(),
+    };
+    format!("{state}{computed}{late}{expired}")
 }
 
 /// The day's totals beside those of two other days.
@@ -187,6 +191,7 @@ fn as_json(day: &BusinessDay, report: &DayReport) -> Value {
         "computed_at": record.and_then(|record| record.computed_at).map(time),
         "include_late": record.map(|record| record.include_late),
         "late_events": report.late_events,
+        "minutes_expired": report.expired.is_some(),
         "totals": figures(&report.day.all),
         "day_before": other(&report.day_before),
         "same_weekday": other(&report.same_weekday),

@@ -16,6 +16,8 @@ pub(crate) struct Tally {
     pub(crate) up_to_date: usize,
     pub(crate) no_data: BTreeSet<NaiveDate>,
     pub(crate) failed: BTreeSet<NaiveDate>,
+    /// Stale days whose minutes have expired, as of the last look: nothing can compute them.
+    pub(crate) expired: BTreeSet<NaiveDate>,
     /// Stale days that can still change and were left, as of the last look.
     pub(crate) left_open: usize,
 }

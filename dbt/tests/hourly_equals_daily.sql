@@ -9,7 +9,13 @@ with days as (
         date_trunc('hour', day_start + interval '59 minutes 59 seconds') as first_whole_hour,
         date_trunc('hour', day_end) as end_of_whole_hours
     from {{ source('pipeline', 'day_states') }}
-    where state = 'final'
+    where
+        state = 'final'
+        -- Where minutes have expired, those of a part of an hour are nowhere any more.
+        and (
+            not minutes_expired
+            or (day_start = date_trunc('hour', day_start) and day_end = date_trunc('hour', day_end))
+        )
 ),
 
 usable as (

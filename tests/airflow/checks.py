@@ -129,6 +129,15 @@ def structure(checks: Checks) -> None:
     with checks.check("BATCH_HOUR is an hour, INCLUDE_LATE true or false, and nothing else reaches a command"):
         equal(found["hours"], [2, 0, 23, None, None, None, None])
         equal(found["late_flags"], ["", "", "--include-late ", None, None])
+    with checks.check("expire exists where something is to expire, last of all, with an address of its own"):
+        equal(found["expires"], [False, False, True, True])
+        airflow.environment["RETAIN_MINUTES"] = "400d"
+        expiring = json.loads(airflow.python(str(script)).stdout.splitlines()[-1])
+        del airflow.environment["RETAIN_MINUTES"]
+        added = [edge for edge in expiring["edges"] if edge not in found["edges"]]
+        equal(added, [["correct_stale_days", "expire"], ["expire"]])
+        command = 'DATABASE_URL="${LIFECYCLE_DATABASE_URL:-$DATABASE_URL}" exec "${BATCHER:-batcher}" lifecycle'
+        equal(expiring["commands"]["expire"], command)
     churn = found["churn"]
     with checks.check("write_days → train_model → score_subscribers → report; scored also when no model was trained"):
         edges = [

@@ -19,6 +19,9 @@ ZONES = ("UTC", "Asia/Almaty", "America/New_York", "Pacific/Kiritimati")
 HOURS = ("2", "0", "23", "24", "-1", "2; id", "")
 LATE_FLAGS = ("", "false", "true", "yes", "--stale")
 
+# Environments in which something expires, and not.
+EXPIRING = ({}, {"RETAIN_MINUTES": ""}, {"RETAIN_MINUTES": "400d"}, {"PATH": "x", "RETAIN_ALERTS": "30d"})
+
 # (zone, run type, conf, logical date, data interval start, day; None: the run fails)
 DAYS = (
     # A schedule's run: interval [D 02:00, D+1 02:00) UTC.
@@ -104,6 +107,8 @@ def describe(module) -> dict:
         "days": len(DAYS),
         "wrong_days": wrong_days(module),
         "hours": [answer_of(module.batch_hour, text) for text in HOURS],
+        "expires": [module.something_expires(environment) for environment in EXPIRING],
+        "commands": {task.task_id: task.bash_command for task in tasks},
         "late_flags": [answer_of(module.late_flag, text) for text in LATE_FLAGS],
     }
 

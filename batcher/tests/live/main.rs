@@ -10,6 +10,7 @@ mod figures;
 mod foreign_rows;
 mod kills;
 mod late;
+mod lifecycle;
 mod report;
 mod stale;
 mod states;

@@ -48,8 +48,13 @@ pub async fn late(args: &LateArgs) -> anyhow::Result<Exit> {
 }
 
 fn as_text(summary: &LateSummary, zone: Tz) -> String {
+    // Without it the sums would be taken for those of all events.
+    let expired = match &summary.expired {
+        None => String::new(),
+        Some(expired) => format!("{expired}, on time or late, which are in no sum here\n"),
+    };
     if summary.by_key.is_empty() {
-        return "no late event\n".to_owned();
+        return format!("no late event\n{expired}");
     }
     let figures = |sums: &LateSums| {
         [
@@ -89,7 +94,8 @@ fn as_text(summary: &LateSummary, zone: Tz) -> String {
         by_day.push([day, events, seconds, megabytes, tenge, share]);
     }
     let mut text = String::new();
-    write!(text, "{by_key}\ndays in {zone}\n{by_day}").expect("writing to a String can't fail");
+    write!(text, "{by_key}\ndays in {zone}\n{by_day}{expired}")
+        .expect("writing to a String can't fail");
     text
 }
 
@@ -120,6 +126,7 @@ fn as_json(summary: &LateSummary, zone: Tz) -> String {
         "by_day": by_day.collect::<Vec<_>>(),
         "business_timezone": zone.name(),
         "total": figures(&summary.total),
+        "expired_events": summary.expired.map_or(0, |expired| expired.events),
     });
     format!("{value}\n")
 }
@@ -139,6 +146,8 @@ fn number(micros: i128) -> f64 {
 
 #[cfg(test)]
 mod tests {
+    use store::ExpiredMinutes;
+
     use super::*;
 
     #[test]
@@ -154,5 +163,9 @@ mod tests {
     #[test]
     fn nothing_late_is_said_in_words() {
         assert_eq!(as_text(&LateSummary::default(), Tz::UTC), "no late event\n");
+        let expired = Some(ExpiredMinutes { quarters: 2, events: 7 });
+        let summary = LateSummary { expired, ..LateSummary::default() };
+        let note = "minutes expired: those of 2 quarters of an hour, with 7 events, on time or late, which are in no sum here\n";
+        assert_eq!(as_text(&summary, Tz::UTC), format!("no late event\n{note}"));
     }
 }

@@ -354,3 +354,44 @@ async fn counts_are_found_by_the_index_on_window_start() {
         "{plan}"
     );
 }
+
+/// Takes the minutes of a stretch out as an expiry does, and leaves one event that came for one of them later.
+async fn expire(connection: &mut PgConnection, from: NaiveDateTime, quarters: i64) {
+    let to = from + minutes(15 * quarters);
+    execute(
+        connection,
+        &format!(
+            "DELETE FROM real_time_metrics WHERE window_start >= '{from}' AND window_start < '{to}';
+             INSERT INTO expired_quarters (relation, quarter_start, rows, events, seconds, data_mb, amount)
+             SELECT 'real_time_metrics', quarter, 60, 2250, 0, 0, 0
+             FROM generate_series(timestamp '{from}', timestamp '{to}' - interval '15 minutes', interval '15 minutes') AS quarter;
+             INSERT INTO real_time_metrics (window_start, window_end, event_type, event_count, total_duration, region, own)
+             VALUES (timestamp '{from}' + interval '5 minutes', timestamp '{from}' + interval '6 minutes', 'call', 1, 0, 'D', true)"
+        ),
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn minutes_that_have_expired_are_unknown_and_not_silence() {
+    // Of former weeks: two of four are left, and say what the four said.
+    let (_, mut connection) = database().await;
+    for week in [1, 2] {
+        expire(&mut connection, at(NOW) - TimeDelta::weeks(week), 4).await;
+    }
+    pass(&mut connection).await;
+    complete_through(&mut connection, at(NOW) + minutes(30)).await;
+    let opened = pass(&mut connection).await;
+    let [incident] = &opened.changed[..] else { panic!("{opened:?}") };
+    assert_eq!((&*incident.series.region, incident.direction), ("A", Direction::High));
+    assert_eq!((incident.peak.observed, incident.peak.expected.round()), (600, 200.0));
+
+    // Of now: nobody knows whether it was quiet.
+    let (_, mut connection) = database().await;
+    pass(&mut connection).await;
+    expire(&mut connection, at(NOW) + minutes(15), 2).await;
+    complete_through(&mut connection, at(NOW) + minutes(59)).await;
+    let report = pass(&mut connection).await;
+    assert_eq!((report.windows, report.changed.len()), (11, 0));
+    assert_eq!(report.judged_through, at(NOW) + minutes(55));
+}

@@ -12,8 +12,9 @@ use operator::detect::passes::Pass;
 use operator::gaps::rows::GapRequest;
 use sqlx::AssertSqlSafe;
 use store::{
-    BusinessDay, Condition, Dates, DayRun, Differences, ExplicitSettings, FirstContact, Flusher,
-    PgConnection, PutOff, RunOptions, Session, StoredPartition, Validation, WriterIdentity,
+    BusinessDay, Condition, Dates, DayRun, Differences, Expiring, ExplicitSettings, FirstContact,
+    Flusher, PgConnection, PutOff, Retention, RunOptions, Session, StoredPartition, Validation,
+    WriterIdentity,
 };
 use windowing::{
     Bounds, Effect, Engine, FlushBatch, GapPlan, Input, LogBreak, LogEnds, Position, Record,
@@ -194,6 +195,7 @@ async fn the_rights_of_the_script_are_enough_for_each_program() {
     assert!(store::day_report(&mut batcher, &day).await.unwrap().is_some());
 
     let mut owner = store::connect(&url, Session::Batch).await.unwrap();
+    lifecycle(&mut owner, &url).await;
     let halt = "UPDATE stream_progress SET halted_reason = 'lost: `streamer accept-gap` goes on'
                 WHERE partition = 1";
     execute(&mut owner, halt).await;
@@ -258,6 +260,28 @@ async fn the_rights_of_the_script_are_enough_for_each_program() {
         let all = DeadLetterFilter::default();
         count_dead_letters(&mut reader, &all, 10).await.unwrap();
     }
+}
+
+/// What `batcher lifecycle` does to the database: with a day that goes.
+async fn lifecycle(owner: &mut PgConnection, url: &str) {
+    execute(owner, "UPDATE stream_progress SET complete_through = '2025-12-01'").await;
+    let mut lifecycle = connect_as("lifecycle", url).await;
+    store::ensure_schema(&mut lifecycle).await.unwrap();
+    store::load_settings(&mut lifecycle).await.unwrap();
+    assert!(store::lock_lifecycle(&mut lifecycle).await.unwrap());
+    let mut retention = Retention::default();
+    for what in Expiring::ALL {
+        retention.set(what, Some(Duration::from_secs(30 * 24 * 60 * 60)));
+    }
+    for is_dry in [true, false] {
+        for what in Expiring::ALL {
+            let expired = store::expire(&mut lifecycle, what, &retention, chrono_tz::UTC, is_dry);
+            let expired = expired.await.unwrap();
+            let is_old = [Expiring::Minutes, Expiring::Late, Expiring::Sketches].contains(&what);
+            assert_eq!(expired.rows > 0, is_old, "{what:?}: {expired:?}");
+        }
+    }
+    execute(owner, "UPDATE stream_progress SET complete_through = NULL").await;
 }
 
 /// What `streamer detect` does to the database: with an incident that opens and one that goes on.
@@ -340,6 +364,16 @@ async fn tables_that_name_a_subscriber_are_read_by_two_roles_alone() {
     assert_eq!(who_may(&url, "CREATE TABLE persons.mine ()").await, [""; 0]);
 }
 
+/// Whoever computes days at night can't delete what they are made from.
+#[tokio::test]
+async fn what_was_counted_is_deleted_by_one_role_alone() {
+    let url = database_with_roles().await;
+    for table in ["real_time_metrics", "late_metrics", "subscriber_sketches"] {
+        let delete = format!("DELETE FROM {table}");
+        assert_eq!(who_may(&url, &delete).await, ["lifecycle"], "{delete}");
+    }
+}
+
 /// Asks as each role that the script makes, without `pipeline_`; whoever is denied is left out.
 async fn who_may(url: &str, statement: &str) -> Vec<String> {
     let mut owner = store::connect(url, Session::Batch).await.unwrap();
@@ -382,6 +416,18 @@ async fn each_program_is_denied_what_is_not_its_business() {
         ("detector", "DELETE FROM anomalies"),
         ("batcher", "UPDATE real_time_metrics SET event_count = 0"),
         ("batcher", "SELECT FROM dead_letters"),
+        ("batcher", "INSERT INTO expired_quarters DEFAULT VALUES"),
+        ("lifecycle", "UPDATE real_time_metrics SET event_count = 0"),
+        ("lifecycle", "DELETE FROM day_ledger"),
+        ("lifecycle", "DELETE FROM daily_stats"),
+        ("lifecycle", "DELETE FROM expired_quarters"),
+        ("lifecycle", "DELETE FROM dead_letters"),
+        ("lifecycle", "UPDATE dead_letters SET reason = ''"),
+        ("lifecycle", "SELECT detail FROM dead_letters"),
+        ("lifecycle", "SELECT corrected_payload FROM dead_letter_replays"),
+        ("lifecycle", "SELECT measures FROM persons.alerts"),
+        ("lifecycle", "SELECT reason FROM persons.fraud_cases"),
+        ("lifecycle", "UPDATE persons.alerts SET hits = 1"),
         ("streamer", "INSERT INTO dead_letter_replays DEFAULT VALUES"),
         ("batcher", "DELETE FROM batch_runs"),
         ("batcher", "UPDATE day_ledger SET on_time = 0"),

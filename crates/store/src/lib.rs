@@ -7,6 +7,7 @@
 mod day;
 mod error;
 mod flush;
+mod lifecycle;
 mod rules;
 mod schema;
 mod server_error;
@@ -31,6 +32,9 @@ pub use flush::progress::{
 pub use flush::results::RESULT_TABLES;
 pub use flush::synchronous_commit::SynchronousCommit;
 pub use flush::{Flusher, Haste, WriterIdentity};
+pub use lifecycle::expired::{ExpiredMinutes, expired_minutes};
+pub use lifecycle::rows::REPLAY_LOCK;
+pub use lifecycle::{Expired, Expiring, KEPT_LISTED_MAX, Retention, expire, lock_lifecycle};
 pub use rules::{
     NewRules, PutOff, StoredPatternGap, StoredRules, change_rules, count_pattern_gaps,
     pattern_gaps, put_rules_off, rule_sets,

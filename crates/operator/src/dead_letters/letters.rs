@@ -14,6 +14,8 @@ use store::StoreError;
 
 pub use self::letter_id::DeadLetterId;
 
+/// What stands in place of an erasure's number in a letter that `batcher lifecycle` has emptied.
+pub const EXPIRED: i64 = 0;
 const READING: &str = "reading dead letters";
 
 /// Which letters. Every `None` matches all.
@@ -67,8 +69,8 @@ pub struct DeadLetterLine {
     pub payload_start: Option<Vec<u8>>,
     /// The whole payload's length in bytes.
     pub payload_bytes: Option<i64>,
-    /// Whether an erasure has emptied it.
-    pub is_erased: bool,
+    /// The erasure that emptied it; [`EXPIRED`]; `None`: it is whole.
+    pub erasure: Option<i64>,
     /// Its last sending: attempt and state.
     pub replay: Option<(i32, ReplayState)>,
 }
@@ -95,7 +97,7 @@ pub struct StoredDeadLetter {
     pub headers: Vec<DeadLetterHeader>,
     /// When the letter was stored, UTC.
     pub stored_at: NaiveDateTime,
-    /// The erasure that emptied it; `None`: it is whole.
+    /// The erasure that emptied it; [`EXPIRED`]; `None`: it is whole.
     pub erasure: Option<i64>,
     /// Each time that it was sent again, in order.
     pub replays: Vec<DeadLetterReplay>,
@@ -278,7 +280,7 @@ fn line_of(row: &PgRow) -> Result<DeadLetterLine, sqlx::Error> {
         stored_at: row.try_get("stored_at")?,
         payload_start: row.try_get("payload_start")?,
         payload_bytes: row.try_get("payload_bytes")?,
-        is_erased: row.try_get("is_erased")?,
+        erasure: row.try_get("erasure")?,
         replay: match attempt {
             None => None,
             Some(attempt) => Some((attempt, state_of(row)?)),

@@ -9,8 +9,8 @@ use serde_json::{Value, json};
 use store::PgConnection;
 
 use super::letters::{
-    DeadLetterCount, DeadLetterId, DeadLetterLine, DeadLetterReplay, ReplayState, StoredDeadLetter,
-    count_dead_letters, list_dead_letters, load_dead_letter,
+    DeadLetterCount, DeadLetterId, DeadLetterLine, DeadLetterReplay, EXPIRED, ReplayState,
+    StoredDeadLetter, count_dead_letters, list_dead_letters, load_dead_letter,
 };
 use super::{ListArgs, ShowArgs, StatsArgs};
 use crate::Exit;
@@ -71,7 +71,11 @@ fn list_table(lines: &[DeadLetterLine]) -> Table<'static, 6> {
         };
         let bytes = line.payload_bytes.map_or_else(|| "-".to_owned(), |bytes| bytes.to_string());
         let payload = line.payload_start.as_ref().map_or_else(
-            || if line.is_erased { "(erased)" } else { "(null)" }.to_owned(),
+            || match line.erasure {
+                None => "(null)".to_owned(),
+                Some(EXPIRED) => "(expired)".to_owned(),
+                Some(_) => "(erased)".to_owned(),
+            },
             |start| {
                 let total = usize::try_from(line.payload_bytes.unwrap_or(0)).unwrap_or(usize::MAX);
                 preview(start, total, PREVIEW_CHARS)
@@ -89,8 +93,10 @@ pub(super) async fn show(connection: &mut PgConnection, args: &ShowArgs) -> anyh
     if args.json {
         print(format!("{}\n", letter_json(&letter)))?;
     } else if args.payload {
-        if let Some(erasure) = letter.erasure {
-            bail!("{} was emptied by erasure {erasure}", letter.id);
+        match letter.erasure {
+            None => {}
+            Some(EXPIRED) => bail!("{} was old, and was emptied by `batcher lifecycle`", letter.id),
+            Some(erasure) => bail!("{} was emptied by erasure {erasure}", letter.id),
         }
         let Some(payload) = &letter.payload else {
             bail!("the record of {} had no payload", letter.id);
@@ -125,8 +131,12 @@ fn letter_text(letter: &StoredDeadLetter) -> String {
     line("detail", &visible(&letter.detail, usize::MAX));
     line("recorded", &letter.record_timestamp.map_or_else(|| "not known".to_owned(), time));
     line("stored", &time(letter.stored_at));
-    if let Some(erasure) = letter.erasure {
-        line("erased", &format!("by erasure {erasure}: key, headers and payload are gone"));
+    match letter.erasure {
+        None => {}
+        Some(EXPIRED) => line("expired", "key, headers and payload are gone"),
+        Some(erasure) => {
+            line("erased", &format!("by erasure {erasure}: key, headers and payload are gone"));
+        }
     }
     line("key", &letter.key.as_deref().map_or_else(|| "(null)".to_owned(), whole));
     for (name, value) in &letter.headers {

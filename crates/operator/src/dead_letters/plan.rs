@@ -159,7 +159,8 @@ impl Plan {
             text += &format!("left out: {count} replayed before; --again sends them once more\n");
         }
         for id in &self.erased {
-            text += &format!("left out: {id} was emptied by `streamer erase`\n");
+            text +=
+                &format!("left out: {id} was emptied by `streamer erase` or `batcher lifecycle`\n");
         }
         for (id, attempt) in &self.worn_out {
             text += &format!(

@@ -14,12 +14,10 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use sqlx::postgres::{PgConnection, PgRow};
 use sqlx::{FromRow, Row};
-use store::StoreError;
+use store::{REPLAY_LOCK, StoreError};
 
 use super::letters::DeadLetterId;
 
-/// Held for the session by the only replay that may run. "replay" in ASCII.
-const REPLAY_LOCK: i64 = 0x7265_706c_6179;
 /// How long the lock is waited for.
 const LOCK_WAIT: Duration = Duration::from_secs(5);
 /// Most interrupted sendings that are read at once: far more than a run has under way.

@@ -135,7 +135,16 @@ async fn carry_out(
     let begins = state.begins.map(DetectionWindow::holding);
     let counts = read_counts(transaction, &calendar, begins, (from, to)).await?;
     report.judged_through = to.start();
-    judge_windows(&mut detector, &counts, &calendar, (from, to), &mut report);
+    let expired = rows::expired_windows(transaction, span(from, to)).await?;
+    if let (Some(first), Some(last)) = (expired.first(), expired.last()) {
+        tracing::warn!(
+            "traffic of {} to {} UTC is not judged: its minutes expired before the detector came to it",
+            first.start(),
+            last.end()
+        );
+    }
+    let windows = windows_of((from, to)).filter(|window| !expired.contains(window));
+    judge_windows(&mut detector, &counts, &calendar, windows, &mut report);
     let mut notes = detector.notes();
     notes.retain(|(_, notes)| notes.last().is_some_and(|last| last >= from));
     fail_point("detect-before-the-rows");
@@ -186,16 +195,22 @@ pub async fn detector_progress(
         .map_err(StoreError::sql("reading how far detection has come"))
 }
 
-/// The pure part: the windows [from, to), one after the other.
+fn windows_of(
+    (from, to): (DetectionWindow, DetectionWindow),
+) -> impl Iterator<Item = DetectionWindow> {
+    (0..to.since(from)).map(move |step| from.plus(step))
+}
+
+/// The pure part: these windows, one after the other.
 fn judge_windows(
     detector: &mut Detector,
     counts: &Counts,
     calendar: &Calendar,
-    (from, to): (DetectionWindow, DetectionWindow),
+    windows: impl Iterator<Item = DetectionWindow>,
     report: &mut PassReport,
 ) {
     let mut changed: BTreeMap<(Series, Direction, DetectionWindow), Incident> = BTreeMap::new();
-    for window in (0..to.since(from)).map(|step| from.plus(step)) {
+    for window in windows {
         let outcome = detector.take(window, counts, calendar);
         for incident in outcome.changed {
             let key = (incident.series.clone(), incident.direction, incident.first);
@@ -217,7 +232,7 @@ async fn read_counts(
     begins: Option<DetectionWindow>,
     (from, to): (DetectionWindow, DetectionWindow),
 ) -> Result<Counts, StoreError> {
-    let judged = || (0..to.since(from)).map(move |step| from.plus(step));
+    let judged = || windows_of((from, to));
     let former = |basis| {
         let of_one = move |window| {
             let unclocked = calendar.unclocked_units(window, basis).unwrap_or_default();

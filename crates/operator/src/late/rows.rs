@@ -5,11 +5,11 @@
 
 use std::collections::BTreeMap;
 
-use chrono::{NaiveDate, NaiveDateTime, TimeZone};
+use chrono::{NaiveDate, NaiveDateTime, NaiveTime, TimeZone};
 use chrono_tz::Tz;
 use sqlx::Row;
 use sqlx::postgres::{PgConnection, PgRow};
-use store::StoreError;
+use store::{ExpiredMinutes, StoreError};
 
 const SUMMING_UP: &str = "summing up late events";
 
@@ -37,6 +37,8 @@ pub struct LateSummary {
     pub by_day: BTreeMap<NaiveDate, LateSums>,
     /// All together.
     pub total: LateSums,
+    /// Minutes that have expired: their events, late and on time, are in none of the sums.
+    pub expired: Option<ExpiredMinutes>,
 }
 
 impl LateSums {
@@ -78,6 +80,12 @@ pub async fn late_summary(
         summary.by_day.entry(day).or_default().add(&sums);
     }
     summary.by_day.retain(|_, sums| sums.events > 0);
+    // No event is outside of these.
+    let [first, last] = [2000, 2100].map(|year| {
+        NaiveDate::from_ymd_opt(year, 1, 1).unwrap_or_default().and_time(NaiveTime::MIN)
+    });
+    let span = (since.unwrap_or(first).max(first), until.unwrap_or(last).min(last));
+    summary.expired = store::expired_minutes(connection, span, true).await?;
     Ok(summary)
 }
 

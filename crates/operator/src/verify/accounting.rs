@@ -6,7 +6,7 @@
 //! ```text
 //! stream_progress   position − first_offset = on_time + late + dead + gap + skipped
 //! day_ledger        Σ of a partition = its on_time, its late
-//! real_time_metrics Σ of a quarter of an hour, our rows = Σ ledger on_time; late_metrics: late
+//! real_time_metrics Σ of a quarter of an hour, our rows + what has expired = Σ ledger on_time; late_metrics: late
 //! dead_letters      rows of a partition = its dead
 //! DOUBLE columns    = the NUMERIC beside them
 //! ```
@@ -132,7 +132,8 @@ impl VerifyReport {
     }
 }
 
-/// The first moment from `from` on, and before `to`, that has a window of ours or a ledger row.
+/// The first moment from `from` on, and before `to`, that has a window of ours, a ledger row or an
+/// expired quarter.
 async fn next_moment(
     connection: &mut PgConnection,
     from: NaiveDateTime,

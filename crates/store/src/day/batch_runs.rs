@@ -29,6 +29,8 @@ pub struct DayRecord {
     /// The same number when the day, as it is bounded now, was last computed as complete; `None`:
     /// it never was.
     pub final_version: Option<i64>,
+    /// Minutes that it was computed from have expired: nothing can compute it again.
+    pub minutes_expired: bool,
 }
 
 /// Whether a computed day's rows are what the windows say.
@@ -105,6 +107,7 @@ struct StoredRecord {
     day_end: NaiveDateTime,
     version_now: i64,
     final_version: Option<i64>,
+    minutes_expired: bool,
 }
 
 impl StoredRecord {
@@ -132,6 +135,7 @@ impl StoredRecord {
             version_now: self.version_now,
             // Of another stretch of time: no figure to compare with.
             final_version: self.final_version.filter(|_| !has_other_bounds),
+            minutes_expired: self.minutes_expired,
         })
     }
 }

@@ -27,7 +27,7 @@ pub use self::error::{DailyError, UnusableRow};
 use crate::day::batch_runs::{RunEnd, day_record, finish_run, start_run};
 use crate::day::computed::ComputedDay;
 use crate::day::subscribers::fill_subscribers;
-use crate::{BusinessDay, DayRecord, StoreError, day_state};
+use crate::{BusinessDay, DayRecord, StoreError, day_state, expired_minutes};
 
 /// First key of the advisory locks that hold a date; the second is the date. "dail" in ASCII.
 const DATE_LOCK_SPACE: i32 = 0x6461_696c;
@@ -228,6 +228,11 @@ async fn compute_once(
         .execute(&mut *transaction)
         .await
         .map_err(StoreError::sql("setting the transaction's memory"))?;
+    // What is left would take the place of right figures.
+    let span = (day.start(), day.end());
+    if let Some(expired) = expired_minutes(&mut transaction, span, include_late).await? {
+        return Err(DailyError::MinutesExpired { date: day.date(), expired });
+    }
     let unusable: Option<UnusableRow> =
         sqlx::query_as(include_str!("queries/daily_unusable_row.sql"))
             .bind(day.start())
@@ -265,8 +270,8 @@ async fn compute_once(
         transaction.rollback().await.map_err(StoreError::sql("leaving daily_stats as it was"))?;
         return Ok(DayRun::NoData { late_events });
     }
-    // Old minutes may be deleted, the ledger never is: a day computed from what is left of it would
-    // take the place of a right one.
+    // Somebody may have deleted minutes, the ledger never is: a day computed from what is left of it
+    // would take the place of a right one.
     if own_events < version {
         return Err(DailyError::WindowsMissing { date: day.date(), found: own_events, version });
     }

@@ -11,7 +11,7 @@ use sqlx::postgres::PgConnection;
 use sqlx::{Connection, FromRow};
 
 use crate::day::batch_runs::day_record;
-use crate::{BusinessDay, DayRecord, StoreError};
+use crate::{BusinessDay, DayRecord, ExpiredMinutes, StoreError, expired_minutes};
 
 /// A report names at most this many regions.
 pub const REPORT_REGIONS_MAX: i64 = 10;
@@ -30,8 +30,10 @@ pub struct DayReport {
     pub same_weekday: Option<DayTotals>,
     /// The regions with most events, most first.
     pub top_regions: Vec<(String, FigureSums)>,
-    /// The hour with most events, the first of equals; `None`: the windows are gone.
+    /// The hour with most events, the first of equals; `None`: there is no window, or some have expired.
     pub busiest_hour: Option<BusyHour>,
+    /// Minutes of the day that have expired.
+    pub expired: Option<ExpiredMinutes>,
     /// Late events of the day.
     pub late_events: i64,
 }
@@ -105,6 +107,8 @@ pub async fn day_report(
             .fetch_all(&mut *transaction)
             .await
             .map_err(failed(REPORTING))?;
+    let span = (day.start(), day.end());
+    let expired = expired_minutes(&mut transaction, span, include_late).await?;
     let late_events: i64 = sqlx::query_scalar(
         "SELECT COALESCE(SUM(late), 0)::bigint FROM day_ledger
          WHERE quarter_start >= $1 AND quarter_start < $2",
@@ -126,7 +130,9 @@ pub async fn day_report(
                 (region, FigureSums { events, hours, data_tb, amount })
             })
             .collect(),
-        busiest_hour: busiest_hour(&quarters, day.zone()),
+        // Of what is left another hour may be the busiest.
+        busiest_hour: busiest_hour(&quarters, day.zone()).filter(|_| expired.is_none()),
+        expired,
         late_events,
     }))
 }

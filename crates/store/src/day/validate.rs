@@ -25,7 +25,7 @@ use crate::day::batch_runs::day_record;
 use crate::day::difference::{Difference, Differences};
 use crate::day::recount::{MixedSum, Recount, Recounted, recount};
 use crate::day::subscribers::merge_sketches;
-use crate::{BusinessDay, StoreError};
+use crate::{BusinessDay, ExpiredMinutes, StoreError, expired_minutes};
 
 const ALL_REGIONS: &str = "ALL";
 const MOST_ACTIVE: &str = "most_active";
@@ -40,6 +40,8 @@ pub enum Validation {
     /// The rows were computed from something else than there is now, for this reason: no use in
     /// comparing.
     Stale(String),
+    /// Minutes that they were computed from have expired: there is nothing to compare them with.
+    Expired(ExpiredMinutes),
     /// The rows were compared.
     Compared(Differences),
 }
@@ -84,11 +86,15 @@ pub async fn validate_day(
     if rows.is_empty() {
         return Ok(Validation::NoRows);
     }
+    // Rows that no run of ours has noted were computed without late events.
+    let include_late = record.as_ref().is_some_and(|record| record.include_late);
+    let span = (day.start(), day.end());
+    if let Some(expired) = expired_minutes(&mut transaction, span, include_late).await? {
+        return Ok(Validation::Expired(expired));
+    }
     if let Some(because) = record.as_ref().and_then(|record| record.stale_because()) {
         return Ok(Validation::Stale(because.to_owned()));
     }
-    // Rows that no run of ours has noted were computed without late events.
-    let include_late = record.is_some_and(|record| record.include_late);
     let counted = recount(&mut transaction, day, include_late).await?;
     let expected_rows = rows_of(&counted);
     let sketches = merge_sketches(&mut transaction, day, &expected_rows).await?;

@@ -3,7 +3,7 @@
 use crate::RESULT_TABLES;
 
 /// Names that a first migration would create; each must not exist before it.
-const OTHER_TABLES: [&str; 18] = [
+const OTHER_TABLES: [&str; 19] = [
     "gaps",
     "settings",
     "stream_progress",
@@ -22,6 +22,7 @@ const OTHER_TABLES: [&str; 18] = [
     "persons.allowlist",
     "churn_models",
     "persons.churn_scores",
+    "expired_quarters",
 ];
 
 /// The same, with those of the kinds of results.

@@ -6,6 +6,7 @@
 {{- $faults = concat $faults (include "telecom.validate.replicas" . | fromJsonArray) -}}
 {{- $faults = concat $faults (include "telecom.validate.streamer" . | fromJsonArray) -}}
 {{- $faults = concat $faults (include "telecom.validate.intake" . | fromJsonArray) -}}
+{{- $faults = concat $faults (include "telecom.validate.lifecycle" . | fromJsonArray) -}}
 {{- $faults = concat $faults (include "telecom.validate.secrets" . | fromJsonArray) -}}
 {{- if $faults -}}
 {{- fail (printf "\n- %s" (join "\n- " $faults)) -}}
@@ -21,7 +22,7 @@
 {{- $faults = append $faults (printf "database.existingSecret is empty: name a Secret of the namespace %s that has %s, made like this: kubectl --namespace %s create secret generic telecom-database --from-literal=%s=postgres://USER:PASSWORD@HOST:PORT/DATABASE" .Release.Namespace .Values.database.urlKey .Release.Namespace .Values.database.urlKey) -}}
 {{- end -}}
 {{- $kafka := .Values.kafka.existingSecret -}}
-{{- if and $kafka (has $kafka (list .Values.database.existingSecret .Values.migrate.existingSecret .Values.batcher.existingSecret .Values.detector.existingSecret)) -}}
+{{- if and $kafka (has $kafka (list .Values.database.existingSecret .Values.migrate.existingSecret .Values.batcher.existingSecret .Values.lifecycle.existingSecret .Values.detector.existingSecret)) -}}
 {{- $faults = append $faults (printf "kafka.existingSecret is %q, which is a Secret of the database already: let each have its own" $kafka) -}}
 {{- end -}}
 {{- toJson $faults -}}
@@ -74,6 +75,15 @@
 {{- toJson $faults -}}
 {{- end }}
 
+{{- define "telecom.validate.lifecycle" -}}
+{{- $faults := list -}}
+{{- $times := without (values .Values.lifecycle.retain) "" -}}
+{{- if and $times (not .Values.lifecycle.existingSecret) -}}
+{{- $faults = append $faults "lifecycle.retain has a time, and lifecycle.existingSecret is empty: name a Secret with the DATABASE_URL of a user that has the role pipeline_lifecycle; no other may delete" -}}
+{{- end -}}
+{{- toJson $faults -}}
+{{- end }}
+
 {{- define "telecom.validate.intake" -}}
 {{- $faults := list -}}
 {{- $values := .Values.intake -}}
@@ -103,6 +113,7 @@
 {{- if .Values.migrate.enabled }}{{ $named = append $named .Values.migrate.existingSecret }}{{ end -}}
 {{- if .Values.batcher.enabled }}{{ $named = append $named .Values.batcher.existingSecret }}{{ end -}}
 {{- if .Values.detector.enabled }}{{ $named = append $named .Values.detector.existingSecret }}{{ end -}}
+{{- with .Values.lifecycle.existingSecret }}{{ $named = append $named . }}{{ end -}}
 {{- range $name := compact $named }}{{ $_ := set $secrets $name $url }}{{ end -}}
 {{- with .Values.kafka.existingSecret -}}
 {{- $_ := set $secrets . $.Values.kafka.propertiesKey -}}

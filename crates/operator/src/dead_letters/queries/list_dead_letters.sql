@@ -2,7 +2,7 @@
 -- $1 reason, $2 topic, $3 partition, $4 stored at or after, $5 stored before (NULL: any), $6 limit.
 SELECT d.topic, d.generation, d.partition, d."offset", d.reason, d.detail, d.stored_at,
        substring(d.payload FROM 1 FOR $7) AS payload_start,
-       octet_length(d.payload)::bigint AS payload_bytes, d.erasure IS NOT NULL AS is_erased,
+       octet_length(d.payload)::bigint AS payload_bytes, d.erasure,
        r.attempt, r.state
 FROM dead_letters d
 LEFT JOIN LATERAL (

@@ -1,5 +1,7 @@
 //! Incidents and counts as rows.
 
+use std::collections::BTreeSet;
+
 use anomaly::{
     Counts, DetectionWindow, Direction, Figures, Incident, Measure, Moved, Notes, Peak, Series,
     WINDOW_MINUTES,
@@ -197,6 +199,8 @@ pub(super) async fn add_counts(
 ) -> Result<(), StoreError> {
     let (starts, ends): (Vec<NaiveDateTime>, Vec<NaiveDateTime>) =
         spans(windows).into_iter().map(|(first, end)| span(first, end)).unzip();
+    let (Some(first), Some(end)) = (starts.first(), ends.last()) else { return Ok(()) };
+    let expired = expired_windows(connection, (*first, *end)).await?;
     let rows: Vec<CountRow> = sqlx::query_as(include_str!("../queries/detector_counts.sql"))
         .bind(starts)
         .bind(ends)
@@ -206,6 +210,10 @@ pub(super) async fn add_counts(
         .await
         .map_err(StoreError::sql("reading the windows to judge"))?;
     for row in rows {
+        let window = DetectionWindow::number(row.number);
+        if expired.contains(&window) {
+            continue;
+        }
         let series = Series::new(&row.region, &row.event_type);
         let figures = Figures {
             events: row.events.unsigned_abs(),
@@ -213,9 +221,29 @@ pub(super) async fn add_counts(
             megabyte_hundredths: row.megabyte_hundredths.unsigned_abs(),
             tenge_hundredths: row.tenge_hundredths.unsigned_abs(),
         };
-        counts.add_figures(DetectionWindow::number(row.number), &series, figures);
+        counts.add_figures(window, &series, figures);
     }
     Ok(())
+}
+
+/// The windows of [start, end) whose minutes have expired: what is in them came later, and is not what was counted.
+pub(super) async fn expired_windows(
+    connection: &mut PgConnection,
+    (start, end): (NaiveDateTime, NaiveDateTime),
+) -> Result<BTreeSet<DetectionWindow>, StoreError> {
+    let quarters: Vec<NaiveDateTime> = sqlx::query_scalar(
+        "SELECT quarter_start FROM expired_quarters
+         WHERE relation = 'real_time_metrics'
+           AND quarter_start > $1 - INTERVAL '15 minutes' AND quarter_start < $2",
+    )
+    .bind(start)
+    .bind(end)
+    .fetch_all(connection)
+    .await
+    .map_err(StoreError::sql("reading which minutes have expired"))?;
+    const WINDOWS: i64 = 15 / WINDOW_MINUTES;
+    let windows = |quarter| (0..WINDOWS).map(move |n| DetectionWindow::holding(quarter).plus(n));
+    Ok(quarters.into_iter().flat_map(windows).collect())
 }
 
 /// Half-open stretches that hold these windows, without overlap.

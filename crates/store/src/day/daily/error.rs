@@ -9,7 +9,7 @@ use sqlx::FromRow;
 use thiserror::Error;
 
 use super::COMMITTING;
-use crate::StoreError;
+use crate::{ExpiredMinutes, StoreError};
 
 /// Why a day could not be computed.
 #[derive(Debug, Error)]
@@ -29,6 +29,16 @@ pub enum DailyError {
         found: i64,
         /// Events that the ledger says were counted.
         version: i64,
+    },
+    /// Minutes of the day have expired.
+    #[error(
+        "{date} can't be computed from its minutes any more, and daily_stats is left as it is: {expired}"
+    )]
+    MinutesExpired {
+        /// The date.
+        date: NaiveDate,
+        /// What has expired.
+        expired: ExpiredMinutes,
     },
     /// Somebody else holds the date.
     #[error(
@@ -93,6 +103,7 @@ impl DailyError {
         match self {
             DailyError::UnusableRow(_)
             | DailyError::WindowsMissing { .. }
+            | DailyError::MinutesExpired { .. }
             | DailyError::Busy { .. } => true,
             DailyError::Store(error) => error.is_refused_value(),
         }
