@@ -334,7 +334,8 @@ fn a_flush_that_was_wanted_during_another_one_asks_for_its_turn_too() {
 fn memory_a_halt_and_leaving_do_not_wait_for_the_turn() {
     let reason = "the records from offset 2 to before 9 can't be read: they are damaged, or compressed in a way \
                   that this program does not know";
-    let table: [(&str, fn(&mut Bench) -> Vec<String>, Vec<String>); 3] = [
+    type Case = (&'static str, fn(&mut Bench) -> Vec<String>, Vec<String>);
+    let table: [Case; 3] = [
         ("memory", |bench| bench.read(0, 2), vec!["flush 0:1→3".to_owned()]),
         ("leaving", |bench| bench.apply(Input::FlushNow), vec!["flush 0:1→2".to_owned()]),
         (
