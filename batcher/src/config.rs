@@ -127,7 +127,7 @@ pub enum ReportFormat {
     Table,
     /// One JSON object.
     Json,
-    /// A head and a line per row of figures.
+    /// One table: a head, and a line per date, type and region.
     Csv,
 }
 

@@ -11,7 +11,7 @@ use anyhow::{Result, ensure};
 use chrono::NaiveDate;
 use chrono_tz::Tz;
 use indicatif::{ProgressBar, ProgressStyle};
-use store::{BusinessDay, Dates, DayRecord, DayRun, PgConnection, RunOptions};
+use store::{BusinessDay, Condition, Dates, DayRecord, DayRun, PgConnection, RunOptions};
 
 use crate::tally::Tally;
 use crate::{Exit, messages, warn_of_correction, write};
@@ -40,6 +40,7 @@ impl<W: Write> Batch<'_, W> {
             self.compute(date, &bar, &mut tally).await?;
             bar.inc(1);
         }
+        self.say_empty(&bar, &mut tally)?;
         bar.finish_and_clear();
         write(self.output, &messages::range(first, last, &tally))?;
         tally.fail_if_any_failed()?;
@@ -110,6 +111,7 @@ impl<W: Write> Batch<'_, W> {
         let day = BusinessDay::new(date, self.zone);
         match store::compute_day(self.connection, &day, self.options).await {
             Ok(DayRun::Computed(computed)) => {
+                self.say_empty(bar, tally)?;
                 tally.computed += 1;
                 tally.provisional += usize::from(!computed.state.is_complete());
                 bar.suspend(|| warn_of_correction(&day, &computed));
@@ -117,19 +119,37 @@ impl<W: Write> Batch<'_, W> {
             }
             Ok(DayRun::NotNeeded) => {
                 tally.up_to_date += 1;
-                Ok(())
+                self.say_empty(bar, tally)
             }
             Ok(DayRun::NoData { late_events }) => {
                 tally.no_data.insert(date);
+                if late_events == 0 && self.options.condition != Condition::IfStale {
+                    // One line for all of them, once it is known how many there are.
+                    tally.empty = Some((tally.empty.map_or(date, |(first, _)| first), date));
+                    return Ok(());
+                }
+                self.say_empty(bar, tally)?;
                 self.say(bar, &messages::no_data(&day, late_events))
             }
             Err(error) if error.is_of_one_day() => {
+                self.say_empty(bar, tally)?;
                 tally.failed.insert(date);
                 let error = program::chain(&anyhow::Error::new(error));
                 bar.suspend(|| tracing::error!("{date} was not computed: {error}"));
                 Ok(())
             }
             Err(error) => Err(anyhow::Error::new(error).context(format!("computing {date}"))),
+        }
+    }
+
+    /// Says which days in a row had nothing, now that another one has come.
+    fn say_empty(&mut self, bar: &ProgressBar, tally: &mut Tally) -> Result<()> {
+        match tally.empty.take() {
+            None => Ok(()),
+            Some((first, last)) if first == last => {
+                self.say(bar, &messages::no_data(&BusinessDay::new(first, self.zone), 0))
+            }
+            Some((first, last)) => self.say(bar, &messages::no_data_between(first, last)),
         }
     }
 
@@ -140,7 +160,8 @@ impl<W: Write> Batch<'_, W> {
 
 /// Drawn on standard error, and not at all where that is no terminal.
 fn progress_bar(days: u64) -> ProgressBar {
-    let style = ProgressStyle::with_template("{wide_bar} {pos} of {len} days, {eta} left")
-        .expect("the template is a constant that is right");
+    let style =
+        ProgressStyle::with_template("{wide_bar} {percent} %, {pos} of {len} days, {eta} left")
+            .expect("the template is a constant that is right");
     ProgressBar::new(days).with_style(style)
 }

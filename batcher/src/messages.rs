@@ -84,6 +84,14 @@ pub(crate) fn no_data(day: &BusinessDay, late_events: i64) -> String {
     )
 }
 
+/// During the runs of a range, of days in a row that have nothing at all.
+pub(crate) fn no_data_between(first: NaiveDate, last: NaiveDate) -> String {
+    let days = (last - first).num_days() + 1;
+    format!(
+        "{first} to {last}: {days} days without any window in real_time_metrics; daily_stats is as it was\n"
+    )
+}
+
 /// The answer of `check` on a new system.
 pub(crate) fn nothing_yet(day: &BusinessDay) -> String {
     format!(

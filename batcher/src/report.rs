@@ -225,13 +225,16 @@ fn hour_start(hour: &BusyHour) -> String {
     format!("{}{}", hour.start.format("%Y-%m-%dT%H:%M:%S"), offset(hour))
 }
 
-/// Section, name, figures; the first two say what a line is of.
+/// One table, with the columns of `daily_stats`: a line for the day, for the two days that it is compared with, for each of its
+/// types, and for its regions with the most events. `ALL` stands for all types or regions.
 fn as_csv(report: &DayReport) -> Result<String> {
+    const ALL: &str = "ALL";
     let writing = "writing the report as CSV";
     let mut csv = csv::Writer::from_writer(Vec::new());
     csv.write_record([
-        "section",
-        "name",
+        "date",
+        "event_type",
+        "region",
         "total_events",
         "total_duration_hours",
         "total_data_tb",
@@ -239,11 +242,12 @@ fn as_csv(report: &DayReport) -> Result<String> {
         "avg_duration_seconds",
     ])
     .context(writing)?;
-    let mut line = |section: &str, name: &str, sums: &FigureSums| {
+    let mut line = |totals: &DayTotals, event_type: &str, region: &str, sums: &FigureSums| {
         let avg = sums.avg_duration_seconds().map(|avg| avg.to_string());
         csv.write_record([
-            section,
-            name,
+            totals.date.to_string().as_str(),
+            event_type,
+            region,
             &sums.events.to_string(),
             &sums.hours.to_string(),
             &sums.data_tb.to_string(),
@@ -251,25 +255,15 @@ fn as_csv(report: &DayReport) -> Result<String> {
             &avg.unwrap_or_default(),
         ])
     };
-    let days = [
-        ("day", Some(&report.day)),
-        ("day_before", report.day_before.as_ref()),
-        ("same_weekday", report.same_weekday.as_ref()),
-    ];
-    for (section, totals) in days {
-        if let Some(totals) = totals {
-            line(section, &totals.date.to_string(), &totals.all).context(writing)?;
-        }
+    let others = [&report.day_before, &report.same_weekday];
+    for totals in std::iter::once(&report.day).chain(others.into_iter().flatten()) {
+        line(totals, ALL, ALL, &totals.all).context(writing)?;
     }
-    for (section, sums) in [("event_type", &report.day.by_type), ("region", &report.top_regions)] {
-        for (name, sums) in sums {
-            line(section, name, sums).context(writing)?;
-        }
+    for (event_type, sums) in &report.day.by_type {
+        line(&report.day, event_type, ALL, sums).context(writing)?;
     }
-    if let Some(hour) = &report.busiest_hour {
-        let events = hour.events.to_string();
-        csv.write_record(["busiest_hour", &hour_start(hour), &events, "", "", "", ""])
-            .context(writing)?;
+    for (region, sums) in &report.top_regions {
+        line(&report.day, ALL, region, sums).context(writing)?;
     }
     String::from_utf8(csv.into_inner().context(writing)?).context(writing)
 }

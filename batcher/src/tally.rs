@@ -18,6 +18,8 @@ pub(crate) struct Tally {
     pub(crate) failed: BTreeSet<NaiveDate>,
     /// Stale days whose minutes have expired, as of the last look: nothing can compute them.
     pub(crate) expired: BTreeSet<NaiveDate>,
+    /// The last days in a row that have no data and of which nothing was said yet: from and to.
+    pub(crate) empty: Option<(NaiveDate, NaiveDate)>,
     /// Stale days that can still change and were left, as of the last look.
     pub(crate) left_open: usize,
 }

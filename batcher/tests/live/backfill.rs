@@ -83,6 +83,13 @@ async fn days_without_data_are_counted_and_a_range_without_any_exits_4() {
     let said = ["2025-11-08: real_time_metrics has no window", "1 days computed", "2 without data"];
     check(&database.url, &["--from", "2025-11-08", "--to", "2025-11-10"], 0, &said);
     check(&database.url, &["--from", "2025-11-07", "--to", "2025-11-08"], 4, &["0 days computed"]);
+    // Many in a row are one line, on either side of a day that has something.
+    let (exit, stdout, _) = batcher(&database.url, &["--from", "2025-01-01", "--to", "2025-11-11"]);
+    let lines: Vec<&str> = stdout.lines().collect();
+    assert_eq!((exit, lines.len()), (0, 3), "{stdout}");
+    let between = "days without any window in real_time_metrics; daily_stats is as it was";
+    assert_eq!(lines[0], format!("2025-01-01 to 2025-11-08: 312 {between}"));
+    assert_eq!(lines[1], format!("2025-11-10 to 2025-11-11: 2 {between}"));
 }
 
 #[tokio::test]

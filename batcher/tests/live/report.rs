@@ -96,17 +96,16 @@ async fn json_and_csv_have_the_figures_in_full() {
     let (exit, text, _) = batcher(&database.url, &["report", "2025-11-09", "--format", "csv"]);
     assert_eq!(exit, 0);
     let expected = "\
-section,name,total_events,total_duration_hours,total_data_tb,total_amount,avg_duration_seconds
-day,2025-11-09,100,10,2.000000476837158,500.25,360
-day_before,2025-11-08,200,2,1,1000,36
-same_weekday,2025-11-02,50,1,0,0,72
-event_type,call,60,10,0,0,600
-event_type,sms,40,0,2.000000476837158,500.25,0
-event_type,balance_recharge,0,0,0,0,
-region,Almaty,60,10,0,0,600
-region,\"a,\"\"b\"\"\n\u{1b}[1m\",30,0,0,0,0
-region,Osh,10,0,2.000000476837158,500.25,0
-busiest_hour,2025-11-09T15:00:00+05:00,60,,,,
+date,event_type,region,total_events,total_duration_hours,total_data_tb,total_amount,avg_duration_seconds
+2025-11-09,ALL,ALL,100,10,2.000000476837158,500.25,360
+2025-11-08,ALL,ALL,200,2,1,1000,36
+2025-11-02,ALL,ALL,50,1,0,0,72
+2025-11-09,call,ALL,60,10,0,0,600
+2025-11-09,sms,ALL,40,0,2.000000476837158,500.25,0
+2025-11-09,balance_recharge,ALL,0,0,0,0,
+2025-11-09,ALL,Almaty,60,10,0,0,600
+2025-11-09,ALL,\"a,\"\"b\"\"\n\u{1b}[1m\",30,0,0,0,0
+2025-11-09,ALL,Osh,10,0,2.000000476837158,500.25,0
 ";
     assert_eq!(text, expected);
 }
