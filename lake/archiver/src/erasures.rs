@@ -7,8 +7,7 @@ use std::sync::Arc;
 
 use arrow_array::types::{Decimal128Type, Int64Type, TimestampMicrosecondType};
 use arrow_array::{
-    Array, ArrayRef, Decimal128Array, Int64Array, RecordBatch, StringArray,
-    TimestampMicrosecondArray,
+    ArrayRef, Decimal128Array, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray,
 };
 use arrow_schema::{DataType, Field, Schema, SchemaRef, TimeUnit};
 use chrono::NaiveDate;
@@ -101,7 +100,8 @@ pub(crate) async fn erased(
     };
     for batch in &batches {
         let ids = texts(batch, "id")?;
-        let applications: Vec<String> = ids.iter().flatten().map(application).collect();
+        let applications: Vec<String> =
+            ids.iter().map(|id| application(id.unwrap_or_default())).collect();
         let versions = lake.versions(applications.iter().cloned()).await?;
         let minutes = numbers::<TimestampMicrosecondType>(batch, "minute")?;
         let (event_type, region) = (texts(batch, "event_type")?, texts(batch, "region")?);
@@ -109,9 +109,9 @@ pub(crate) async fn erased(
         let seconds = numbers::<Int64Type>(batch, "duration_seconds")?;
         let data_mb = numbers::<Decimal128Type>(batch, "data_mb")?;
         let amount = numbers::<Decimal128Type>(batch, "amount")?;
-        for row in 0..ids.len() {
+        for (row, application) in applications.iter().enumerate() {
             let minute = minutes.value(row).div_euclid(MICROS_PER_MINUTE);
-            if !versions.contains_key(&applications[row]) || !within(minute) {
+            if !versions.contains_key(application) || !within(minute) {
                 continue;
             }
             let totals = Totals {
