@@ -2,33 +2,17 @@
 //! still commit, and then goes by what that has done (I-2).
 #![allow(clippy::unwrap_used, reason = "in a test, a panic is the report")]
 
+mod common;
+
 use std::time::Duration;
 
+use common::batch;
 use event_model::{EventTime, EventView};
 use store::{Flusher, PgConnection, Session, WriterIdentity};
-use windowing::{Delta, FlushBatch, FlushPart, PartOutcome, Position, Progress};
+use windowing::{FlushBatch, PartOutcome};
 
 /// More than enough to be seen waiting.
 const DEADLINE: Duration = Duration::from_secs(30);
-
-/// Partition 0 of topic `t`, from offset 0 to 5.
-fn batch() -> FlushBatch {
-    let stored = Progress::starting_at(Position::at(0));
-    let mut new = stored.clone();
-    new.next = Position::at(5);
-    new.counters.skipped = 5;
-    let part = FlushPart {
-        partition: 0,
-        incarnation: 1,
-        stored,
-        new,
-        delta: Delta::default(),
-        log_is_known: true,
-        awaited: None,
-        is_news: true,
-    };
-    FlushBatch { parts: vec![part] }
-}
 
 /// The same, where the record at offset 4 is an event.
 fn batch_with_an_event() -> FlushBatch {

@@ -2,11 +2,14 @@
 //! when there is no time to wait, or when it does not come.
 #![allow(clippy::unwrap_used, reason = "in a test, a panic is the report")]
 
+mod common;
+
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use common::batch;
 use store::{Flusher, PgConnection, Session, WriterIdentity};
-use windowing::{Delta, FlushBatch, FlushPart, FlushReport, PartOutcome, Position, Progress};
+use windowing::{FlushBatch, FlushReport, PartOutcome};
 
 /// More than enough to be seen waiting, and for a turn to be missed.
 const DEADLINE: Duration = Duration::from_secs(90);
@@ -33,25 +36,6 @@ async fn prepared() -> (String, PgConnection, PgConnection) {
 fn flusher(url: &str) -> Flusher {
     let [topic, group_id, owner] = ["t", "g", "host:1:0"].map(str::to_owned);
     Flusher::new(url.to_owned(), WriterIdentity { topic, group_id, owner })
-}
-
-/// Partition 0 of topic `t`, from offset 0 to 5.
-fn batch() -> FlushBatch {
-    let stored = Progress::starting_at(Position::at(0));
-    let mut new = stored.clone();
-    new.next = Position::at(5);
-    new.counters.skipped = 5;
-    let part = FlushPart {
-        partition: 0,
-        incarnation: 1,
-        stored,
-        new,
-        delta: Delta::default(),
-        log_is_known: true,
-        awaited: None,
-        is_news: true,
-    };
-    FlushBatch { parts: vec![part] }
 }
 
 async fn run(connection: &mut PgConnection, statements: &'static str) {
