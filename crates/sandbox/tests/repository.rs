@@ -101,6 +101,15 @@ fn images_are_built_from_every_member_of_the_workspace() {
             is_sent,
             ".dockerignore keeps {member} from the images' builds: add a line !{member}"
         );
+        // Tests are not sent; cargo looks for the file of a test that is named without its path.
+        let text = file(&format!("{member}/Cargo.toml"));
+        for test in text.split("[[test]]").skip(1) {
+            let section = test.split("\n[").next().unwrap_or_default();
+            assert!(
+                section.contains("\npath = "),
+                "{member}/Cargo.toml names a test without its path, so no image can be built: {section}"
+            );
+        }
     }
 }
 
