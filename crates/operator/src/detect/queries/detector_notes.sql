@@ -1,3 +1,3 @@
 -- What was learned of each series.
-SELECT region, event_type, notes::text AS notes
+SELECT region, event_type, notes
 FROM detector_notes
