@@ -406,6 +406,8 @@ def without_a_date(checks: Checks) -> None:
         equal(
             airflow.calls("no-date"), [f"check {moment.astimezone(datetime.timezone.utc).date()}"]
         )
+        # Left to itself it would try for ten minutes more, and the next run would wait for it: one at a time.
+        ends(airflow, "no-date", "failed")
 
 
 # ---- What follows ----
