@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use log_reader::Queries;
-use program::{FoundTopic, ensure_topic};
+use program::{FoundTopic, duration_text, ensure_topic};
 use store::Session;
 use windowing::LogEnds;
 
@@ -35,8 +35,8 @@ pub(crate) async fn start(args: &RunArgs) -> anyhow::Result<Started> {
     store::migrate(&mut connection).await?;
     let settings = store::agree_settings(&mut connection, args.explicit_settings()).await?;
     tracing::info!(
-        watermark_delay = ?settings.watermark_delay,
-        max_future_skew = ?settings.max_future_skew,
+        watermark_delay = duration_text(settings.watermark_delay),
+        max_future_skew = duration_text(settings.max_future_skew),
         business_timezone = settings.business_timezone.name(),
         "settings of this database"
     );

@@ -10,7 +10,7 @@ use std::time::{Duration, SystemTime};
 
 use anyhow::Context;
 use intake::{Counts, Sink, Write};
-use program::{KafkaArgs, delivery_remedy, repeated};
+use program::{KafkaArgs, delivery_remedy, duration_text, repeated};
 use rdkafka::TopicPartitionList;
 use rdkafka::client::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
@@ -111,10 +111,11 @@ impl Sender {
             .context("the Kafka client refuses its settings; check KAFKA_PROPERTIES")?;
         repeated(|| producer.init_transactions(wait)).with_context(|| {
             format!(
-                "no broker at {} opens transactions for {id} within {wait:?}; is Kafka running, may we use that \
+                "no broker at {} opens transactions for {id} within {}; is Kafka running, may we use that \
                  transactional id, and do as many brokers run as the broker setting \
                  transaction.state.log.replication.factor asks for?",
-                route.kafka.kafka_bootstrap_servers
+                route.kafka.kafka_bootstrap_servers,
+                duration_text(wait)
             )
         })?;
         Ok(Sender {

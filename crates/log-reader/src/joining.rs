@@ -4,6 +4,7 @@
 
 use std::time::{Duration, Instant};
 
+use program::duration_text;
 use rdkafka::error::RDKafkaErrorCode;
 
 /// What is known of it.
@@ -90,12 +91,13 @@ impl Joining {
     pub(crate) fn check(&self, now: Instant) -> anyhow::Result<()> {
         let Some(patience) = self.patience else { return Ok(()) };
         let is_over = |since| now.duration_since(since) >= patience;
+        let waited = duration_text(patience);
         if self.read_refused.is_some_and(is_over) {
-            anyhow::bail!("no records were given to us within {patience:?}: {READ_REMEDY}");
+            anyhow::bail!("no records were given to us within {waited}: {READ_REMEDY}");
         }
         match self.refused {
             Some((code, Some(since))) if is_over(since) => anyhow::bail!(
-                "the consumer group {} could not be joined within {patience:?}: {code}: {}",
+                "the consumer group {} could not be joined within {waited}: {code}: {}",
                 self.group_id,
                 remedy(code).unwrap_or_default()
             ),

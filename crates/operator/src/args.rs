@@ -4,7 +4,7 @@ use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use clap::Args;
-use program::{DatabaseArgs, LogArgs, parse_duration};
+use program::{DatabaseArgs, LogArgs, duration_text, parse_duration};
 use store::{PgConnection, Session};
 
 /// The shortest and longest flush interval that make sense.
@@ -44,7 +44,8 @@ pub fn parse_within(text: &str, range: RangeInclusive<Duration>) -> Result<Durat
     if range.contains(&duration) {
         return Ok(duration);
     }
-    Err(format!("must lie between {:?} and {:?}", range.start(), range.end()))
+    let [least, most] = [range.start(), range.end()].map(|bound| duration_text(*bound));
+    Err(format!("must lie between {least} and {most}"))
 }
 
 /// A setting that is a duration: whole milliseconds, as it is stored, and a year at most.
@@ -74,5 +75,16 @@ impl DatabaseCommandArgs {
         let mut connection = self.connect().await?;
         store::ensure_schema(&mut connection).await?;
         Ok(connection)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bounds_are_named_as_they_would_be_typed() {
+        let error = parse_flush_interval("2h").unwrap_err();
+        assert_eq!(error, "must lie between 10ms and 1h");
     }
 }

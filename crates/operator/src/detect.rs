@@ -16,7 +16,8 @@ use anyhow::Context;
 use chrono::NaiveDateTime;
 use program::seconds_since_1970 as now;
 use program::{
-    Align, DatabaseArgs, Reply, Table, ThreadExecutor, chain, metrics_text, print, serve,
+    Align, DatabaseArgs, Reply, Table, ThreadExecutor, chain, duration_text, metrics_text, print,
+    serve,
 };
 use store::{PgConnection, Session, StoreError};
 
@@ -123,8 +124,8 @@ async fn once(
             Pass::Busy => {
                 anyhow::ensure!(
                     Instant::now() < deadline,
-                    "another detector has been at work for {:?}; it does the same, or raise --wait",
-                    args.wait
+                    "another detector has been at work for {}; it does the same, or raise --wait",
+                    duration_text(args.wait)
                 );
                 tokio::time::sleep(BUSY_PAUSE).await;
             }
@@ -171,7 +172,8 @@ impl<'a> Detector<'a> {
         self.metrics.failed();
         let pause = self.detection.detect_interval;
         tracing::warn!(
-            "unusual traffic was not looked for; trying again in {pause:?}: {}",
+            "unusual traffic was not looked for; trying again in {}: {}",
+            duration_text(pause),
             chain(&error.into())
         );
         pause

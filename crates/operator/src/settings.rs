@@ -5,7 +5,7 @@ use std::time::Duration;
 use anyhow::Context;
 use chrono_tz::Tz;
 use clap::{Args, Subcommand};
-use program::{print, table};
+use program::{duration_text, print, table};
 use store::{ExplicitSettings, Settings};
 
 use crate::Exit;
@@ -63,8 +63,8 @@ pub async fn set(args: &SetSettingsArgs) -> anyhow::Result<Exit> {
 
 fn settings_table(settings: &Settings) -> String {
     let rows = [
-        ["WATERMARK_DELAY", &format!("{:?}", settings.watermark_delay)],
-        ["MAX_FUTURE_SKEW", &format!("{:?}", settings.max_future_skew)],
+        ["WATERMARK_DELAY", &duration_text(settings.watermark_delay)],
+        ["MAX_FUTURE_SKEW", &duration_text(settings.max_future_skew)],
         ["BUSINESS_TIMEZONE", settings.business_timezone.name()],
     ];
     table(["setting", "value"], rows.map(|row| row.map(str::to_owned)))

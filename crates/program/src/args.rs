@@ -74,6 +74,11 @@ pub fn parse_duration(text: &str) -> Result<Duration, String> {
         .map_err(|error| format!("{error}; write a number and a unit, like 200ms, 30s or 2m"))
 }
 
+/// A duration as [`parse_duration`] reads it: `2m`, not `120s`.
+pub fn duration_text(duration: Duration) -> String {
+    humantime::format_duration(duration).to_string()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -90,6 +95,22 @@ mod tests {
             ("-1s", None),
         ] {
             assert_eq!(parse_duration(text).ok(), expected, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_duration_is_shown_in_a_form_that_can_be_typed_again() {
+        for (text, expected) in [
+            ("0s", "0s"),
+            ("200ms", "200ms"),
+            ("1.5s", "1s 500ms"),
+            ("120s", "2m"),
+            ("90m", "1h 30m"),
+            ("500days", "1year 4months 12days 23h 45m 36s"),
+        ] {
+            let duration = parse_duration(text).unwrap();
+            assert_eq!(duration_text(duration), expected);
+            assert_eq!(parse_duration(expected), Ok(duration), "{text}");
         }
     }
 

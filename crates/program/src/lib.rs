@@ -19,7 +19,7 @@ mod shutdown;
 mod table;
 mod telemetry;
 
-pub use args::{DatabaseArgs, LogArgs, LogFormat, Secret, parse_duration};
+pub use args::{DatabaseArgs, LogArgs, LogFormat, Secret, duration_text, parse_duration};
 pub use clock::seconds_since_1970;
 pub use host::host_name;
 #[cfg(feature = "metrics")]

@@ -89,8 +89,9 @@ pub enum StoreError {
     SchemaTooNew(i64),
     /// The schema could not be changed because somebody holds a table.
     #[error(
-        "the schema could not be changed within {waited:?}: {holders}; let that session end, or end it \
-         with SELECT pg_terminate_backend(PID), and start again"
+        "the schema could not be changed within {}: {holders}; let that session end, or end it \
+         with SELECT pg_terminate_backend(PID), and start again",
+        humantime::format_duration(*waited)
     )]
     TablesInUse {
         /// How long it was tried.
@@ -157,7 +158,7 @@ pub enum StoreError {
     )]
     OtherSchema(String),
     /// The server did not answer at all.
-    #[error("the database has not answered for {0:?}")]
+    #[error("the database has not answered for {}", humantime::format_duration(*.0))]
     NoAnswer(std::time::Duration),
     /// Any other statement that failed.
     #[error("{doing} failed{}", remedy(source).unwrap_or_default())]

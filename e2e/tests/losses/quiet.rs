@@ -92,7 +92,7 @@ fn changed_settings_are_taken_over_by_a_running_streamer() -> Result<()> {
     assert_eq!(pipeline.database.number(late)?, before, "nothing is late within an hour");
     assert!(before > 0, "with two minutes some were late");
     let shown = pipeline.run("streamer", &["settings", "show"])?.expect(0)?;
-    assert!(shown.output.contains("3600s"), "{}", shown.output);
+    assert!(shown.output.contains("1h"), "{}", shown.output);
     // An explicit flag that differs is refused, and names the way out.
     let ended = pipeline.run("streamer", &["--watermark-delay", "2m"])?.expect(1)?;
     assert!(ended.log.contains("streamer settings set"), "{}", ended.log);

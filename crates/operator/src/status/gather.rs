@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use log_reader::Queries;
-use program::{DatabaseArgs, KafkaArgs, Secret, chain};
+use program::{DatabaseArgs, KafkaArgs, Secret, chain, duration_text};
 use store::{Session, connect};
 use windowing::Position;
 
@@ -80,9 +80,9 @@ impl Observer {
             store::ensure_schema(&mut connection).await?;
             anyhow::Ok(pipeline_status(&mut connection).await?)
         };
-        tokio::time::timeout(self.wait, asking)
-            .await
-            .with_context(|| format!("PostgreSQL has not answered within {:?}", self.wait))?
+        tokio::time::timeout(self.wait, asking).await.with_context(|| {
+            format!("PostgreSQL has not answered within {}", duration_text(self.wait))
+        })?
     }
 
     async fn ask_kafka(
@@ -101,7 +101,8 @@ impl Observer {
             if let Some(advertised) = queries.sent_on_to() {
                 servers.push_str(&format!(", whose brokers say that they are at {advertised},"));
             }
-            format!("no answer from Kafka at {servers} within {wait:?}: {}", chain(&error))
+            let wait = duration_text(wait);
+            format!("no answer from Kafka at {servers} within {wait}: {}", chain(&error))
         })
     }
 }

@@ -16,6 +16,7 @@ use thiserror::Error;
 
 use super::refusal::{LastRefusal, Refusal};
 use super::{KafkaArgs, KafkaPropertyError, SentOnTo, heard};
+use crate::duration_text;
 
 /// Retention of a topic that we create: 7 days.
 const RETENTION_MS: &str = "604800000";
@@ -29,8 +30,9 @@ const METADATA_RETRY_PAUSE: Duration = Duration::from_millis(100);
 pub enum TopicError {
     /// No broker answered in time.
     #[error(
-        "no Kafka broker answered at {servers} within {waited:?}; \
-         is it running, and is KAFKA_BOOTSTRAP_SERVERS right?"
+        "no Kafka broker answered at {servers} within {}; \
+         is it running, and is KAFKA_BOOTSTRAP_SERVERS right?",
+        duration_text(*waited)
     )]
     Unreachable {
         /// The addresses tried.
@@ -44,8 +46,9 @@ pub enum TopicError {
     /// A broker answered, and sent us on to addresses from which no answer came.
     #[error(
         "Kafka at {servers} answers, and sends its clients on to {advertised}, from where no answer has come \
-         within {waited:?}; does that name resolve here (the broker setting advertised.listeners), and is \
-         every broker running?"
+         within {}; does that name resolve here (the broker setting advertised.listeners), and is \
+         every broker running?",
+        duration_text(*waited)
     )]
     SentElsewhere {
         /// The addresses tried first.

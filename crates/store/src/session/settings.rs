@@ -168,8 +168,8 @@ impl ExplicitSettings {
         let duration = |name, given: Option<Duration>, stored: Duration| match given {
             Some(given) if given != stored => Err(StoreError::SettingDiffers {
                 name,
-                given: format!("{given:?}"),
-                stored: format!("{stored:?}"),
+                given: humantime::format_duration(given).to_string(),
+                stored: humantime::format_duration(stored).to_string(),
             }),
             _ => Ok(()),
         };

@@ -5,6 +5,7 @@ use std::fmt;
 use std::time::Duration;
 
 use chrono::{NaiveDate, NaiveDateTime};
+use humantime::format_duration;
 use sqlx::FromRow;
 use thiserror::Error;
 
@@ -42,8 +43,9 @@ pub enum DailyError {
     },
     /// Somebody else holds the date.
     #[error(
-        "another run has been working on {date} for more than {waited:?}; \
-         let it finish or end it, or wait longer with --lock-wait"
+        "another run has been working on {date} for more than {}; \
+         let it finish or end it, or wait longer with --lock-wait",
+        format_duration(*waited)
     )]
     Busy {
         /// The date.
