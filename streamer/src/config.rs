@@ -5,7 +5,7 @@ use std::time::Duration;
 use chrono_tz::Tz;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
-use operator::args::{DatabaseCommandArgs, parse_flush_interval, parse_setting};
+use operator::args::{QuestionArgs, parse_flush_interval, parse_setting};
 use operator::dead_letters::DeadLettersCommand;
 use operator::detect::{DetectArgs, DetectionArgs};
 use operator::erase::EraseArgs;
@@ -41,11 +41,11 @@ impl Cli {
             None => &self.run.log,
             Some(Command::Run(args)) => &args.log,
             Some(Command::Migrate(args)) => &args.database.log,
-            Some(Command::Verify(args) | Command::Gaps(args)) => &args.log,
+            Some(Command::Verify(args) | Command::Gaps(args)) => &args.database.log,
             Some(Command::AcceptGap(args)) => &args.database.log,
             Some(Command::Retire(args)) => &args.database.log,
-            Some(Command::Settings(SettingsCommand::Show(args))) => &args.log,
-            Some(Command::Settings(SettingsCommand::Set(args))) => &args.database.log,
+            Some(Command::Settings(SettingsCommand::Show(args))) => &args.database.log,
+            Some(Command::Settings(SettingsCommand::Set(args))) => &args.question.database.log,
             Some(Command::Status(args)) => &args.log,
             Some(Command::Health(args)) => &args.log,
             Some(Command::DeadLetters(command)) => &command.database_args().log,
@@ -66,13 +66,13 @@ pub enum Command {
     /// Bring the database schema up to date, then exit
     Migrate(MigrateArgs),
     /// Check that every record is accounted for; exit 1 and list the differences if not
-    Verify(DatabaseCommandArgs),
+    Verify(QuestionArgs),
     /// Say whether all is well, and where every partition stands; exit 1 if not, 3 if that can't be seen
     Status(Box<StatusArgs>),
     /// Say whether this host's streamer has stored what it read lately; exit 1 if not
     Health(HealthArgs),
     /// List halted partitions, and losses that were accepted
-    Gaps(DatabaseCommandArgs),
+    Gaps(QuestionArgs),
     /// Permit a halted partition to go on without the records that were lost
     AcceptGap(AcceptGapArgs),
     /// Take a topic, or one partition of it, out of service

@@ -27,6 +27,17 @@ pub struct DatabaseCommandArgs {
     pub log: LogArgs,
 }
 
+/// Arguments of a command that answers a question, for people or for programs.
+#[derive(Args, Clone, Debug)]
+pub struct QuestionArgs {
+    /// Write one JSON object; docs/operations.md describes it
+    #[arg(long)]
+    pub json: bool,
+    /// Where the database is.
+    #[command(flatten)]
+    pub database: DatabaseCommandArgs,
+}
+
 /// A flush interval between 10 ms and an hour.
 ///
 /// # Errors

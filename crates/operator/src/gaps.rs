@@ -5,10 +5,12 @@ pub mod rows;
 
 use clap::Args;
 use program::{print, table};
+use serde_json::{Value, json};
 
-use self::rows::{AcceptedGap, GapRequest};
+use self::rows::{AcceptedGap, GapRequest, HaltedPartition};
 use crate::Exit;
-use crate::args::DatabaseCommandArgs;
+use crate::args::{DatabaseCommandArgs, QuestionArgs};
+use crate::output::time_json;
 
 /// Arguments of `accept-gap`.
 #[derive(Args, Clone, Debug)]
@@ -55,9 +57,14 @@ fn parse_from(text: &str) -> Result<String, String> {
 }
 
 /// `streamer gaps`
-pub async fn gaps(args: &DatabaseCommandArgs) -> anyhow::Result<Exit> {
-    let mut connection = args.open().await?;
+pub async fn gaps(args: &QuestionArgs) -> anyhow::Result<Exit> {
+    let mut connection = args.database.open().await?;
     let halted = rows::halted_partitions(&mut connection).await?;
+    if args.json {
+        let gaps = rows::list_gaps(&mut connection).await?;
+        print(as_json(&halted, &gaps))?;
+        return Ok(Exit::Done);
+    }
     let mut text = if halted.is_empty() {
         "no partition is halted\n".to_owned()
     } else {
@@ -72,6 +79,32 @@ pub async fn gaps(args: &DatabaseCommandArgs) -> anyhow::Result<Exit> {
     }
     print(text)?;
     Ok(Exit::Done)
+}
+
+/// For programs: fields are only ever added.
+fn as_json(halted: &[HaltedPartition], accepted: &[AcceptedGap]) -> String {
+    let halted: Vec<Value> = halted
+        .iter()
+        .map(|row| json!({"topic": row.topic, "partition": row.partition, "position": row.next, "reason": row.reason}))
+        .collect();
+    let accepted: Vec<Value> = accepted
+        .iter()
+        .map(|gap| {
+            json!({
+                "topic": gap.topic,
+                "partition": gap.partition,
+                "generation": gap.generation,
+                "cause": gap.cause,
+                "lost_from": gap.from_offset,
+                "lost_to_before": gap.to_offset,
+                "went_on_at": gap.next_offset,
+                "accepted_by": gap.accepted_by,
+                "accepted_at": time_json(Some(gap.accepted_at)),
+                "reason": gap.reason,
+            })
+        })
+        .collect();
+    format!("{}\n", json!({"version": 1, "halted": halted, "accepted": accepted}))
 }
 
 fn gaps_table(gaps: Vec<AcceptedGap>) -> String {
@@ -135,4 +168,42 @@ pub async fn retire(args: &RetireArgs) -> anyhow::Result<Exit> {
     );
     print(format!("retired: {retired} rows of {} do not count any more\n", args.topic))?;
     Ok(Exit::Done)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn programs_are_told_what_is_halted_and_what_was_accepted() {
+        let halted = HaltedPartition {
+            topic: "t".to_owned(),
+            partition: 2,
+            next: 17,
+            reason: "lost".to_owned(),
+        };
+        let accepted = AcceptedGap {
+            id: 1,
+            topic: "t".to_owned(),
+            generation: 0,
+            partition: 1,
+            position: 5,
+            cause: None,
+            from_offset: Some(5),
+            to_offset: Some(9),
+            next_offset: None,
+            accepted_by: "alice".to_owned(),
+            accepted_at: "2025-11-09T10:00:00".parse().unwrap(),
+            reason: String::new(),
+            carried_out_at: None,
+        };
+        let text = as_json(&[halted], &[accepted]);
+        let value: Value = serde_json::from_str(&text).unwrap();
+        let halted = json!([{"topic": "t", "partition": 2, "position": 17, "reason": "lost"}]);
+        assert_eq!(value["halted"], halted);
+        let gap = &value["accepted"][0];
+        assert_eq!((&gap["lost_from"], &gap["lost_to_before"]), (&json!(5), &json!(9)));
+        assert_eq!((&gap["cause"], &gap["went_on_at"]), (&Value::Null, &Value::Null));
+        assert_eq!(gap["accepted_at"], "2025-11-09T10:00:00.000000Z");
+    }
 }

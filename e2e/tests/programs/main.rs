@@ -1,6 +1,7 @@
 //! The programs as a shell, a terminal or a container runtime treats them: streams that are full or
 //! gone, few files, filters of the log; and as the first page says.
 
+mod answers;
 mod few_files;
 mod first_page;
 mod log_filter;
