@@ -8,7 +8,7 @@ use clap::{Args, ValueEnum};
 /// Where PostgreSQL is.
 #[derive(Args, Clone, Debug)]
 pub struct DatabaseArgs {
-    /// PostgreSQL, as postgres://USER:PASSWORD@HOST:PORT/DATABASE
+    /// PostgreSQL, as postgres://USER:PASSWORD@HOST:PORT/DATABASE [default: postgres://telecom_user:***@localhost:5432/telecom_db]
     #[arg(
         long,
         env = "DATABASE_URL",
@@ -96,6 +96,17 @@ mod tests {
         ] {
             assert_eq!(parse_duration(text).ok(), expected, "{text:?}");
         }
+    }
+
+    #[test]
+    fn the_help_shows_the_default_database_without_its_password() {
+        let command = DatabaseArgs::augment_args(clap::Command::new("program"));
+        let argument = command.get_arguments().next().unwrap();
+        let default = argument.get_default_values()[0].to_str().unwrap();
+        let shown = format!("[default: {}]", default.replace(":telecom_pass@", ":***@"));
+        let help = command.clone().render_help().to_string();
+        assert!(help.contains(&shown), "{shown}: {help}");
+        assert!(!help.contains("telecom_pass"), "{help}");
     }
 
     #[test]
