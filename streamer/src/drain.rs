@@ -1,8 +1,9 @@
-//! `--drain`: when is everything stored that the log held at start?
+//! `--drain`: when is everything stored that the log held at start, how far is it, and what was counted?
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use store::{PgConnection, Session, StoreError, StoredPosition, connect};
+use program::duration_text;
+use store::{CountedRecords, PgConnection, Session, StoreError, StoredPosition, connect};
 use windowing::Position;
 
 use crate::config::RunArgs;
@@ -12,23 +13,35 @@ use operator::Exit;
 /// Pause between two looks at the stored positions.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 
+/// Pause between two lines that say how far it is.
+const SAY_EVERY: Duration = Duration::from_secs(10);
+
 /// One look may take this long; then it is tried again on a new connection.
 const LOOK_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// How a drain has ended.
+pub(crate) struct Drained {
+    /// Whether all is stored.
+    pub(crate) exit: Exit,
+    /// What was counted, for standard output.
+    pub(crate) summary: String,
+}
+
 /// Completes when each stored position has reached the end that its log had at start, whoever
 /// advanced it, or when those that have not are halted. Never completes without `--drain`.
-pub(crate) async fn drained(args: &RunArgs, started: &Started) -> Exit {
+pub(crate) async fn drained(args: &RunArgs, started: &Started) -> Drained {
     if !args.drain {
         return std::future::pending().await;
     }
     let mut connection = None;
+    let mut said_at = Instant::now();
     loop {
-        let looking = look(&mut connection, args, started);
+        let looking = look(&mut connection, args, started, &mut said_at);
         let looked = tokio::time::timeout(LOOK_TIMEOUT, looking)
             .await
             .unwrap_or(Err(StoreError::NoAnswer(LOOK_TIMEOUT)));
         match looked {
-            Ok(Some(exit)) => return exit,
+            Ok(Some(drained)) => return drained,
             Ok(None) => {}
             Err(error) => {
                 tracing::debug!("cannot look at the positions: {error}");
@@ -43,12 +56,17 @@ async fn look(
     connection: &mut Option<PgConnection>,
     args: &RunArgs,
     started: &Started,
-) -> Result<Option<Exit>, StoreError> {
+    said_at: &mut Instant,
+) -> Result<Option<Drained>, StoreError> {
     let connection = match connection {
         Some(connection) => connection,
         none => none.insert(connect(args.database.database_url.expose(), Session::Control).await?),
     };
     let stored = store::stored_positions(connection, &args.kafka.kafka_topic).await?;
+    if said_at.elapsed() >= SAY_EVERY {
+        *said_at = Instant::now();
+        tracing::info!("{}", progress(started, &stored));
+    }
     let (mut halted, mut held_up) = (0, Vec::new());
     for (partition, ends) in &started.log_ends {
         let row = stored.iter().find(|row| row.partition == *partition);
@@ -64,6 +82,13 @@ async fn look(
             None => {}
         }
     }
+    let counted = store::counted_records(connection, &args.kafka.kafka_topic).await?;
+    let summary = summary(started.counted, counted, started.at.elapsed());
+    Ok(Some(Drained { exit: say_end(halted, &held_up), summary }))
+}
+
+/// Says whether everything is stored, and if not, what is in the way.
+fn say_end(halted: usize, held_up: &[String]) -> Exit {
     if !held_up.is_empty() {
         tracing::warn!(
             "not everything that the log held at start is stored: a Kafka transaction that was still open \
@@ -76,15 +101,82 @@ async fn look(
         tracing::info!("drained: every record that the log held at start is stored");
     }
     if halted == 0 {
-        return Ok(Some(Exit::Done));
+        return Exit::Done;
     }
     program::report(&format!(
         "drained, but {halted} partitions are halted; see stream_progress.halted_reason"
     ));
-    Ok(Some(Exit::DrainedButHalted))
+    Exit::DrainedButHalted
+}
+
+/// What has become of the topic's records since the start, whichever streamer counted them.
+fn summary(before: CountedRecords, now: CountedRecords, taken: Duration) -> String {
+    let on_time = now.on_time - before.on_time;
+    let late = now.late - before.late;
+    let dead = now.dead - before.dead;
+    let all = on_time + late + dead;
+    let seconds = taken.as_secs_f64().max(1e-3);
+    format!(
+        "records counted: {all} ({on_time} on time, {late} late, {dead} dead letters) in {seconds:.1} s, \
+         {:.0} a second\n",
+        all as f64 / seconds
+    )
+}
+
+/// How far the positions have come, from where they were at the start to the ends that the log had then.
+fn progress(started: &Started, stored: &[StoredPosition]) -> String {
+    let position = |rows: &[StoredPosition], partition| {
+        rows.iter().find(|row| row.partition == partition).map(|row| row.next.offset())
+    };
+    let (mut done, mut total) = (0, 0);
+    for (partition, ends) in &started.log_ends {
+        let end = ends.stable.offset();
+        let first = position(&started.positions, *partition).unwrap_or(end).min(end);
+        total += end - first;
+        done += position(stored, *partition).unwrap_or(end).clamp(first, end) - first;
+    }
+    progress_text(done, total, started.at.elapsed())
+}
+
+fn progress_text(done: i64, total: i64, taken: Duration) -> String {
+    let percent = 100 * done / total.max(1);
+    let left = if done == 0 {
+        "nobody can say how long it takes".to_owned()
+    } else {
+        let seconds = taken.as_secs_f64() * (total - done) as f64 / done as f64;
+        format!("about {} left", duration_text(Duration::from_secs(seconds.ceil() as u64)))
+    };
+    format!("draining: {percent} %, {done} of {total} records stored, {left}")
 }
 
 fn held_up_words(row: &StoredPosition, high: Position) -> String {
     let records = high.offset() - row.next.offset();
     format!("{records} records of partition {} from offset {} on", row.partition, row.next)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_drain_says_how_far_it_is() {
+        for (done, total, seconds, expected) in [
+            (0, 100, 5, "draining: 0 %, 0 of 100 records stored, nobody can say how long it takes"),
+            (25, 100, 30, "draining: 25 %, 25 of 100 records stored, about 1m 30s left"),
+            (99, 100, 99, "draining: 99 %, 99 of 100 records stored, about 1s left"),
+            (100, 100, 99, "draining: 100 %, 100 of 100 records stored, about 0s left"),
+        ] {
+            assert_eq!(progress_text(done, total, Duration::from_secs(seconds)), expected);
+        }
+    }
+
+    #[test]
+    fn a_drain_ends_with_what_it_has_counted_and_not_with_what_was_counted_before() {
+        let before = CountedRecords { on_time: 5, late: 1, dead: 1 };
+        let now = CountedRecords { on_time: 105, late: 4, dead: 3 };
+        assert_eq!(
+            summary(before, now, Duration::from_secs(2)),
+            "records counted: 105 (100 on time, 3 late, 2 dead letters) in 2.0 s, 52 a second\n"
+        );
+    }
 }

@@ -22,12 +22,13 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use clap::Parser;
+use drain::Drained;
 use operator::settings::SettingsCommand;
 use operator::{
     Exit, dead_letters, detect, erase, fraud, gaps, health, late, live, migrate, rules, settings,
     status, verify,
 };
-use program::{Serving, ensure_files, report_failure, run_program, shutdown_requested};
+use program::{Serving, ensure_files, print, report_failure, run_program, shutdown_requested};
 
 pub use config::{Cli, Command, RunArgs};
 pub use metrics::metrics;
@@ -89,12 +90,16 @@ async fn stream(args: RunArgs, shutdown: impl Future<Output = ()>) -> anyhow::Re
     let ended = tokio::select! {
         failure = pool.first_failure() => Err(failure),
         drained = drain::drained(&args, &started) => Ok(drained),
-        () = &mut shutdown => Ok(if args.drain { Exit::Failed } else { Exit::Done }),
+        () = &mut shutdown => {
+            let exit = if args.drain { Exit::Failed } else { Exit::Done };
+            Ok(Drained { exit, summary: String::new() })
+        }
     };
     let stopped = pool.stop().await;
     match ended {
-        Ok(exit) => {
+        Ok(Drained { exit, summary }) => {
             stopped.context("stopping")?;
+            print(summary)?;
             Ok(exit)
         }
         Err(failure) => {

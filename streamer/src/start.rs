@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use anyhow::Context;
 use log_reader::Queries;
 use program::{FoundTopic, duration_text, ensure_topic};
-use store::Session;
+use store::{CountedRecords, Session, StoredPosition};
 use windowing::LogEnds;
 
 use crate::config::RunArgs;
@@ -26,6 +26,12 @@ pub(crate) struct Started {
     pub(crate) log_ends: Vec<(i32, LogEnds)>,
     /// The database's clock at start.
     pub(crate) database_now: chrono::NaiveDateTime,
+    /// Where the partitions stood then.
+    pub(crate) positions: Vec<StoredPosition>,
+    /// What had been counted by then.
+    pub(crate) counted: CountedRecords,
+    /// When that was.
+    pub(crate) at: Instant,
 }
 
 /// Prepares database and topic, waiting for both up to `--wait`.
@@ -51,7 +57,10 @@ pub(crate) async fn start(args: &RunArgs) -> anyhow::Result<Started> {
     store::ensure_partitions(&mut connection, topic, &firsts, args.start.into()).await?;
     store::halt_missing_partitions(&mut connection, topic, &found.partitions).await?;
     let database_now = store::database_now(&mut connection).await?;
-    Ok(Started { queries, partition_count: ends.len(), log_ends: ends, database_now })
+    let positions = store::stored_positions(&mut connection, topic).await?;
+    let counted = store::counted_records(&mut connection, topic).await?;
+    let (partition_count, at) = (ends.len(), Instant::now());
+    Ok(Started { queries, partition_count, log_ends: ends, database_now, positions, counted, at })
 }
 
 /// The ends of these partitions' logs, asked for again and again until `deadline`.

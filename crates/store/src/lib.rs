@@ -26,8 +26,8 @@ pub use error::StoreError;
 pub use flush::gaps::carry_out_gap;
 pub use flush::history::{read_rules, replay_history};
 pub use flush::progress::{
-    FirstContact, StoredPartition, StoredPosition, database_now, ensure_partitions,
-    halt_missing_partitions, load_progress, parse_resume_at, stored_positions,
+    CountedRecords, FirstContact, StoredPartition, StoredPosition, counted_records, database_now,
+    ensure_partitions, halt_missing_partitions, load_progress, parse_resume_at, stored_positions,
 };
 pub use flush::results::RESULT_TABLES;
 pub use flush::synchronous_commit::SynchronousCommit;

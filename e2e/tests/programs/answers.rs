@@ -1,4 +1,5 @@
-//! What commands answer to programs: one JSON object on one line, with the exit code that people get.
+//! What commands answer: to programs one JSON object on one line, with the exit code that people get; a drain
+//! what it has counted.
 
 use anyhow::{Result, ensure};
 use e2e::Pipeline;
@@ -28,5 +29,17 @@ fn programs_are_answered_with_one_object() -> Result<()> {
     let broken = answer(&pipeline, &["verify", "--json"], 1)?;
     ensure!(broken["holds"] == false, "{broken}");
     ensure!(broken["differences_total"].as_u64() >= Some(1), "{broken}");
+    Ok(())
+}
+
+#[test]
+fn a_drain_ends_with_what_it_has_counted() -> Result<()> {
+    let pipeline = crate::with_events()?;
+    for counted in [crate::EVENTS, 0] {
+        let output = pipeline.run("streamer", &["--drain"])?.expect(0)?.output;
+        let expected =
+            format!("records counted: {counted} ({counted} on time, 0 late, 0 dead letters) in ");
+        ensure!(output.starts_with(&expected) && output.lines().count() == 1, "{output}");
+    }
     Ok(())
 }

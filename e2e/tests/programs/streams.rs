@@ -14,7 +14,8 @@ const BROKEN_LOGS: [Stream; 3] = [Stream::Full, Stream::ReaderGone, Stream::Clos
 const INCOMPLETE: i32 = 75;
 
 /// Commands that answer on standard output, and how they end on a computed day.
-const ANSWERS: [(&str, &[&str], i32); 25] = [
+const ANSWERS: [(&str, &[&str], i32); 26] = [
+    ("streamer", &["--drain"], 0),
     ("streamer", &["settings", "show"], 0),
     ("streamer", &["settings", "set", "--max-future-skew", "5m"], 0),
     ("streamer", &["gaps"], 0),

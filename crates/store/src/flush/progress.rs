@@ -3,7 +3,7 @@
 use chrono::NaiveDateTime;
 use event_model::EventTime;
 use sqlx::postgres::{PgConnection, PgRow};
-use sqlx::{Connection, Row};
+use sqlx::{Connection, FromRow, Row};
 use windowing::{
     Counters, Fingerprint, GapPermission, History, Ownership, Position, Progress, ResumeAt, Rules,
     TimeSkew,
@@ -177,6 +177,36 @@ pub async fn stored_positions(
             updated_at,
         })
         .collect())
+}
+
+/// What became of a topic's records so far, in all its generations.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromRow)]
+pub struct CountedRecords {
+    /// Events on time.
+    pub on_time: i64,
+    /// Late events.
+    pub late: i64,
+    /// Dead letters.
+    pub dead: i64,
+}
+
+/// What became of a topic's records so far; zeros for a topic that was never met.
+///
+/// # Errors
+/// A failed statement.
+pub async fn counted_records(
+    connection: &mut PgConnection,
+    topic: &str,
+) -> Result<CountedRecords, StoreError> {
+    sqlx::query_as(
+        "SELECT COALESCE(SUM(on_time), 0)::bigint AS on_time, COALESCE(SUM(late), 0)::bigint AS late,
+                COALESCE(SUM(dead), 0)::bigint AS dead
+         FROM stream_progress WHERE topic = $1",
+    )
+    .bind(topic)
+    .fetch_one(connection)
+    .await
+    .map_err(StoreError::sql("reading what was counted"))
 }
 
 /// The database's clock, UTC.
