@@ -44,7 +44,7 @@ use crate::lines::Lines;
 pub use crate::metrics::METRICS;
 use crate::metrics::ProducerMetrics;
 use crate::outbox::{Outbox, TruthFile};
-use crate::progress::Progress;
+use crate::progress::{End, Progress};
 use crate::send_loop::{Ended, send_loop};
 use crate::sink::{Sink, SinkError};
 use crate::stop::Stop;
@@ -102,7 +102,8 @@ pub async fn run(config: Config, shutdown: impl Future) -> anyhow::Result<Summar
     scenario.check_partitions(&config.kafka.kafka_topic, partitions).map_err(anyhow::Error::msg)?;
     announce(&config, &plan);
     let truth = config.truth.clone().map(|path| TruthFile { path, zone: config.truth_timezone });
-    let progress = Progress::begin(config.stdout);
+    let end = End { count: config.count, range: config.to.map(|to| (plan.draft.from, to)) };
+    let progress = Progress::begin(config.stdout, end);
     let (stopper, stop) = Stop::pair();
     // Drawing and sending never await, so they have a thread of their own.
     let mut work = tokio::task::spawn_blocking(move || {
