@@ -14,13 +14,21 @@ use store::Retention;
 
 use crate::lifecycle::LifecycleArgs;
 
+const EXAMPLES: &str = "\
+Examples:
+  batcher yesterday                                  # the day's rows of daily_stats
+  batcher --from 2025-01-01 --to 2025-12-31          # a year; the same command goes on where it was stopped
+  batcher --stale                                    # the days again that have changed since
+  batcher report yesterday                           # the day on one page
+  batcher report 2025-11-09 --format csv             # the same as one table, for a spreadsheet";
+
 /// Compute a day's statistics from the minute windows
 ///
 /// Exit codes: 0 done; 1 failed, with the cause on standard error; 2 wrong usage; 4 no data for
 /// that date, and daily_stats is as it was; 5 the day's rows are not right (validate); 75 the day
 /// can still change (check), or has changed since it was computed (validate).
 #[derive(Clone, Debug, Parser)]
-#[command(version, subcommand_negates_reqs = true)]
+#[command(version, subcommand_negates_reqs = true, after_help = EXAMPLES)]
 #[command(override_usage = "batcher [OPTIONS] <DAY>\n       \
                     batcher [OPTIONS] --from <DAY> --to <DAY> [--again]\n       \
                     batcher [OPTIONS] --stale [--include-open]\n       \
@@ -252,6 +260,11 @@ fn parse_zone(text: &str) -> Result<Tz, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_examples_of_the_help_can_be_typed() {
+        assert_eq!(program::check_examples::<Config>(), Ok(5));
+    }
 
     fn parse(arguments: &[&str]) -> Result<Task, ErrorKind> {
         Config::from_arguments(["batcher"].iter().chain(arguments))

@@ -27,6 +27,13 @@ use self::values::{
 };
 use crate::pace::{Clock, Pace};
 
+const EXAMPLES: &str = "\
+Examples:
+  producer --seed 1 --from 2025-11-09 --to 2025-11-10     # a day of events, as fast as possible
+  producer --rate 1000                                    # live, a thousand a second, until Ctrl-C
+  producer --seed 1 --count 5 --stdout                    # five events to look at
+  producer plan --from 2025-11-09 --to 2025-11-10         # how many that would be, and how long it takes";
+
 /// Generates realistic telecom events and sends them to Kafka.
 ///
 /// Without --from the events are live: they happen from now on, and each is sent when its time
@@ -37,7 +44,7 @@ use crate::pace::{Clock, Pace};
 /// --rate) alone; two ranges that meet give exactly the events of the whole, and so do shards.
 #[derive(Clone, Debug, Parser)]
 #[command(name = "producer", version, verbatim_doc_comment)]
-#[command(args_conflicts_with_subcommands = true)]
+#[command(args_conflicts_with_subcommands = true, after_help = EXAMPLES)]
 pub struct Cli {
     /// What to send.
     #[command(flatten)]
@@ -375,6 +382,11 @@ mod tests {
 
     fn config(line: &str) -> Result<Config, clap::Error> {
         Config::from_args(std::iter::once("producer").chain(line.split_whitespace()))
+    }
+
+    #[test]
+    fn the_examples_of_the_help_can_be_typed() {
+        assert_eq!(program::check_examples::<Cli>(), Ok(4));
     }
 
     #[test]

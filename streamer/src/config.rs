@@ -22,9 +22,11 @@ use program::{DatabaseArgs, KafkaArgs, LogArgs, MetricsArgs, parse_duration};
 use store::{ExplicitSettings, FirstContact, SynchronousCommit};
 use windowing::results::Numbers;
 
+use crate::examples;
+
 /// Counts telecom events in 1-minute event-time windows, exactly once, from Kafka to PostgreSQL
 #[derive(Parser, Clone, Debug)]
-#[command(version, args_conflicts_with_subcommands = true)]
+#[command(version, args_conflicts_with_subcommands = true, after_help = examples::STREAMER)]
 pub struct Cli {
     /// What to do; without one, `run`.
     #[command(subcommand)]
@@ -66,34 +68,39 @@ pub enum Command {
     /// Bring the database schema up to date, then exit
     Migrate(MigrateArgs),
     /// Check that every record is accounted for; exit 1 and list the differences if not
+    #[command(after_help = examples::VERIFY)]
     Verify(QuestionArgs),
     /// Say whether all is well, and where every partition stands; exit 1 if not, 3 if that can't be seen
+    #[command(after_help = examples::STATUS)]
     Status(Box<StatusArgs>),
     /// Say whether this host's streamer has stored what it read lately; exit 1 if not
     Health(HealthArgs),
     /// List halted partitions, and losses that were accepted
+    #[command(after_help = examples::GAPS)]
     Gaps(QuestionArgs),
     /// Permit a halted partition to go on without the records that were lost
+    #[command(after_help = examples::ACCEPT_GAP)]
     AcceptGap(AcceptGapArgs),
     /// Take a topic, or one partition of it, out of service
     Retire(RetireArgs),
     /// Show or change what decides whether an event is on time, late or dead
-    #[command(subcommand)]
+    #[command(subcommand, after_help = examples::SETTINGS)]
     Settings(SettingsCommand),
     /// Look at records that can't be used, and send them again
-    #[command(subcommand)]
+    #[command(subcommand, after_help = examples::DEAD_LETTERS)]
     DeadLetters(DeadLettersCommand),
     /// Remove a person from every table that names subscribers, and from dead letters
+    #[command(after_help = examples::ERASE)]
     Erase(Box<EraseArgs>),
     /// Sum up events that came too late
     Late(LateArgs),
     /// Look for unusual traffic in what has become complete, until stopped; docs/anomalies.md
     Detect(Box<DetectArgs>),
     /// Look for patterns in what each subscriber does; docs/rules.md
-    #[command(subcommand)]
+    #[command(subcommand, after_help = examples::RULES)]
     Rules(RulesCommand),
     /// Cases that rules have found, and what became of them; docs/fraud.md
-    #[command(subcommand)]
+    #[command(subcommand, after_help = examples::FRAUD)]
     Fraud(FraudCommand),
 }
 
@@ -208,6 +215,11 @@ mod tests {
     #[test]
     fn the_command_line_is_consistent() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn the_examples_of_the_help_can_be_typed() {
+        assert_eq!(program::check_examples::<Cli>(), Ok(28));
     }
 
     #[test]

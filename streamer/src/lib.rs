@@ -10,6 +10,7 @@
 mod clock_warning;
 mod config;
 mod drain;
+mod examples;
 mod loader;
 mod metrics;
 mod pool;

@@ -9,9 +9,15 @@ use intake::{BATCH_ROWS_MAX, Mapping, SESSIONS_MAX};
 use program::{KafkaArgs, LogArgs, MetricsArgs, Secret, parse_duration};
 use pseudonym::SubscriberKey;
 
+const EXAMPLES: &str = "\
+Examples:
+  intake profile asterisk-csv > mapping.toml         # a mapping to begin with; without a name, list them
+  intake check mapping.toml Master.csv               # what it makes of the first rows
+  intake run mapping.toml /var/log/asterisk/cdr-csv --follow    # send them, each exactly once, until Ctrl-C";
+
 /// Turns an operator's records into events of the contract: docs/your-data.md
 #[derive(Clone, Debug, Parser)]
-#[command(name = "intake", version)]
+#[command(name = "intake", version, after_help = EXAMPLES)]
 pub struct Cli {
     /// What to do.
     #[command(subcommand)]
@@ -268,6 +274,11 @@ mod tests {
             Command::Run(args) => Ok(*args),
             other => panic!("{other:?}"),
         }
+    }
+
+    #[test]
+    fn the_examples_of_the_help_can_be_typed() {
+        assert_eq!(program::check_examples::<Cli>(), Ok(3));
     }
 
     #[test]

@@ -5,6 +5,7 @@
 
 mod args;
 mod clock;
+mod command_line;
 mod host;
 #[cfg(feature = "metrics")]
 mod http;
@@ -21,6 +22,7 @@ mod telemetry;
 
 pub use args::{DatabaseArgs, LogArgs, LogFormat, Secret, duration_text, parse_duration};
 pub use clock::seconds_since_1970;
+pub use command_line::check_examples;
 pub use host::host_name;
 #[cfg(feature = "metrics")]
 pub use http::{MetricsArgs, Reply, Serving, serve, serve_metrics};
