@@ -9,9 +9,10 @@ use std::io::{self, ErrorKind, Write};
 use std::process::ExitCode;
 
 use anyhow::Context;
+use clap::CommandFactory;
 
 use crate::telemetry::{init_telemetry, say_plainly};
-use crate::{LogArgs, report_failure};
+use crate::{LogArgs, command_line, report_failure};
 
 /// clap's own code, for arguments and variables that can't be used.
 const WRONG_USAGE: u8 = 2;
@@ -19,15 +20,22 @@ const WRONG_USAGE: u8 = 2;
 /// So many files the executor opens, with a few to spare. It would panic if it could not.
 const FILES_TO_START: usize = 8;
 
-/// Runs a program: refuses what is wrong with its arguments, starts its log, and waits for its work.
+/// Runs a program: refuses what is wrong with its arguments, starts its log, and waits for its work. A question about
+/// its command line is answered instead.
 pub fn run_program<Cli, Work>(
     arguments: Result<Cli, clap::Error>,
     log: impl FnOnce(&Cli) -> &LogArgs,
     work: impl FnOnce(Cli) -> Work,
 ) -> ExitCode
 where
+    Cli: CommandFactory,
     Work: Future<Output = anyhow::Result<ExitCode>>,
 {
+    match command_line::question::<Cli>(std::env::args_os()) {
+        None => {}
+        Some(Err(answer)) => return end_with(&answer),
+        Some(Ok(answer)) => return end_with_answer(answer.write()),
+    }
     let cli = match arguments {
         Ok(cli) => cli,
         Err(answer) => return end_with(&answer),
@@ -41,6 +49,13 @@ where
         report_failure(&error);
         ExitCode::FAILURE
     })
+}
+
+/// The end of a program that only answered a question; it has no log.
+fn end_with_answer(written: anyhow::Result<()>) -> ExitCode {
+    let Err(error) = written else { return ExitCode::SUCCESS };
+    say_plainly(&error);
+    ExitCode::FAILURE
 }
 
 /// Ends with what clap says: what is wrong, or what was asked for, like `--help`.

@@ -14,7 +14,7 @@ const BROKEN_LOGS: [Stream; 3] = [Stream::Full, Stream::ReaderGone, Stream::Clos
 const INCOMPLETE: i32 = 75;
 
 /// Commands that answer on standard output, and how they end on a computed day.
-const ANSWERS: [(&str, &[&str], i32); 26] = [
+const ANSWERS: [(&str, &[&str], i32); 28] = [
     ("streamer", &["--drain"], 0),
     ("streamer", &["settings", "show"], 0),
     ("streamer", &["settings", "set", "--max-future-skew", "5m"], 0),
@@ -31,12 +31,14 @@ const ANSWERS: [(&str, &[&str], i32); 26] = [
     ("streamer", &["migrate", "--adopt"], 0),
     ("streamer", &["--help"], 0),
     ("streamer", &["--version"], 0),
+    ("streamer", &["completions", "bash"], 0),
     ("batcher", &[DAY], 0),
     ("batcher", &["check", "2099-01-01"], INCOMPLETE),
     ("batcher", &["validate", DAY], 0),
     ("batcher", &["report", DAY], 0),
     ("batcher", &["--from", "2025-11-08", "--to", DAY, "--again"], 0),
     ("batcher", &["--help"], 0),
+    ("batcher", &["man"], 0),
     ("producer", &["plan"], 0),
     ("producer", &["plan", "--sample", "18446744073709551615"], 0),
     ("producer", &["schema"], 0),
