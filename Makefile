@@ -201,15 +201,15 @@ build: ## target/release/{producer,streamer,batcher,sandbox}
 	cargo build --release --workspace
 
 images: ## Docker images of the three programs, of Airflow with the batcher in it, of Kafka Connect, dbt and Superset
+	$$(.ci/compose) --env-file .env.example --profile '*' build
+
 dist: setup ## An archive of the four programs with its checksum, in target/dist
 	cargo build --locked --release --package producer --package streamer --package batcher --package intake-cli
 	.ci/dist $(TARGET)/release $(TARGET)/dist
 
-	$$(.ci/compose) --env-file .env.example --profile '*' build
-
 sandbox: setup ## A throw-away Kafka and PostgreSQL for experiments, until Ctrl-C
-	cargo build --release --workspace
-	$(TARGET)/release/sandbox up
+	$(BUILD_DEMO)
+	$(TARGET)/demo/sandbox up
 
 setup: ## Install what is missing (as root, with apt-get), or say what to install
 	@.ci/setup

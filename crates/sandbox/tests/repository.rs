@@ -54,6 +54,27 @@ fn every_target_that_a_machine_runs_is_in_the_makefile() {
     }
 }
 
+/// A target that another was put into, before its commands, would do nothing, and the other one too much.
+#[test]
+fn every_target_that_make_lists_has_commands_or_needs_others() {
+    let makefile = file("Makefile");
+    let lines: Vec<&str> = makefile.lines().collect();
+    let mut listed = 0;
+    for (index, line) in lines.iter().enumerate() {
+        let Some((rule, _)) = line.split_once("##").filter(|_| !line.starts_with(['#', '\t']))
+        else {
+            continue;
+        };
+        let needs = rule.split_once(':').map_or("", |(_, needs)| needs.trim());
+        let has_commands = lines.get(index + 1).is_some_and(|next| next.starts_with('\t'));
+        assert!(has_commands || !needs.is_empty(), "{rule} does nothing");
+        listed += 1;
+    }
+    assert!(listed > 20, "{listed} targets are listed");
+    let orphan = lines.windows(2).find(|pair| pair[0].is_empty() && pair[1].starts_with('\t'));
+    assert_eq!(orphan, None, "a command that stands below no target");
+}
+
 #[test]
 fn actions_are_pinned_by_commit() {
     let workflow = file(WORKFLOW);

@@ -60,7 +60,8 @@ fn the_commands_of_the_first_page_work_one_after_another() -> Result<()> {
         let mut pipeline = Pipeline::new(3)?;
         let commands = commands(section)?;
         let programs: Vec<&str> = commands.iter().map(|(program, _)| program.as_str()).collect();
-        ensure!(programs == ["producer", "streamer", "batcher"], "{section}: {commands:?}");
+        let first = ["producer", "streamer", "batcher"];
+        ensure!(programs.starts_with(&first), "{section}: {commands:?}");
         for (program, arguments) in &commands {
             let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
             pipeline.run(program, &arguments)?.expect(0)?;
