@@ -1,6 +1,6 @@
 //! Grafana's dashboards, without a Grafana: none can be had where the tests run, so nothing here was ever
 //! rendered by one. Their structure is checked, and every query is run: PromQL on a real Prometheus that
-//! scrapes the programs, SQL on the real database, with Grafana's macros put in as it would.
+//! scrapes the programs, SQL on the real database, with Grafana's macros and variables put in as it would.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -9,6 +9,7 @@ use anyhow::{Context, Result, ensure};
 use e2e::{Database, WAIT_TIMEOUT};
 use sandbox::wait_until;
 use serde_json::Value;
+use sqlx::Row;
 
 use super::alerting::{ask, start_prometheus, wait_for_query};
 use super::tools::{repository, repository_file};
@@ -16,6 +17,10 @@ use super::{served_at, served_pipeline};
 
 /// Panels whose query may answer nothing on a pipeline that is well, and why.
 const MAY_BE_EMPTY: &[(&str, &str)] = &[("Firing alerts", "nothing fires")];
+
+/// How a panel is bound to the regions that are chosen: Grafana writes them quoted and with commas between, and
+/// nothing where there are none.
+const OF_CHOSEN_REGIONS: &str = "region = ANY(ARRAY[${region:sqlstring}]::text[])";
 
 /// One query of one panel.
 struct Query {
@@ -39,6 +44,12 @@ fn panels(dashboard: &Value) -> Result<Vec<&Value>> {
     Ok(panels.iter().filter(|panel| panel["type"] != "row").collect())
 }
 
+/// The variables of a dashboard that are of this type.
+fn variables<'a>(dashboard: &'a Value, kind: &str) -> Result<Vec<&'a Value>> {
+    let all = dashboard["templating"]["list"].as_array().context("variables are a list")?;
+    Ok(all.iter().filter(|variable| variable["type"] == kind).collect())
+}
+
 fn queries(dashboard: &Value) -> Result<Vec<Query>> {
     let mut all = Vec::new();
     for panel in panels(dashboard)? {
@@ -58,11 +69,8 @@ fn dashboards_are_well_formed() -> Result<()> {
     let uids: BTreeSet<_> = dashboards.iter().map(|(_, board)| board["uid"].to_string()).collect();
     ensure!(dashboards.len() == 2 && uids.len() == 2, "{uids:?}");
     for (name, board) in &dashboards {
-        let variables: BTreeSet<String> = board["templating"]["list"]
-            .as_array()
-            .context("variables are a list")?
-            .iter()
-            .filter(|variable| variable["type"] == "datasource")
+        let variables: BTreeSet<String> = variables(board, "datasource")?
+            .into_iter()
             .map(|variable| format!("${{{}}}", variable["name"].as_str().unwrap_or_default()))
             .collect();
         let everything = board["panels"].as_array().context("panels are a list")?;
@@ -104,12 +112,31 @@ fn expect_no_overlap(name: &str, panels: &[Value]) -> Result<()> {
     Ok(())
 }
 
+/// In the time zone of who looks, and with the regions that he chooses: every panel that shows minutes.
+#[test]
+fn figures_are_those_of_the_chosen_regions_in_the_browsers_time_zone() -> Result<()> {
+    let dashboards = dashboards()?;
+    let (_, board) =
+        dashboards.iter().find(|(name, _)| name == "telecom.json").context("figures")?;
+    ensure!(board["timezone"] == "browser", "{}", board["timezone"]);
+    let mut bound = 0;
+    for Query { panel, text, .. } in queries(board)? {
+        let count = |part: &str| text.matches(part).count();
+        let chosen = count(OF_CHOSEN_REGIONS);
+        ensure!(chosen == count("FROM real_time_metrics"), "{panel} has all regions: {text}");
+        ensure!(chosen == count("region:"), "{panel} uses the choice otherwise: {text}");
+        bound += chosen;
+    }
+    ensure!(bound > 0, "no panel shows minutes");
+    Ok(())
+}
+
 /// Provisioning names what is there: data sources of the dashboards' types, the folder that is mounted.
 #[test]
 fn provisioning_fits_the_dashboards() -> Result<()> {
     let sources = repository_file("deploy/grafana/provisioning/datasources/datasources.yml")?;
     for (name, board) in dashboards()? {
-        for variable in board["templating"]["list"].as_array().context("variables are a list")? {
+        for variable in variables(&board, "datasource")? {
             let kind = variable["query"].as_str().context("a type")?;
             ensure!(
                 sources.contains(&format!("type: {kind}\n")),
@@ -146,10 +173,13 @@ fn every_query_of_every_panel_runs_and_answers_something() -> Result<()> {
     wait_for_query(&prometheus_url, "pipeline:late_share:ratio15m >= 0")?;
 
     for (name, board) in dashboards()? {
+        let regions = chosen_regions(&board, &mut as_grafana)?;
         for query in queries(&board)? {
             let Query { panel, is_sql, text } = &query;
             let is_answered = if *is_sql {
-                let sql = with_macros(text)?;
+                let nothing_chosen = with_macros(&text.replace("${region:sqlstring}", ""))?;
+                as_grafana.rows(&nothing_chosen).with_context(|| panel.clone())?;
+                let sql = with_macros(&text.replace("${region:sqlstring}", &regions))?;
                 ensure!(!sql.contains('$'), "{name}, {panel}: a macro is left in {sql}");
                 !as_grafana.rows(&sql).with_context(|| panel.clone())?.is_empty()
             } else {
@@ -168,6 +198,20 @@ fn every_query_of_every_panel_runs_and_answers_something() -> Result<()> {
         }
     }
     producer.kill()
+}
+
+/// What Grafana puts in for the regions when all are chosen: those that the variable's query answers.
+fn chosen_regions(dashboard: &Value, as_grafana: &mut Database) -> Result<String> {
+    let mut regions = Vec::new();
+    for variable in variables(dashboard, "query")? {
+        ensure!(variable["name"] == "region", "a variable that no test knows: {variable}");
+        let query = with_macros(variable["query"].as_str().context("a query")?)?;
+        for row in as_grafana.rows(&query)? {
+            regions.push(format!("'{}'", row.try_get::<String, _>(0)?));
+        }
+        ensure!(!regions.is_empty(), "no region to choose: {query}");
+    }
+    Ok(regions.join(","))
 }
 
 /// The address for sessions that have a role's rights.
