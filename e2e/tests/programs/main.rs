@@ -5,6 +5,7 @@ mod answers;
 mod few_files;
 mod first_page;
 mod log_filter;
+mod recipes;
 mod streams;
 
 use anyhow::Result;
