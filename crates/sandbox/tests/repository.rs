@@ -30,7 +30,7 @@ fn file(path: &str) -> String {
 /// The targets of lines that are, or end with, `make TARGET`.
 fn make_targets(text: &str) -> BTreeSet<&str> {
     text.lines()
-        .map(|line| line.trim_start().trim_start_matches("- run: "))
+        .map(|line| line.trim_start().trim_start_matches("- run: ").trim_start_matches("step "))
         .filter_map(|command| command.strip_prefix("make "))
         .flat_map(str::split_whitespace)
         .collect()
