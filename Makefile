@@ -69,6 +69,7 @@ fuzz: ## Decoder and core with made-up input, FUZZ_SECONDS=300 each; installs a 
 	fuzz/run
 
 mutants: setup ## Plants bugs and shows which test catches each; MUTANTS=core: without real services
+	@[ "$(MUTANTS)" = core ] || .ci/setup connect
 	tests/mutants/run $(MUTANTS)
 
 test-upgrade: setup ## The release before beside this one, on one topic and database, with kills; before a migration lands

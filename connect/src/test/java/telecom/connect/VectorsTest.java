@@ -36,6 +36,12 @@ class VectorsTest {
     }
 
     @Test
+    void aPrefixThatBeginsAnotherIsLookedForAfterIt() {
+        var plan = new Numbers.Plan("7", "", List.of("8", "810"), 10, 6);
+        assertEquals("7701000****", new Numbers(plan, "1f".repeat(16), 0).side("81077010000000").mask());
+    }
+
+    @Test
     void aTableSNullIsNobody() {
         assertEquals(new Numbers.Side(null, null), new Numbers(PLAN, "1f".repeat(16), 0).side(null));
     }
