@@ -111,7 +111,7 @@ lake: setup ## The program of the data lake, archiver, as a release
 	cargo build --manifest-path lake/Cargo.toml --target-dir $(TARGET)/lake --release --package archiver
 
 # Its test of the transform runs while that is built. TORTURE_WORKER_KILLS=5 TORTURE_BROKER_KILLS=1 for fewer.
-test-connect: setup ## An exchange's table through a real Kafka Connect, with 50 kills of the worker and 10 of the broker: half an hour
+test-connect: setup ## An exchange's table through a real Kafka Connect, with 50 kills of the worker and 10 of the broker: 20 minutes
 	@.ci/setup connect
 	cargo build --workspace --bins
 	connect/assemble $(TARGET)/connect

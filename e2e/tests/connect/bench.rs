@@ -138,17 +138,28 @@ impl Bench {
         .with_context(|| self.worker.as_ref().map_or(String::new(), Worker::tail))
     }
 
-    /// The programs behind the raw topic. intake has no key.
+    /// The programs behind the raw topic, intake first.
     pub(crate) fn start_pipeline(&self) -> Result<[Running; 2]> {
+        let streamer = self.pipeline.start("streamer", &["--flush-interval", "500ms"])?;
+        Ok([self.start_intake()?, streamer])
+    }
+
+    /// intake, which has no key.
+    fn start_intake(&self) -> Result<Running> {
         let profile = e2e::run("intake", &["profile", "asterisk-connect"], &[])?.expect(0)?;
         let map = self.folder.path().join("map.toml");
         std::fs::write(&map, profile.output)?;
         let map = map.to_string_lossy().into_owned();
-        let intake = ["run", &map, "--from-topic", RAW, "--follow"];
-        Ok([
-            self.pipeline.start("intake", &intake)?,
-            self.pipeline.start("streamer", &["--flush-interval", "500ms"])?,
-        ])
+        self.pipeline.start("intake", &["run", &map, "--from-topic", RAW, "--follow"])
+    }
+
+    /// Starts intake again if it is over, as Compose does: an outage that lasts longer than a transaction may can end it.
+    pub(crate) fn keep_intake(&self, intake: &mut Running) -> Result<()> {
+        if !intake.is_alive() {
+            let ended = std::mem::replace(intake, self.start_intake()?).end()?;
+            ensure!(ended.log.contains("this one was away for longer"), "{}", ended.log);
+        }
+        Ok(())
     }
 
     /// How many records the streamer has accounted for.

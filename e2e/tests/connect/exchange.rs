@@ -20,9 +20,10 @@ pub(crate) const BEGINNINGS: [&str; 2] = ["7010", "7020"];
 /// Every so many rows one has no time and can't be mapped.
 pub(crate) const UNUSABLE_EVERY: usize = 97;
 
-/// Rows of one transaction, and how long the exchange rests after it.
+/// Rows of one transaction, and how long the exchange rests after it: a worker has caught up before it is killed again. With
+/// Debezium's queue full, a task that loses its broker needs 90 s to end.
 const BATCH: usize = 5;
-const REST: Duration = Duration::from_millis(60);
+const REST: Duration = Duration::from_millis(150);
 
 /// How an exchange may write a number of ten digits.
 pub(crate) fn notations(national: &str) -> [String; 10] {

@@ -13,7 +13,7 @@ use std::io::Write;
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
-use e2e::{RawRecord, Tally, Topic, volume};
+use e2e::{RawRecord, Running, Tally, Topic, volume};
 use sandbox::wait_until;
 
 use bench::{Bench, HISTORY, KEY, PASSWORD, PATIENCE};
@@ -35,7 +35,12 @@ fn expect_no_number(bench: &Bench, known: usize) -> Result<()> {
 }
 
 /// Kills, each after rows have come through and in the middle of others. Broker kills are spread among them.
-fn kill(bench: &mut Bench, workers: usize, brokers: usize) -> Result<[Tally; 2]> {
+fn kill(
+    bench: &mut Bench,
+    intake: &mut Running,
+    workers: usize,
+    brokers: usize,
+) -> Result<[Tally; 2]> {
     let mut tallies =
         [Tally::of("Connect worker: kill -9"), Tally::of("Connect's broker: kill -9")];
     let (begun, seconds) = (Instant::now(), volume("SECONDS", 7_200, 7_200) as u64);
@@ -43,6 +48,7 @@ fn kill(bench: &mut Bench, workers: usize, brokers: usize) -> Result<[Tally; 2]>
         if begun.elapsed() > Duration::from_secs(seconds) {
             break;
         }
+        bench.keep_intake(intake)?;
         // More than the marks of transactions that were aborted, and never the same moment.
         bench.wait_for_more(10 + turn as i64 * 7 % 40)?;
         if turn < workers {
@@ -72,13 +78,19 @@ fn rows_are_events_and_dead_letters_once_whatever_is_killed() -> Result<()> {
     bench.start_reading()?;
     let exchange = Exchange::open(bench.source.url(), HISTORY + 1);
     bench.wait_for_raw()?;
-    let programs = bench.start_pipeline()?;
+    let mut programs = bench.start_pipeline()?;
 
-    let tallies = kill(&mut bench, volume("WORKER_KILLS", 50, 50), volume("BROKER_KILLS", 10, 10))?;
+    let (workers, brokers) = (volume("WORKER_KILLS", 50, 50), volume("BROKER_KILLS", 10, 10));
+    let tallies = kill(&mut bench, &mut programs[0], workers, brokers)?;
 
     let known = exchange.close()?;
     let written = (known - HISTORY) as i64;
-    wait_until("every row is counted", PATIENCE, || bench.accounted() >= written)?;
+    let mut kept = Ok(());
+    wait_until("every row is counted", PATIENCE, || {
+        kept = bench.keep_intake(&mut programs[0]);
+        kept.is_err() || bench.accounted() >= written
+    })?;
+    kept?;
     for mut program in programs {
         ensure!(program.is_alive(), "nobody has restarted it:\n{}", program.log());
         program.terminate()?;
