@@ -16,6 +16,7 @@ mod field;
 mod mask;
 mod object;
 mod reader;
+mod span;
 mod text;
 mod time;
 mod unfamiliar;

@@ -4,7 +4,8 @@
 //! still text, or the first fault of the object's structure. Values are not judged here.
 
 use crate::field::{Field, NumberField, TextField};
-use crate::reader::{NumberToken, Reader, Span};
+use crate::reader::{NumberToken, Reader};
+use crate::span::Span;
 use crate::text::{LazyText, is_text};
 use crate::unit_mixup::UnitMixup;
 use crate::{Dead, DeadReason};

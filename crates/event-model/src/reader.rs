@@ -7,6 +7,7 @@
 
 use crate::chunk::{end_of_plain, leading_digits, word_at};
 use crate::field::Field;
+use crate::span::Span;
 use crate::text::unescaped;
 
 /// Reads a text from its beginning.
@@ -14,13 +15,6 @@ use crate::text::unescaped;
 pub(crate) struct Reader<'a> {
     bytes: &'a [u8],
     at: usize,
-}
-
-/// Where a token stands: its first byte, and the one after its last.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Span {
-    pub(crate) start: usize,
-    pub(crate) end: usize,
 }
 
 /// A JSON number.

@@ -5,7 +5,7 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use crate::reader::Span;
+use crate::span::Span;
 
 /// A string as it stands in a payload. Nothing is read to make one, and nothing copied.
 #[derive(Clone, Copy)]
@@ -134,7 +134,7 @@ impl Iterator for Unescaped<'_> {
 #[cfg(test)]
 mod tests {
     use super::{LazyText, is_text, unescaped};
-    use crate::reader::Span;
+    use crate::span::Span;
 
     #[test]
     fn escapes_stand_for_what_json_says() {

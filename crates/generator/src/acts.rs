@@ -23,17 +23,16 @@ use event_model::{Direction, EventType, MICROS_PER_SECOND};
 
 use self::lines::Lines;
 use self::trains::{TRAIN_SPAN_SECONDS, Trains};
-use crate::arrivals::Shard;
-use crate::cast::{CastDays, Stay};
+use crate::attempt::{Around, Attempt};
+use crate::cast::Stay;
+use crate::cast_days::CastDays;
 use crate::curve::{RateCurve, Rates};
 use crate::lives::Fates;
-use crate::people::People;
+use crate::people::OUTSIDE;
 use crate::places::Whereabouts;
-use crate::random::Streams;
 use crate::scenario::{Scenario, Towers};
+use crate::shard::Shard;
 
-/// Subscribers are numbered below; numbers of other networks from here on.
-pub(crate) const OUTSIDE: u32 = 1 << 24;
 /// Nobody talks so much: where events are denser than so many times the scenario's own rate, calls could not be told
 /// apart, and there are no pairs.
 const DENSITY_MAX: f64 = 10.0;
@@ -104,60 +103,6 @@ pub(crate) struct Moment {
     pub(crate) act: Act,
     /// Whose.
     pub(crate) subscriber: u32,
-}
-
-/// A call or message that somebody means to make.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Attempt {
-    /// In microseconds since 1970.
-    pub(crate) start: i64,
-    /// Which part of the world it belongs to.
-    pub(crate) layer: Layer,
-    pub(crate) from: u32,
-    pub(crate) to: u32,
-    pub(crate) what: What,
-    /// Which of the two it is that has a role or defrauds, where there is one.
-    pub(crate) actor: u32,
-    /// As of [`Act`].
-    pub(crate) case: u16,
-    /// A part takes it away: it still takes the line, so that no other call changes.
-    pub(crate) is_phantom: bool,
-}
-
-/// Parts of the world, those first that yield to none: whatever belongs to a later one finds the lines busy that the earlier
-/// ones take, and is cut short by them. So switching it off changes nothing of these.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Layer {
-    Ordinary,
-    /// More than usual.
-    Weather,
-    Role,
-    Fraud,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum What {
-    /// So many seconds, if the line is free; `is_answered`: somebody picks up then.
-    Call {
-        seconds: u32,
-        is_answered: bool,
-    },
-    Sms,
-    TopUp {
-        tenge: u32,
-    },
-    Session {
-        seconds: u32,
-    },
-}
-
-/// What all parts need to know of the world.
-#[derive(Clone, Copy)]
-pub(crate) struct Around<'a> {
-    pub(crate) scenario: &'a Scenario,
-    pub(crate) people: &'a People,
-    pub(crate) streams: Streams,
-    pub(crate) curve: RateCurve,
 }
 
 /// The acts of all subscribers, from one slot on.

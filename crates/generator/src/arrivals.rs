@@ -21,12 +21,15 @@ use std::ops::Range;
 
 use event_model::{EventTime, MICROS_PER_SECOND};
 
-use crate::acts::{Act, Acts, Around, Moment};
+use crate::acts::{Act, Acts, Moment};
+use crate::attempt::Around;
 use crate::balance::{Balances, TopUp};
+use crate::counts::how_many;
 use crate::curve::{QUARTER_SECONDS, RateCurve, Rates, day_profile};
 use crate::people::People;
-use crate::random::{Dice, Purpose, Streams, unit};
+use crate::random::{Purpose, Streams};
 use crate::scenario::{Scenario, TimeSpan, Weather, type_index};
+use crate::shard::Shard;
 use crate::weather::{Campaign, Skies};
 
 /// Lengths that a slot can have, in seconds: each divides the next, and the day.
@@ -36,8 +39,6 @@ const SLOT_EVENTS_MAX: f64 = 500_000.0;
 /// … and this many at the highest peak: 32 MB. Spikes come on top of that: slots must not depend on them, or
 /// other events would be drawn with one than without.
 const SLOT_PEAK_EVENTS_MAX: f64 = 4_000_000.0;
-/// A Poisson number is drawn as a sum of such with this mean at most, so that e^−mean stays exact.
-const MEAN_MAX: f64 = 16.0;
 
 /// After the 200 spikes that there can be.
 const WEATHER_CODE: u32 = 202;
@@ -99,31 +100,6 @@ pub struct Occurrence {
     pub source: Source,
     /// Whose number among all subscribers.
     pub subscriber: u32,
-}
-
-/// Which subscribers are drawn: every `of`-th, from `index` on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Shard {
-    /// From 0.
-    pub index: u32,
-    /// How many shards there are.
-    pub of: u32,
-}
-
-impl Shard {
-    /// All subscribers.
-    pub const WHOLE: Shard = Shard { index: 0, of: 1 };
-
-    /// Whether a subscriber is one of these.
-    pub(crate) fn has(self, subscriber: u32) -> bool {
-        subscriber % self.of == self.index
-    }
-
-    /// Those of a range who belong to it.
-    fn members(self, range: Range<u32>) -> impl Iterator<Item = u32> {
-        let first = range.start + (self.index + self.of - range.start % self.of) % self.of;
-        (first..range.end).step_by(self.of as usize)
-    }
 }
 
 /// The occurrences from the beginning of one slot on.
@@ -342,48 +318,6 @@ fn key(micros: u64, source: Source, subscriber: u32) -> u64 {
     micros << 32 | u64::from(source.code()) << 24 | u64::from(subscriber)
 }
 
-/// A Poisson number of this mean from a subscriber's stream, and the stream; `None`: 0, found without opening it.
-pub(crate) fn how_many(
-    at: &crate::random::Moment,
-    purpose: Purpose,
-    variant: u32,
-    subscriber: u32,
-    mean: f64,
-) -> Option<(u32, Dice)> {
-    let first = unit(at.first_bits(purpose, variant, subscriber));
-    // e^−mean ≥ 1 − mean: mostly nothing happens, and no exponential is needed to know it.
-    if first < 1.0 - mean {
-        return None;
-    }
-    let mut dice = at.open(purpose, variant, subscriber);
-    let count = poisson(mean.min(MEAN_MAX), first) + poisson_number(mean - MEAN_MAX, &mut dice);
-    Some((count, dice))
-}
-
-/// A Poisson number of this mean; 0 where it is not above 0.
-pub(crate) fn poisson_number(mean: f64, dice: &mut Dice) -> u32 {
-    let (mut count, mut rest) = (0, mean);
-    while rest > 0.0 {
-        count += poisson(rest.min(MEAN_MAX), dice.unit());
-        rest -= MEAN_MAX;
-    }
-    count
-}
-
-/// The Poisson number of this mean at which the distribution function passes `u`.
-fn poisson(mean: f64, u: f64) -> u32 {
-    let mut probability = libm::exp(-mean);
-    let mut sum = probability;
-    let mut count = 0;
-    // The bound is reached where rounding lets the sum end below u.
-    while u >= sum && count < 200 {
-        count += 1;
-        probability *= mean / f64::from(count);
-        sum += probability;
-    }
-    count
-}
-
 /// The top-ups of the local days that the current slot touches.
 #[derive(Clone, Debug, Default)]
 struct TopUpsOfDays {
@@ -510,19 +444,5 @@ mod tests {
             rest.first().is_some_and(|first| first.time.micros() < (START + 3_660) * 1_000_000)
         );
         assert_eq!(whole[whole.len() - rest.len()..], rest);
-    }
-
-    #[test]
-    fn counts_are_poisson_numbers() {
-        let mut dice = Streams::of(1).at(0).open(Purpose::Event, 0, 0);
-        for mean in [0.02, 0.7, 9.0, 16.0] {
-            let counts: Vec<f64> =
-                (0..50_000).map(|_| f64::from(poisson(mean, dice.unit()))).collect();
-            let average = counts.iter().sum::<f64>() / 50_000.0;
-            let variance = counts.iter().map(|c| (c - average).powi(2)).sum::<f64>() / 50_000.0;
-            let tolerance = 5.0 * f64::sqrt(mean / 50_000.0);
-            assert!((average - mean).abs() < tolerance, "{mean}: {average}");
-            assert!((variance / mean - 1.0).abs() < 0.1, "{mean}: {variance}");
-        }
     }
 }

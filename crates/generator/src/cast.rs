@@ -1,18 +1,13 @@
 //! Subscribers with a role, and those who defraud: in addition to the ordinary ones, so that leaving them out changes
 //! nobody else's events.
 //!
-//! In: the scenario's shares. Out: the [`Actor`]s, and for each local day what they do on top of an ordinary life: see
-//! `habits` for the figures and `day` for how a day is drawn from them. A cloned SIM has no subscriber of its
+//! In: the scenario's shares. Out: the [`Actor`]s; `habits` has the figures of what they do on top of an ordinary life, and
+//! `cast_days` draws their days from these. A cloned SIM has no subscriber of its
 //! own: what it does bears the name of an ordinary one, who knows nothing of it.
 
-mod day;
 mod habits;
 
-use event_model::MICROS_PER_SECOND;
-
-pub(crate) use self::habits::{Habit, Stay};
-use crate::acts::{Around, Attempt};
-use crate::curve::Rates;
+pub(crate) use self::habits::{Days, Habit, Stay};
 use crate::permutation::Permutation;
 use crate::random::{Purpose, Streams};
 use crate::scenario::{FraudKind, Scenario};
@@ -99,41 +94,4 @@ pub(crate) fn actors(scenario: &Scenario, streams: Streams, parts: &[Option<Part
         }
     }
     actors
-}
-
-/// What all actors do on the days that a slot touches.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct CastDays {
-    days: Vec<(i64, Vec<Attempt>)>,
-}
-
-impl CastDays {
-    /// Hands out the attempts that begin in a slot.
-    pub(crate) fn draw(
-        &mut self,
-        slot: &std::ops::Range<i64>,
-        quarters: &[Rates],
-        around: &Around<'_>,
-        mut put: impl FnMut(Attempt),
-    ) {
-        if around.people.actors().is_empty() {
-            return;
-        }
-        let first = &quarters[0];
-        let (first_day, _) = first.local_day_and_second(slot.start);
-        let (last_day, _) = first.local_day_and_second(slot.end - 1);
-        // What began before midnight may follow into the next day.
-        self.days.retain(|(day, _)| (first_day - 1..=last_day).contains(day));
-        for day in first_day - 1..=last_day {
-            if !self.days.iter().any(|(known, _)| *known == day) {
-                self.days.push((day, day::of_all(day, first.offset_seconds, around)));
-            }
-        }
-        for (_, attempts) in &self.days {
-            let micros = slot.start * MICROS_PER_SECOND..slot.end * MICROS_PER_SECOND;
-            let from = attempts.partition_point(|attempt| attempt.start < micros.start);
-            let now = attempts[from..].iter().take_while(|attempt| attempt.start < micros.end);
-            now.for_each(|attempt| put(*attempt));
-        }
-    }
 }

@@ -17,16 +17,17 @@ use fake::uuid::UUIDv4;
 use pseudonym::SubscriberKey;
 use uuid::Uuid;
 
-use crate::acts::{Act, ActKind, OUTSIDE, are_possible};
-use crate::arrivals::{Arrivals, Occurrence, Shard, Source};
+use crate::acts::{Act, ActKind, are_possible};
+use crate::arrivals::{Arrivals, Occurrence, Source};
 use crate::balance::Balances;
 use crate::cast::Stay;
 use crate::curve::{QUARTER_SECONDS, RateCurve, Rates, day_profile};
 use crate::lives::Fates;
-use crate::people::People;
+use crate::people::{OUTSIDE, People};
 use crate::places::{Place, Whereabouts};
 use crate::random::{Dice, Purpose, Streams, unit};
 use crate::scenario::{Scenario, TYPES, TimeSpan, Towers, type_index};
+use crate::shard::Shard;
 use crate::weather::Skies;
 
 /// Hundredths in a megabyte: volumes have two decimals.

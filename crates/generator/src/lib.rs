@@ -18,8 +18,11 @@
 
 pub mod acts;
 pub mod arrivals;
+mod attempt;
 mod balance;
 mod cast;
+mod cast_days;
+mod counts;
 pub mod curve;
 mod distribution;
 #[cfg(test)]
@@ -34,11 +37,12 @@ mod places;
 mod random;
 pub mod scenario;
 pub mod schedule;
+mod shard;
 #[cfg(test)]
 mod testing;
 pub mod towers;
 pub mod truth;
 mod weather;
 
-pub use crate::arrivals::Shard;
 pub use crate::generator::{Draft, Generator};
+pub use crate::shard::Shard;

@@ -9,13 +9,15 @@ mod circles;
 use std::fmt::Write;
 
 use self::circles::Circles;
-use crate::acts::OUTSIDE;
 use crate::cast::{Actor, Part, actors, parts};
 use crate::permutation::Permutation;
 use crate::random::{Dice, Purpose, Streams, mixed};
 use crate::scenario::{Grid, Movement, Scenario, Towers, type_index};
 use event_model::EventType;
 use pseudonym::SubscriberKey;
+
+/// Subscribers are numbered below; numbers of other networks from here on.
+pub(crate) const OUTSIDE: u32 = 1 << 24;
 
 /// Numbers behind a prefix: seven digits.
 const NUMBERS_PER_PREFIX: u64 = 10_000_000;

@@ -9,7 +9,7 @@
 use event_model::EventTime;
 use hashbrown::HashSet;
 
-use crate::matcher::{Evidence, Measure};
+use crate::hit::{Evidence, Measure};
 use crate::ring::Kept;
 use crate::rules::{Condition, Form, Mask};
 use crate::window::measure;

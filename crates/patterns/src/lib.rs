@@ -15,6 +15,7 @@
 
 mod absent;
 mod event;
+mod hit;
 mod judge;
 mod matcher;
 mod ring;
@@ -25,7 +26,8 @@ mod window;
 
 pub use self::towers::Towers;
 pub use event::PatternEvent;
-pub use matcher::{Evidence, Hit, Lost, Matcher, Measure};
+pub use hit::{Evidence, Hit, Measure};
+pub use matcher::{Lost, Matcher};
 pub use rules::{Mode, Rule, RuleSet, RulesError};
 
 /// An event that comes on time may be this much older than the watermark: its minute is still open.

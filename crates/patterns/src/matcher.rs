@@ -17,6 +17,7 @@ use event_model::EventTime;
 
 use crate::absent::{Absences, Waiting};
 use crate::event::{hash_of, key_of};
+use crate::hit::{Evidence, Hit};
 use crate::judge::Bench;
 use crate::ring::{Kept, NO_TOWER, Ring};
 use crate::rules::{Form, HAS_COUNTERPARTY, Mask};
@@ -25,43 +26,6 @@ use crate::{OPEN_MINUTE_MICROS, PatternEvent, RuleSet};
 /// At the bound this fraction of the events goes at once.
 const DROPPED_FRACTION: usize = 16;
 const MINUTE_MICROS: i64 = 60_000_000;
-
-/// A rule holds, by a record.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Hit {
-    /// Index into [`RuleSet::rules`].
-    pub rule: usize,
-    /// Whose events they are.
-    pub subscriber: Box<str>,
-    /// The bucket's start.
-    pub bucket: EventTime,
-    /// What it rests on.
-    pub evidence: Evidence,
-}
-
-/// What a hit rests on.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Evidence {
-    /// Events after this …
-    pub window_start: EventTime,
-    /// … up to this, itself included.
-    pub window_end: EventTime,
-    /// Of each condition, in the order of the file; none for `absent`.
-    pub measures: Vec<Measure>,
-    /// Of the last ten events in the window that a condition counts, by event time.
-    pub offsets: Vec<i64>,
-}
-
-/// What was measured beside what was asked for.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Measure {
-    /// Measured.
-    pub value: f64,
-    /// Asked for.
-    pub threshold: f64,
-    /// Whether at least this, or at most.
-    pub is_at_least: bool,
-}
 
 /// Events are missing: windows that begin before `complete_after` are not judged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -20,7 +20,9 @@ use std::collections::HashMap;
 
 use event_model::MICROS_PER_SECOND;
 
-use super::{Act, ActKind, Attempt, Layer, Moment, OUTSIDE, Reach, What};
+use super::{Act, ActKind, Moment, Reach};
+use crate::attempt::{Attempt, Layer, What};
+use crate::people::OUTSIDE;
 
 /// Until a message is there: all that both records of it differ by.
 const DELIVERY_MICROS: i64 = 1_700_000;

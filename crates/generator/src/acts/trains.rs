@@ -9,12 +9,12 @@ use std::ops::Range;
 
 use event_model::{EventType, MICROS_PER_SECOND};
 
-use super::{Around, Attempt, Layer, OUTSIDE, What};
-use crate::arrivals::how_many;
+use crate::attempt::{Around, Attempt, Layer, What};
 use crate::cast::Part;
+use crate::counts::how_many;
 use crate::curve::{QUARTER_SECONDS, Rates};
 use crate::lives::Fates;
-use crate::people::People;
+use crate::people::{OUTSIDE, People};
 use crate::random::{Dice, Purpose, Streams, mixed, unit};
 use crate::scenario::{Pairs, type_index};
 use crate::weather::Skies;

@@ -5,10 +5,10 @@
 
 use event_model::MICROS_PER_SECOND;
 
-use super::habits::{Days, Habit};
-use super::{Actor, Part};
-use crate::acts::{Around, Attempt, Layer, OUTSIDE, What};
-use crate::arrivals::poisson_number;
+use crate::attempt::{Around, Attempt, Layer, What};
+use crate::cast::{Actor, Days, Habit, Part};
+use crate::counts::poisson_number;
+use crate::people::OUTSIDE;
 use crate::permutation::Permutation;
 use crate::random::{Dice, Purpose, mixed, unit};
 
