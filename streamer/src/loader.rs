@@ -41,7 +41,9 @@ impl Loader {
             match self.make_rows() {
                 Ok(()) => rows = self.read_rows(partitions)?,
                 Err(error) if rows.is_empty() => return Err(error),
-                Err(error) => tracing::warn!("new partitions have no row yet: {error:#}"),
+                Err(error) => {
+                    tracing::warn!(error = %format!("{error:#}"), "new partitions have no row yet");
+                }
             }
         }
         let has_row = |partition: &&i32| rows.iter().any(|row| row.partition == **partition);
@@ -63,7 +65,7 @@ impl Loader {
             .ask(asked, |partition| {
                 let asked = queries.log_ends(topic, partition, QUERY_TIMEOUT);
                 let say = |error: &KafkaError| {
-                    tracing::warn!(partition, "the ends of its log: {error}");
+                    tracing::warn!(partition, %error, "the ends of its log are not known");
                 };
                 asked.inspect_err(say).ok()
             })

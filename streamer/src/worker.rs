@@ -316,7 +316,7 @@ impl Worker {
         loop {
             self.engine.apply(input, &mut self.effects);
             if let Err(error) = self.carry_out_effects() {
-                tracing::warn!("flushing before leaving: {error:#}");
+                tracing::warn!(error = %format!("{error:#}"), "flushing before leaving");
                 return;
             }
             if !self.engine.is_flushing() {
@@ -340,11 +340,11 @@ impl Worker {
 fn tell(trouble: Trouble, engine: &mut Engine, effects: &mut Vec<Effect>) {
     match trouble {
         Trouble::OutsideLog(said) => {
-            tracing::warn!("a position is outside its log: {said}");
+            tracing::warn!(%said, "a position is outside its log");
             engine.apply(Input::ResetRefused, effects);
         }
         Trouble::UnreadableBatch(said) => {
-            tracing::warn!("records that can't be read: {said}");
+            tracing::warn!(%said, "records that can't be read");
             engine.apply(Input::BatchUnreadable, effects);
         }
         Trouble::Passing(said) => tracing::warn!("Kafka: {said}"),

@@ -355,14 +355,14 @@ impl Committer {
         for (partition, next) in positions {
             let offset = Offset::Offset(next.offset());
             if let Err(error) = offsets.add_partition_offset(&self.topic, partition, offset) {
-                tracing::debug!(partition, "group offset not committed: {error}");
+                tracing::debug!(partition, %error, "group offset not committed");
             }
         }
         if offsets.count() == 0 {
             return;
         }
         if let Err(error) = self.consumer.commit(&offsets, CommitMode::Async) {
-            tracing::debug!("group offsets not committed: {error}");
+            tracing::debug!(%error, "group offsets not committed");
         }
     }
 }

@@ -171,11 +171,8 @@ impl<'a> Detector<'a> {
     fn failed(&mut self, error: StoreError) -> Duration {
         self.metrics.failed();
         let pause = self.detection.detect_interval;
-        tracing::warn!(
-            "unusual traffic was not looked for; trying again in {}: {}",
-            duration_text(pause),
-            chain(&error.into())
-        );
+        let error = chain(&error.into());
+        tracing::warn!(retry_in = duration_text(pause), %error, "unusual traffic was not looked for");
         pause
     }
 }

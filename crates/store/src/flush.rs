@@ -235,7 +235,8 @@ impl Flusher {
             if !haste.is_on() {
                 self.missed_turns.fetch_add(1, Ordering::Relaxed);
                 tracing::warn!(
-                    "the turn to write has not come for {waited:.0?}: a flush goes ahead without it"
+                    ?waited,
+                    "the turn to write has not come: a flush goes ahead without it"
                 );
             }
         }
@@ -319,16 +320,17 @@ fn report_failed_attempt(error: &StoreError, wait: Duration, nothing_takes_over:
     let cause = cause_of(error);
     if nothing_takes_over {
         tracing::error!(
-            "flush not stored: no server has been writable for {SWITCH_OF_SERVERS:?} or longer; trying \
-             again in {wait:?}: {error}{cause}"
+            retry_in = ?wait,
+            error = %format!("{error}{cause}"),
+            "flush not stored: no server has been writable for {SWITCH_OF_SERVERS:?} or longer"
         );
     } else if error.is_retryable() {
-        tracing::warn!("flush not stored, trying again in {wait:?}: {error}{cause}");
+        let error = format!("{error}{cause}");
+        tracing::warn!(retry_in = ?wait, %error, "flush not stored, trying again");
     } else {
         // Nothing is lost: reading pauses until somebody mends it.
-        tracing::error!(
-            "flush not stored, and it needs mending; trying again in {wait:?}: {error}{cause}"
-        );
+        let error = format!("{error}{cause}");
+        tracing::error!(retry_in = ?wait, %error, "flush not stored, and it needs mending");
     }
 }
 

@@ -73,13 +73,13 @@ async fn watch(pause: Duration, database_url: &str, session: SessionId) -> Store
             Ok(Some(seen)) if seen.is_at_work => {
                 without_life = 0;
                 if let Some(cause) = seen.waits_for() {
-                    let waited = started.elapsed().as_secs();
-                    tracing::warn!("the database has kept us waiting for {waited} s: {cause}");
+                    let seconds = started.elapsed().as_secs();
+                    tracing::warn!(seconds, "the database has kept us waiting: {cause}");
                 }
             }
             // A server that answers, if only that it has no place for one more, is no reason.
             Err(error) if error.sqlstate().is_some() => {
-                tracing::debug!("not looked at the session: {error}");
+                tracing::debug!(%error, "not looked at the session");
             }
             Ok(_) | Err(_) => without_life += 1,
         }

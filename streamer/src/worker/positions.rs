@@ -23,7 +23,10 @@ impl Worker {
                     self.engine.apply(input, &mut self.effects);
                 }
             }
-            Err(error) => tracing::warn!(?partitions, "positions not loaded: {error:#}"),
+            Err(error) => {
+                let error = format!("{error:#}");
+                tracing::warn!(?partitions, %error, "positions not loaded");
+            }
         }
         self.timers.load_ended(self.started_at.elapsed());
     }
@@ -36,7 +39,8 @@ impl Worker {
                 self.engine.apply(input, &mut self.effects);
             }
             Err(error) => {
-                tracing::warn!(partition, "its log is in doubt, and can't be read: {error:#}");
+                let error = format!("{error:#}");
+                tracing::warn!(partition, %error, "its log is in doubt, and can't be read");
                 self.timers.examine_later(partition, origin, self.started_at.elapsed());
             }
         }
@@ -48,12 +52,15 @@ impl Worker {
             Ok(true) => tracing::warn!(
                 partition,
                 cause = plan.cause.code(),
-                "went on without the offsets from {} to before {}, as an operator permitted",
-                plan.lost.0,
-                plan.lost.1
+                from = %plan.lost.0,
+                before = %plan.lost.1,
+                "went on without offsets, as an operator permitted"
             ),
             Ok(false) => tracing::info!(partition, "the permission was carried out by another"),
-            Err(error) => tracing::warn!(partition, "permission not carried out: {error:#}"),
+            Err(error) => {
+                let error = format!("{error:#}");
+                tracing::warn!(partition, %error, "permission not carried out");
+            }
         }
         self.timers.load_soon(self.started_at.elapsed());
         self.engine.apply(Input::RowChanged(partition), &mut self.effects);

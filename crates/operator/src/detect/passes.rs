@@ -138,9 +138,9 @@ async fn carry_out(
     let expired = rows::expired_windows(transaction, span(from, to)).await?;
     if let (Some(first), Some(last)) = (expired.first(), expired.last()) {
         tracing::warn!(
-            "traffic of {} to {} UTC is not judged: its minutes expired before the detector came to it",
-            first.start(),
-            last.end()
+            from = %first.start(),
+            to = %last.end(),
+            "traffic is not judged: its minutes expired before the detector came to it"
         );
     }
     let windows = windows_of((from, to)).filter(|window| !expired.contains(window));

@@ -125,7 +125,7 @@ async fn compute_if_needed(
         Err(error) => {
             let noted = finish_run(connection, id, RunEnd::Failed(error.with_causes())).await;
             if let Err(unnoted) = noted {
-                tracing::warn!("the run's end could not be noted: {unnoted}");
+                tracing::warn!(error = %unnoted, "the run's end could not be noted");
             }
         }
     }
@@ -197,7 +197,8 @@ async fn compute_with_retries(
             Err(DailyError::Store(error)) if attempt < ATTEMPTS_MAX && is_conflict(&error) => {
                 tracing::warn!(
                     attempt,
-                    "another session changed the same rows; once more: {error}"
+                    %error,
+                    "another session changed the same rows; once more"
                 );
                 attempt += 1;
             }

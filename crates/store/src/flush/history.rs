@@ -47,7 +47,9 @@ async fn applied_rules(connection: &mut PgConnection) -> Result<Option<AppliedRu
         Ok(set) => Ok(Some(AppliedRules { id, set: Arc::new(set) })),
         Err(error) => {
             tracing::error!(
-                "rule set {id} can't be read by this program, which judges no rules: {error}"
+                rule_set = id,
+                %error,
+                "the rule set can't be read by this program, which judges no rules"
             );
             Ok(None)
         }

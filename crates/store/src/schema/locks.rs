@@ -49,7 +49,7 @@ pub(super) async fn with_short_lock_waits<T>(
         if Instant::now() >= deadline {
             return Err(StoreError::TablesInUse { waited: PATIENCE, holders: holders.to_string() });
         }
-        tracing::warn!("the schema can't be changed yet, trying again in {PAUSE:?}: {holders}");
+        tracing::warn!(retry_in = ?PAUSE, "the schema can't be changed yet: {holders}");
         tokio::time::sleep(PAUSE).await;
     }
 }

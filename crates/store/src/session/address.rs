@@ -164,7 +164,10 @@ fn known_options(query: &str) -> Result<(Wanted, Options<'_>), sqlx::Error> {
         } else if KNOWN_OPTIONS.contains(&name) || name.starts_with("options[") {
             options.push((name, value));
         } else {
-            tracing::warn!("DATABASE_URL: the option `{name}` is not known here, and is ignored");
+            tracing::warn!(
+                option = name,
+                "an option of DATABASE_URL is not known here, and is ignored"
+            );
         }
     }
     Ok((wanted, options))
