@@ -2,6 +2,7 @@
 //! variable.
 
 use std::ffi::OsString;
+use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -29,7 +30,7 @@ Examples:
 /// can still change (check), or has changed since it was computed (validate).
 #[derive(Clone, Debug, Parser)]
 #[command(version, subcommand_negates_reqs = true, after_help = EXAMPLES)]
-#[command(override_usage = "batcher [OPTIONS] <DAY>\n       \
+#[command(override_usage = "batcher [OPTIONS] <DAY> [--include-late | --from-lake]\n       \
                     batcher [OPTIONS] --from <DAY> --to <DAY> [--again]\n       \
                     batcher [OPTIONS] --stale [--include-open]\n       \
                     batcher [OPTIONS] <check|validate|report> <DAY>\n       \
@@ -70,6 +71,12 @@ pub struct Config {
     #[arg(long, conflicts_with = "stale")]
     pub(crate) include_late: bool,
 
+    /// Take the day from the data lake: for a day whose minutes have expired
+    ///
+    /// Late events are part of it. The program archiver is asked, and what it has must sum up to what was counted.
+    #[arg(long, requires = "day", conflicts_with_all = ["from", "stale"])]
+    from_lake: bool,
+
     #[command(subcommand)]
     command: Option<Command>,
 
@@ -90,6 +97,10 @@ pub struct Config {
     /// How long to wait for another run on the same date
     #[arg(long, default_value = "60s", value_parser = parse_duration, global = true)]
     pub(crate) lock_wait: Duration,
+
+    /// The program that reads the lake, for --from-lake [default: archiver, beside batcher or on PATH]
+    #[arg(long, env = "ARCHIVER", global = true)]
+    pub(crate) archiver: Option<PathBuf>,
 
     /// Who runs this, for the table batch_runs
     #[arg(long, env = "USER", default_value = "unknown", global = true)]
@@ -144,6 +155,8 @@ pub enum ReportFormat {
 pub enum Task {
     /// Replace a day's rows in `daily_stats`.
     Compute(DayArg),
+    /// The same, from the data lake.
+    ComputeFromLake(DayArg),
     /// The same for all days of a range.
     ComputeRange {
         /// The first.
@@ -206,7 +219,11 @@ impl Config {
 
     /// Whether days to compute are named.
     fn names_days(&self) -> bool {
-        self.day.is_some() || self.from.is_some() || self.stale || self.include_late
+        self.day.is_some()
+            || self.from.is_some()
+            || self.stale
+            || self.include_late
+            || self.from_lake
     }
 
     /// What to do, with which days.
@@ -218,6 +235,7 @@ impl Config {
             (Some(Command::Lifecycle(args)), ..) => {
                 Task::Lifecycle { retention: args.retention(), is_dry: args.dry_run }
             }
+            (None, Some(day), ..) if self.from_lake => Task::ComputeFromLake(day),
             (None, Some(day), ..) => Task::Compute(day),
             (None, None, Some(from), Some(to)) => {
                 Task::ComputeRange { from, to, again: self.again }
@@ -287,6 +305,7 @@ mod tests {
             (&["2025-11-09"][..], Ok(Task::Compute(date))),
             (&["yesterday"], Ok(Task::Compute(Yesterday))),
             (&["yesterday", "--include-late"], Ok(Task::Compute(Yesterday))),
+            (&["2025-11-09", "--from-lake"], Ok(Task::ComputeFromLake(date))),
             (&["--from", "2025-11-09", "--to", "2025-11-09"], Ok(range(date, false))),
             (&["--from", "2025-11-09", "--to", "yesterday", "--again"], Ok(range(Yesterday, true))),
             (&["--stale"], Ok(Task::ComputeStale { include_open: false })),
@@ -311,6 +330,9 @@ mod tests {
             (&[], Err(MissingRequiredArgument)),
             (&["--include-late"], Err(MissingRequiredArgument)),
             (&["--include-open"], Err(MissingRequiredArgument)),
+            (&["--from-lake"], Err(MissingRequiredArgument)),
+            (&["--stale", "--from-lake"], Err(ArgumentConflict)),
+            (&["--from", "2025-11-09", "--to", "2025-11-09", "--from-lake"], Err(ArgumentConflict)),
             (&["check"], Err(MissingRequiredArgument)),
             (&["--from", "2025-11-09"], Err(MissingRequiredArgument)),
             (&["--to", "2025-11-09"], Err(MissingRequiredArgument)),

@@ -6,6 +6,7 @@
 
 mod config;
 mod days;
+mod lake;
 mod lifecycle;
 mod messages;
 mod metrics;
@@ -61,11 +62,27 @@ impl From<Exit> for ExitCode {
 /// # Errors
 /// The database can't be used, a day can't be computed, or `output` can't be written.
 pub async fn run(config: Config, output: &mut impl Write) -> Result<Exit> {
+    if let Task::ComputeFromLake(day) = config.task() {
+        return lake::compute(&config, day, output).await;
+    }
     let url = config.database.database_url.expose();
     let mut connection = store::connect_within(url, Session::Batch, config.wait).await?;
     let session = store::session_id(&mut connection).await?;
     // A night's run has nobody who would notice that it waits for ever.
     store::watched(url, session, carry_out(&config, &mut connection, output)).await
+}
+
+fn started_by(config: &Config) -> String {
+    format!("{}@{}:{}", config.by, program::host_name(), std::process::id())
+}
+
+fn options<'a>(config: &Config, started_by: &'a str) -> RunOptions<'a> {
+    RunOptions {
+        condition: Condition::Always,
+        include_late: config.include_late,
+        lock_wait: config.lock_wait,
+        started_by,
+    }
 }
 
 async fn carry_out(
@@ -76,13 +93,8 @@ async fn carry_out(
     store::ensure_schema(connection).await?;
     let settings = store::load_settings(connection).await?;
     let zone = business_zone(settings, config.business_timezone)?;
-    let started_by = format!("{}@{}:{}", config.by, program::host_name(), std::process::id());
-    let options = RunOptions {
-        condition: Condition::Always,
-        include_late: config.include_late,
-        lock_wait: config.lock_wait,
-        started_by: &started_by,
-    };
+    let started_by = started_by(config);
+    let options = options(config, &started_by);
     let day = |day| BusinessDay::new(date(day, zone), zone);
 
     let (exit, text) = match config.task() {
@@ -101,6 +113,7 @@ async fn carry_out(
             return lifecycle::expire(connection, zone, &retention, is_dry, output).await;
         }
         Task::Compute(date) => compute(connection, &day(date), options).await?,
+        Task::ComputeFromLake(_) => unreachable!("`run` has no session for it yet"),
         Task::Check(date) => check(connection, &day(date)).await?,
         Task::Validate(date) => validate(connection, &day(date)).await?,
         Task::Report(date, format) => {
@@ -120,15 +133,20 @@ async fn compute(
     day: &BusinessDay,
     options: RunOptions<'_>,
 ) -> Result<(Exit, String)> {
-    match store::compute_day(connection, day, options).await? {
-        DayRun::NoData { late_events } => Ok((Exit::NoData, messages::no_data(day, late_events))),
-        DayRun::NotNeeded => Ok((Exit::Done, String::new())),
+    Ok(said(day, store::compute_day(connection, day, options).await?))
+}
+
+/// What is said after a day was computed.
+fn said(day: &BusinessDay, run: DayRun) -> (Exit, String) {
+    match run {
+        DayRun::NoData { late_events } => (Exit::NoData, messages::no_data(day, late_events)),
+        DayRun::NotNeeded => (Exit::Done, String::new()),
         DayRun::Computed(computed) => {
             if !computed.state.is_complete() {
                 tracing::warn!("provisional: {}", messages::why_open(day, &computed.state));
             }
             warn_of_correction(day, &computed);
-            Ok((Exit::Done, messages::computed(day, &computed)))
+            (Exit::Done, messages::computed(day, &computed))
         }
     }
 }

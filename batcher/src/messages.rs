@@ -18,11 +18,16 @@ pub(crate) fn computed(day: &BusinessDay, computed: &ComputedDay) -> String {
         ),
         None => String::new(),
     };
+    let source = match computed.lake_sums {
+        None => format!("{} windows", computed.windows),
+        Some(sums) => {
+            format!("{sums} sums of the lake and {} rows of others", computed.windows - sums)
+        }
+    };
     format!(
-        "{}: {} rows from {} windows, {finality}{late}{corrected} ({})\n",
+        "{}: {} rows from {source}, {finality}{late}{corrected} ({})\n",
         day.date(),
         computed.rows,
-        computed.windows,
         bounds(day)
     )
 }
@@ -55,7 +60,8 @@ pub(crate) fn corrections(tally: &Tally, still_stale: &[DayRecord]) -> String {
     if let (Some(first), Some(last)) = (tally.expired.first(), tally.expired.last()) {
         writeln!(
             text,
-            "{} stale days stay as they are, {first} to {last}: their minutes expired, so nothing can compute them",
+            "{} stale days stay as they are, {first} to {last}: their minutes expired, so only a data lake can give them \
+             (`batcher {first} --from-lake`)",
             tally.expired.len()
         )
         .expect("a String takes any text");
@@ -115,8 +121,12 @@ pub(crate) fn completeness(
         text.push_str(&is_stale(day.date(), because));
     }
     if record.is_some_and(|record| record.minutes_expired) {
-        writeln!(text, "{}: its minutes expired, so it can't be computed again", day.date())
-            .expect("a String takes any text");
+        writeln!(
+            text,
+            "{0}: its minutes expired, so it can't be computed again, unless a data lake has it (`batcher {0} --from-lake`)",
+            day.date()
+        )
+        .expect("a String takes any text");
     }
     text
 }

@@ -8,6 +8,7 @@ mod completeness;
 mod concurrency;
 mod figures;
 mod foreign_rows;
+mod from_lake;
 mod kills;
 mod late;
 mod lifecycle;

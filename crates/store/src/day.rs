@@ -5,6 +5,7 @@ pub(crate) mod completeness;
 pub(crate) mod computed;
 pub(crate) mod daily;
 pub(crate) mod difference;
+pub(crate) mod lake;
 pub(crate) mod recount;
 pub(crate) mod report;
 pub(crate) mod subscribers;

@@ -29,8 +29,10 @@ pub struct DayRecord {
     /// The same number when the day, as it is bounded now, was last computed as complete; `None`:
     /// it never was.
     pub final_version: Option<i64>,
-    /// Minutes that it was computed from have expired: nothing can compute it again.
+    /// Minutes that it was computed from have expired: only a data lake can give it again.
     pub minutes_expired: bool,
+    /// It was computed as the stretch of time that it is now.
+    pub has_its_bounds: bool,
 }
 
 /// Whether a computed day's rows are what the windows say.
@@ -136,6 +138,7 @@ impl StoredRecord {
             // Of another stretch of time: no figure to compare with.
             final_version: self.final_version.filter(|_| !has_other_bounds),
             minutes_expired: self.minutes_expired,
+            has_its_bounds: !has_other_bounds,
         })
     }
 }

@@ -7,8 +7,10 @@ use crate::day::completeness::DayState;
 pub struct ComputedDay {
     /// Rows written.
     pub rows: i64,
-    /// Rows of `real_time_metrics` that they were computed from.
+    /// Rows of `real_time_metrics` that they were computed from, and sums of a lake.
     pub windows: i64,
+    /// How many of these were sums of a lake; `None`: it was computed from its minutes.
+    pub lake_sums: Option<i64>,
     /// Events of the day that the ledger had in the snapshot: the day is stale once it has others.
     pub version: i64,
     /// Late events are part of the figures.

@@ -1,6 +1,6 @@
 //! A day's statistics: computes the rows of one business day from the windows.
 //!
-//! In: a [`BusinessDay`]. Out: its rows in `daily_stats`, replaced in one transaction, and the run's
+//! In: a [`BusinessDay`], and for one whose minutes have expired a [`LakeDay`]. Out: its rows in `daily_stats`, replaced in one transaction, and the run's
 //! row in `batch_runs`. Keeps I-5 (NUMERIC sums, one division at the end) and I-7 (a row that can't
 //! be added up, or windows that are missing, stop the run and are named, instead of being left out).
 //!
@@ -26,7 +26,8 @@ use sqlx::postgres::PgConnection;
 pub use self::error::{DailyError, UnusableRow};
 use crate::day::batch_runs::{RunEnd, day_record, finish_run, start_run};
 use crate::day::computed::ComputedDay;
-use crate::day::subscribers::fill_subscribers;
+use crate::day::lake::{LakeDay, ensure_whole};
+use crate::day::subscribers::{Former, fill_subscribers, former_subscribers};
 use crate::{BusinessDay, DayRecord, StoreError, day_state, expired_minutes};
 
 /// First key of the advisory locks that hold a date; the second is the date. "dail" in ASCII.
@@ -38,6 +39,7 @@ const ATTEMPTS_MAX: u32 = 5;
 const WORK_MEMORY: &str = "64MB";
 /// What a failed COMMIT was doing. Without an answer from the server it may have succeeded.
 const COMMITTING: &str = "committing the day's rows";
+const ADDING_UP: &str = "adding up the day's windows";
 
 /// How a day is to be computed.
 #[derive(Clone, Copy, Debug)]
@@ -88,10 +90,42 @@ pub async fn compute_day(
     day: &BusinessDay,
     options: RunOptions<'_>,
 ) -> Result<DayRun, DailyError> {
+    compute_alone(connection, day, options, Source::Minutes).await
+}
+
+/// The same from a lake, late events included, for a day whose minutes have expired. Rows that others have inserted are added.
+///
+/// # Errors
+/// Those of [`compute_day`]; minutes that have not expired, and a lake that has not exactly what was counted.
+pub async fn compute_day_from_lake(
+    connection: &mut PgConnection,
+    day: &BusinessDay,
+    options: RunOptions<'_>,
+    lake: &LakeDay,
+) -> Result<DayRun, DailyError> {
+    let options = RunOptions { condition: Condition::Always, include_late: true, ..options };
+    compute_alone(connection, day, options, Source::Lake(lake)).await
+}
+
+/// What a day's figures are made from.
+#[derive(Clone, Copy)]
+enum Source<'a> {
+    /// Its windows.
+    Minutes,
+    /// What a lake has of it.
+    Lake(&'a LakeDay),
+}
+
+async fn compute_alone(
+    connection: &mut PgConnection,
+    day: &BusinessDay,
+    options: RunOptions<'_>,
+    source: Source<'_>,
+) -> Result<DayRun, DailyError> {
     // A lock taken inside the transaction would come after its snapshot: the second of two runs
     // would then not see the rows of the first, and fail.
     lock_date(connection, day.date(), options.lock_wait).await?;
-    let computed = compute_if_needed(connection, day, options).await;
+    let computed = compute_if_needed(connection, day, options, source).await;
     let unlocked = unlock_date(connection, day.date()).await;
     let run = computed?;
     unlocked?;
@@ -103,13 +137,20 @@ async fn compute_if_needed(
     connection: &mut PgConnection,
     day: &BusinessDay,
     options: RunOptions<'_>,
+    source: Source<'_>,
 ) -> Result<DayRun, DailyError> {
     let before = day_record(connection, day).await?;
     let Some(include_late) = options.is_needed(before.as_ref()) else {
         return Ok(DayRun::NotNeeded);
     };
     let id = start_run(connection, day, include_late, options.started_by).await?;
-    let mut run = compute_with_retries(connection, day, include_late).await;
+    // What is known of a row's subscribers stays right while its events are the same, and a lake can't give it again.
+    let keeps_subscribers = matches!(source, Source::Lake(_))
+        && before
+            .as_ref()
+            .is_some_and(|before| before.has_its_bounds && before.computed_at.is_some());
+    let how = How { source, include_late, keeps_subscribers };
+    let mut run = compute_with_retries(connection, day, how).await;
     if let (Ok(DayRun::Computed(computed)), Some(before)) = (&mut run, before) {
         let is_comparable = before.include_late == include_late;
         let final_version = before.final_version.filter(|_| is_comparable);
@@ -186,14 +227,22 @@ async fn unlock_date(connection: &mut PgConnection, date: NaiveDate) -> Result<(
     Ok(())
 }
 
+/// What one attempt does.
+#[derive(Clone, Copy)]
+struct How<'a> {
+    source: Source<'a>,
+    include_late: bool,
+    keeps_subscribers: bool,
+}
+
 async fn compute_with_retries(
     connection: &mut PgConnection,
     day: &BusinessDay,
-    include_late: bool,
+    how: How<'_>,
 ) -> Result<DayRun, DailyError> {
     let mut attempt = 1;
     loop {
-        match compute_once(connection, day, include_late).await {
+        match compute_once(connection, day, how).await {
             Err(DailyError::Store(error)) if attempt < ATTEMPTS_MAX && is_conflict(&error) => {
                 tracing::warn!(
                     attempt,
@@ -215,9 +264,9 @@ fn is_conflict(error: &StoreError) -> bool {
 async fn compute_once(
     connection: &mut PgConnection,
     day: &BusinessDay,
-    include_late: bool,
+    how: How<'_>,
 ) -> Result<DayRun, DailyError> {
-    let adding_up = "adding up the day's windows";
+    let How { source, include_late, keeps_subscribers } = how;
     // One snapshot for the windows, their version, and the judgement whether more can come.
     // Nothing that a flush writes is written here, so a flush in between can't make this fail.
     let mut transaction = connection
@@ -229,21 +278,7 @@ async fn compute_once(
         .execute(&mut *transaction)
         .await
         .map_err(StoreError::sql("setting the transaction's memory"))?;
-    // What is left would take the place of right figures.
-    let span = (day.start(), day.end());
-    if let Some(expired) = expired_minutes(&mut transaction, span, include_late).await? {
-        return Err(DailyError::MinutesExpired { date: day.date(), expired });
-    }
-    let unusable: Option<UnusableRow> =
-        sqlx::query_as(include_str!("queries/daily_unusable_row.sql"))
-            .bind(day.start())
-            .bind(day.end())
-            .fetch_optional(&mut *transaction)
-            .await
-            .map_err(StoreError::sql(adding_up))?;
-    if let Some(row) = unusable {
-        return Err(DailyError::UnusableRow(row));
-    }
+    ensure_usable(&mut transaction, day, how).await?;
     let state = day_state(&mut transaction, day).await?;
     let version: i64 = sqlx::query_scalar(include_str!("queries/day_version.sql"))
         .bind(day.start())
@@ -252,20 +287,16 @@ async fn compute_once(
         .fetch_one(&mut *transaction)
         .await
         .map_err(StoreError::sql("reading the day's version"))?;
+    let former = match keeps_subscribers {
+        true => former_subscribers(&mut transaction, day.date()).await?,
+        false => Former::new(),
+    };
     sqlx::query("DELETE FROM daily_stats WHERE date = $1")
         .bind(day.date())
         .execute(&mut *transaction)
         .await
         .map_err(StoreError::sql("deleting the day's former rows"))?;
-    let (rows, windows, own_events): (i64, i64, i64) =
-        sqlx::query_as(include_str!("queries/daily_insert.sql"))
-            .bind(day.date())
-            .bind(day.start())
-            .bind(day.end())
-            .bind(include_late)
-            .fetch_one(&mut *transaction)
-            .await
-            .map_err(StoreError::sql(adding_up))?;
+    let (rows, windows, own_events) = insert_rows(&mut transaction, day, how).await?;
     if windows == 0 {
         let late_events = late_events(&mut transaction, day).await?;
         transaction.rollback().await.map_err(StoreError::sql("leaving daily_stats as it was"))?;
@@ -276,17 +307,82 @@ async fn compute_once(
     if own_events < version {
         return Err(DailyError::WindowsMissing { date: day.date(), found: own_events, version });
     }
-    let subscribers = fill_subscribers(&mut transaction, day).await?;
+    let subscribers = fill_subscribers(&mut transaction, day, &former).await?;
     transaction.commit().await.map_err(StoreError::sql(COMMITTING))?;
     subscribers.warn(day.date());
     Ok(DayRun::Computed(ComputedDay {
         rows,
         windows,
+        lake_sums: source.sums(),
         version,
         include_late,
         changed_after_final: None,
         state,
     }))
+}
+
+impl Source<'_> {
+    fn sums(&self) -> Option<i64> {
+        match self {
+            Source::Minutes => None,
+            Source::Lake(lake) => i64::try_from(lake.pairs.len()).ok(),
+        }
+    }
+}
+
+/// Makes sure that right figures can be made from what there is.
+async fn ensure_usable(
+    connection: &mut PgConnection,
+    day: &BusinessDay,
+    how: How<'_>,
+) -> Result<(), DailyError> {
+    match how.source {
+        Source::Lake(lake) => ensure_whole(connection, day, lake).await?,
+        Source::Minutes => {
+            // What is left would take the place of right figures.
+            let span = (day.start(), day.end());
+            if let Some(expired) = expired_minutes(connection, span, how.include_late).await? {
+                return Err(DailyError::MinutesExpired { date: day.date(), expired });
+            }
+        }
+    }
+    let unusable: Option<UnusableRow> =
+        sqlx::query_as(include_str!("queries/daily_unusable_row.sql"))
+            .bind(day.start())
+            .bind(day.end())
+            .fetch_optional(connection)
+            .await
+            .map_err(StoreError::sql(ADDING_UP))?;
+    unusable.map_or(Ok(()), |row| Err(DailyError::UnusableRow(row)))
+}
+
+/// Writes the day's rows: how many, from how many windows or sums, with how many events of our own counting.
+async fn insert_rows(
+    connection: &mut PgConnection,
+    day: &BusinessDay,
+    how: How<'_>,
+) -> Result<(i64, i64, i64), StoreError> {
+    const OF_MINUTES: &str = concat!(
+        include_str!("queries/daily_of_minutes.sql"),
+        include_str!("queries/daily_insert.sql")
+    );
+    const OF_LAKE: &str = concat!(
+        include_str!("queries/daily_of_lake.sql"),
+        include_str!("queries/daily_insert.sql")
+    );
+    let query = match how.source {
+        Source::Minutes => {
+            let query = sqlx::query_as(OF_MINUTES).bind(day.date()).bind(day.start());
+            query.bind(day.end()).bind(how.include_late)
+        }
+        Source::Lake(lake) => {
+            let columns = lake.columns();
+            let query = sqlx::query_as(OF_LAKE).bind(day.date()).bind(day.start()).bind(day.end());
+            let query = query.bind(columns.event_types).bind(columns.regions).bind(columns.events);
+            query.bind(columns.seconds).bind(columns.data_mb).bind(columns.amounts)
+        }
+    };
+    query.fetch_one(connection).await.map_err(StoreError::sql(ADDING_UP))
 }
 
 async fn late_events(connection: &mut PgConnection, day: &BusinessDay) -> Result<i64, StoreError> {

@@ -54,10 +54,33 @@ impl SubscriberCoverage {
     }
 }
 
-/// Sets the subscribers of the day's rows.
+/// By type and region: events, subscribers.
+pub(crate) type Former = HashMap<(String, String), (i64, i64)>;
+
+/// What is known of the subscribers of the day's rows as they are.
+pub(crate) async fn former_subscribers(
+    connection: &mut PgConnection,
+    date: NaiveDate,
+) -> Result<Former, StoreError> {
+    let rows: Vec<(String, String, i64, i64)> = sqlx::query_as(
+        "SELECT event_type, region, total_events, distinct_subscribers FROM daily_stats
+         WHERE date = $1 AND total_events IS NOT NULL AND distinct_subscribers IS NOT NULL",
+    )
+    .bind(date)
+    .fetch_all(connection)
+    .await
+    .map_err(StoreError::sql("reading the day's former subscribers"))?;
+    let known =
+        |(event_type, region, events, subscribers)| ((event_type, region), (events, subscribers));
+    Ok(rows.into_iter().map(known).collect())
+}
+
+/// Sets the subscribers of the day's rows. Events are never taken out of a day, so a row that has as many as the `former` one has
+/// the same: where its sketches are gone, what was known stays.
 pub(crate) async fn fill_subscribers(
     connection: &mut PgConnection,
     day: &BusinessDay,
+    former: &Former,
 ) -> Result<SubscriberCoverage, StoreError> {
     let rows: Vec<(String, String, i64)> = sqlx::query_as(
         "SELECT event_type, region, total_events FROM daily_stats WHERE date = $1 ORDER BY 1, 2",
@@ -75,7 +98,13 @@ pub(crate) async fn fill_subscribers(
     };
     let (mut event_types, mut regions, mut subscribers) = (Vec::new(), Vec::new(), Vec::new());
     for (event_type, region, events) in rows {
-        match counts.of_row(&event_type, &region, events) {
+        let counted = counts.of_row(&event_type, &region, events);
+        let kept = || former.get(&(event_type.clone(), region.clone()));
+        let known = counted.or_else(|covered| match kept() {
+            Some((same, subscribers)) if *same == events => Ok(*subscribers),
+            _ => Err(covered),
+        });
+        match known {
             Ok(estimate) => {
                 event_types.push(event_type);
                 regions.push(region);

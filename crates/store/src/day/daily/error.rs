@@ -10,7 +10,7 @@ use sqlx::FromRow;
 use thiserror::Error;
 
 use super::COMMITTING;
-use crate::{ExpiredMinutes, StoreError};
+use crate::{ExpiredMinutes, LakeSums, StoreError};
 
 /// Why a day could not be computed.
 #[derive(Debug, Error)]
@@ -33,13 +33,36 @@ pub enum DailyError {
     },
     /// Minutes of the day have expired.
     #[error(
-        "{date} can't be computed from its minutes any more, and daily_stats is left as it is: {expired}"
+        "{date} can't be computed from its minutes any more, and daily_stats is left as it is: {expired}; \
+         a data lake may still have the day: `batcher {date} --from-lake`"
     )]
     MinutesExpired {
         /// The date.
         date: NaiveDate,
         /// What has expired.
         expired: ExpiredMinutes,
+    },
+    /// A lake was asked for a day that its minutes can give.
+    #[error(
+        "the minutes of {date} have not expired, so nothing is taken from the lake: \
+         `batcher {date} --include-late` computes the same from them"
+    )]
+    MinutesThere {
+        /// The date.
+        date: NaiveDate,
+    },
+    /// A lake lacks something of the day, or has too much.
+    #[error(
+        "the lake does not have what was counted of {date}, and daily_stats is left as it is: it has {found}; \
+         counted were {counted}. `archiver status` says whether it has come to where the warehouse is"
+    )]
+    LakeDiffers {
+        /// The date.
+        date: NaiveDate,
+        /// What the lake has.
+        found: String,
+        /// What was counted, on time and late.
+        counted: LakeSums,
     },
     /// Somebody else holds the date.
     #[error(
@@ -106,6 +129,8 @@ impl DailyError {
             DailyError::UnusableRow(_)
             | DailyError::WindowsMissing { .. }
             | DailyError::MinutesExpired { .. }
+            | DailyError::MinutesThere { .. }
+            | DailyError::LakeDiffers { .. }
             | DailyError::Busy { .. } => true,
             DailyError::Store(error) => error.is_refused_value(),
         }

@@ -1,20 +1,9 @@
--- Writes the rows of one business day into daily_stats; answers how many, from how many windows, and
--- how many events of our own counting these hold. $1 date; $2, $3 the day's half-open bounds in UTC; $4
--- whether late events are part of the day.
+-- Writes the rows of one business day into daily_stats; answers how many, from how many windows (or sums of a lake), and
+-- how many events of our own counting these hold. $1 date. What it reads, `counted`, stands before it: daily_of_minutes.sql
+-- or daily_of_lake.sql.
 --
 -- Sums are NUMERIC from row to total, so their order does not matter (I-5). Each is divided once,
 -- at the end, with 40 decimals: the double stored is then the one nearest to the exact quotient.
-WITH counted AS (
-    SELECT event_type, region, event_count, total_duration, own,
-           CASE WHEN own THEN exact_data_mb ELSE COALESCE(total_data_mb, 0)::numeric END AS data_mb,
-           CASE WHEN own THEN exact_amount  ELSE COALESCE(total_amount, 0)::numeric END  AS amount
-    FROM real_time_metrics
-    WHERE window_start >= $2 AND window_start < $3
-    UNION ALL
-    SELECT event_type, region, event_count, total_duration, true, exact_data_mb, exact_amount
-    FROM late_metrics
-    WHERE $4 AND window_start >= $2 AND window_start < $3
-),
 pair AS (
     SELECT event_type, region, COUNT(*) AS windows,
            SUM(COALESCE(event_count, 0))    AS events,
