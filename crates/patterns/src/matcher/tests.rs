@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::Towers;
+use crate::hit::Measure;
 
 const HOUR: i64 = 3_600_000_000;
 const MINUTE: i64 = 60_000_000;

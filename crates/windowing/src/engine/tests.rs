@@ -7,7 +7,10 @@ mod rules;
 
 use super::*;
 use crate::testing::{at, call, event, record};
-use crate::{Delta, FlushProtocol, Progress, RecordTime, Rules, Size};
+use crate::{
+    Delta, FlushBatch, FlushPart, FlushProtocol, FlushReport, PartOutcome, PartReport, Progress,
+    RecordTime, Rules, Size,
+};
 
 const RULES: Rules = Rules {
     watermark_delay_micros: 120_000_000,
