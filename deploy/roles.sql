@@ -33,7 +33,7 @@ GRANT SELECT ON rule_sets, rule_spans TO pipeline_streamer;
 GRANT USAGE ON SCHEMA persons TO pipeline_streamer;
 GRANT SELECT, INSERT, UPDATE ON persons.alerts TO pipeline_streamer;
 GRANT SELECT, UPDATE ON gaps TO pipeline_streamer;
-GRANT SELECT ON daily_stats, batch_runs, day_states, anomalies, detector_progress, current_progress
+GRANT SELECT ON daily_stats, batch_runs, day_states, anomalies, detector_progress, current_progress, minute_figures
     TO pipeline_streamer; -- for --metrics-addr alone
 GRANT SELECT (topic, generation, partition, "offset", reason, stored_at) ON dead_letters TO pipeline_streamer; -- their offsets, and for --metrics-addr
 -- how many cases are open, for --metrics-addr; whose, its page shows where its user has the role pipeline_fraud as well
@@ -47,7 +47,7 @@ GRANT SELECT, INSERT, UPDATE, DELETE ON detector_notes TO pipeline_detector;
 
 -- the batcher
 GRANT SELECT ON _sqlx_migrations, schema_compatibility, settings, current_progress, real_time_metrics, late_metrics,
-    day_ledger, daily_stats, batch_runs, day_states, subscriber_sketches, expired_quarters
+    minute_figures, day_ledger, daily_stats, batch_runs, day_states, subscriber_sketches, expired_quarters
     TO pipeline_batcher;
 GRANT INSERT, UPDATE, DELETE ON daily_stats TO pipeline_batcher;
 GRANT INSERT, UPDATE ON batch_runs TO pipeline_batcher;

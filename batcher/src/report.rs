@@ -7,9 +7,11 @@ use std::fmt::Write;
 use anyhow::{Context, Result};
 use chrono::{FixedOffset, TimeDelta};
 use event_model::visible;
-use program::{Align, Table};
+use program::{Align, Table, row_of};
 use serde_json::{Value, json};
-use store::{BusinessDay, BusyHour, DayReport, DayTotals, FigureSums, RecordState};
+use store::{
+    BusinessDay, BusyHour, DayReport, DayTotals, FIGURES, FigureSums, PerFigure, RecordState,
+};
 
 use crate::ReportFormat;
 
@@ -94,31 +96,25 @@ fn comparison(report: &DayReport) -> String {
         (&heads[1], Align::Right),
         ("change", Align::Right),
     ]);
-    for (name, figure, decimals) in FIGURES {
+    let mut compare = |name: &str, decimals: usize, of: &dyn Fn(&FigureSums) -> Option<f64>| {
         let shown = |value: Option<f64>| match value {
             Some(value) => format!("{value:.decimals$}"),
             None => "-".to_owned(),
         };
-        let own = figure(&report.day.all);
+        let own = of(&report.day.all);
         let [before, weekday] = others.map(|(_, totals)| {
-            let other = totals.as_ref().and_then(|totals| figure(&totals.all));
+            let other = totals.as_ref().and_then(|totals| of(&totals.all));
             (shown(other), change(own, other))
         });
         table.push([name.to_owned(), shown(own), before.0, before.1, weekday.0, weekday.1]);
+    };
+    compare("events", 0, &|sums| Some(sums.events as f64));
+    for (at, figure) in FIGURES.iter().enumerate() {
+        compare(figure.day.title, figure.day.decimals, &|sums| Some(sums.figures[at]));
     }
+    compare("seconds per event", 1, &FigureSums::avg_duration_seconds);
     table.to_string()
 }
-
-/// (name, figure, decimals shown)
-type Figure = (&'static str, fn(&FigureSums) -> Option<f64>, usize);
-
-const FIGURES: [Figure; 5] = [
-    ("events", |sums| Some(sums.events as f64), 0),
-    ("duration, hours", |sums| Some(sums.hours), 1),
-    ("data, TB", |sums| Some(sums.data_tb), 4),
-    ("amount, tenge", |sums| Some(sums.amount), 2),
-    ("seconds per event", FigureSums::avg_duration_seconds, 1),
-];
 
 /// How much `own` is above `other`, in percent of it.
 fn change(own: Option<f64>, other: Option<f64>) -> String {
@@ -132,23 +128,20 @@ fn change(own: Option<f64>, other: Option<f64>) -> String {
 
 /// Figures by name, with the share that each has of all events.
 fn shares(title: &str, sums: &[(String, FigureSums)], all_events: i64) -> String {
-    let mut table = Table::new([
-        (title, Align::Left),
-        ("events", Align::Right),
-        ("share", Align::Right),
-        ("hours", Align::Right),
-        ("TB", Align::Right),
-        ("tenge", Align::Right),
-    ]);
+    let heads = [(title, Align::Left), ("events", Align::Right), ("share", Align::Right)];
+    let figures = FIGURES.map(|figure| (figure.day.unit, Align::Right));
+    let mut table = Table::<{ FIGURES.len() + 3 }>::new(row_of(heads, figures, []));
     for (name, sums) in sums {
-        table.push([
-            visible(name, NAME_CHARS_MAX),
-            sums.events.to_string(),
-            share(sums.events, all_events),
-            format!("{:.1}", sums.hours),
-            format!("{:.4}", sums.data_tb),
-            format!("{:.2}", sums.amount),
-        ]);
+        let name = visible(name, NAME_CHARS_MAX);
+        let figures: PerFigure<String> = std::array::from_fn(|at| {
+            let (value, decimals) = (sums.figures[at], FIGURES[at].day.decimals);
+            format!("{value:.decimals$}")
+        });
+        table.push(row_of(
+            [name, sums.events.to_string(), share(sums.events, all_events)],
+            figures,
+            [],
+        ));
     }
     table.to_string()
 }
@@ -205,13 +198,14 @@ fn as_json(day: &BusinessDay, report: &DayReport) -> Value {
 }
 
 fn figures(sums: &FigureSums) -> Value {
-    json!({
+    let mut value = json!({
         "total_events": sums.events,
-        "total_duration_hours": sums.hours,
-        "total_data_tb": sums.data_tb,
-        "total_amount": sums.amount,
         "avg_duration_seconds": sums.avg_duration_seconds(),
-    })
+    });
+    for (figure, sum) in FIGURES.iter().zip(sums.figures) {
+        value[figure.day.column] = json!(sum);
+    }
+    value
 }
 
 /// The figures, and one field more.
@@ -231,29 +225,21 @@ fn as_csv(report: &DayReport) -> Result<String> {
     const ALL: &str = "ALL";
     let writing = "writing the report as CSV";
     let mut csv = csv::Writer::from_writer(Vec::new());
-    csv.write_record([
-        "date",
-        "event_type",
-        "region",
-        "total_events",
-        "total_duration_hours",
-        "total_data_tb",
-        "total_amount",
-        "avg_duration_seconds",
-    ])
-    .context(writing)?;
+    let columns: [_; FIGURES.len() + 5] = row_of(
+        ["date", "event_type", "region", "total_events"],
+        FIGURES.map(|figure| figure.day.column),
+        ["avg_duration_seconds"],
+    );
+    csv.write_record(columns).context(writing)?;
     let mut line = |totals: &DayTotals, event_type: &str, region: &str, sums: &FigureSums| {
         let avg = sums.avg_duration_seconds().map(|avg| avg.to_string());
-        csv.write_record([
-            totals.date.to_string().as_str(),
-            event_type,
-            region,
-            &sums.events.to_string(),
-            &sums.hours.to_string(),
-            &sums.data_tb.to_string(),
-            &sums.amount.to_string(),
-            &avg.unwrap_or_default(),
-        ])
+        let [date, events] = [totals.date.to_string(), sums.events.to_string()];
+        let cells: [_; FIGURES.len() + 5] = row_of(
+            [date, event_type.to_owned(), region.to_owned(), events],
+            sums.figures.map(|sum| sum.to_string()),
+            [avg.unwrap_or_default()],
+        );
+        csv.write_record(cells)
     };
     let others = [&report.day_before, &report.same_weekday];
     for totals in std::iter::once(&report.day).chain(others.into_iter().flatten()) {

@@ -5,6 +5,7 @@ so windows, ledger and sketches are real. Out: results/batch-PART.json.
 """
 
 import argparse
+import re
 import time
 from datetime import date, timedelta
 from pathlib import Path
@@ -80,10 +81,29 @@ def sizes(database: Database) -> dict[str, int]:
     return {"windows": windows, "events_stored": stored, "sketches": sketches}
 
 
+def for_each_figure(sql: str) -> str:
+    """What stands in braces, written for each figure, as the batcher does it (crates/store/src/figures.rs)."""
+    figures = (
+        ("seconds", "total_duration_hours", "(seconds::numeric(1000, 40) / 3600)"),
+        ("data_mb", "total_data_tb", "(data_mb::numeric(1000, 40) / 1048576)"),
+        ("amount", "total_amount", "amount"),
+    )
+
+    def written(braces: re.Match) -> str:
+        part = braces[1]
+        return ", ".join(
+            part.replace("<name>", name).replace("<day column>", column).replace("<in day units>", quotient)
+            for name, column, quotient in figures
+        )
+
+    return re.sub(r"\{([^}]*)\}", written, sql)
+
+
 def side_by_side(database: Database, folder: Path, repetition: int) -> dict[str, float]:
     """The day's transaction by psql, then by the batcher; wall times of the whole processes."""
     script = folder / "day.sql"
-    insert = (QUERIES / "daily_insert.sql").read_text(encoding="utf-8").rstrip().rstrip(";")
+    insert = "".join(for_each_figure((QUERIES / name).read_text(encoding="utf-8")) for name in ("daily_of_minutes.sql", "daily_insert.sql"))
+    insert = insert.rstrip().rstrip(";")
     script.write_text(
         f"SET work_mem = '64MB';\nPREPARE day (date, timestamp, timestamp, boolean) AS\n{insert};\n"
         f"BEGIN ISOLATION LEVEL REPEATABLE READ;\nDELETE FROM daily_stats WHERE date = '{DAY}';\n"

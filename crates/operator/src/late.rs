@@ -6,8 +6,9 @@ use std::fmt::Write as _;
 
 use chrono_tz::Tz;
 use clap::Args;
-use program::{Align, Table, print};
+use program::{Align, Table, print, row_of};
 use serde_json::{Value, json};
+use store::FIGURES;
 
 use self::rows::{LateSummary, LateSums};
 use crate::Exit;
@@ -56,42 +57,15 @@ fn as_text(summary: &LateSummary, zone: Tz) -> String {
     if summary.by_key.is_empty() {
         return format!("no late event\n{expired}");
     }
-    let figures = |sums: &LateSums| {
-        [
-            sums.events.to_string(),
-            sums.seconds.to_string(),
-            decimal(sums.data_micro_mb),
-            decimal(sums.amount_micro_tenge),
-            format!("{:.2} %", sums.share() * 100.0),
-        ]
-    };
-    const FIGURES: [(&str, Align); 5] = [
-        ("late events", Align::Right),
-        ("seconds", Align::Right),
-        ("MB", Align::Right),
-        ("tenge", Align::Right),
-        ("of all events", Align::Right),
-    ];
-    let [events, seconds, megabytes, tenge, share] = FIGURES;
-    let mut by_key = Table::new([
-        ("event type", Align::Left),
-        ("region", Align::Left),
-        events,
-        seconds,
-        megabytes,
-        tenge,
-        share,
-    ]);
+    let mut by_key = Table::<{ FIGURES.len() + 4 }>::new(head(["event type", "region"]));
     let shown = |text: &str| event_model::visible(text, usize::MAX);
     for ((event_type, region), sums) in &summary.by_key {
-        let [events, seconds, megabytes, tenge, share] = figures(sums);
-        by_key.push([shown(event_type), shown(region), events, seconds, megabytes, tenge, share]);
+        by_key.push(line([shown(event_type), shown(region)], sums));
     }
-    let mut by_day = Table::new([("day", Align::Left), events, seconds, megabytes, tenge, share]);
+    let mut by_day = Table::<{ FIGURES.len() + 3 }>::new(head(["day"]));
     let days = summary.by_day.iter().map(|(day, sums)| (day.to_string(), sums));
     for (day, sums) in days.chain([("all days".to_owned(), &summary.total)]) {
-        let [events, seconds, megabytes, tenge, share] = figures(sums);
-        by_day.push([day, events, seconds, megabytes, tenge, share]);
+        by_day.push(line([day], sums));
     }
     let mut text = String::new();
     write!(text, "{by_key}\ndays in {zone}\n{by_day}{expired}")
@@ -99,16 +73,36 @@ fn as_text(summary: &LateSummary, zone: Tz) -> String {
     text
 }
 
+/// The heads of columns: of the keys, and of what [`line`] says of sums.
+fn head<const K: usize, const N: usize>(keys: [&'static str; K]) -> [(&'static str, Align); N] {
+    let figures = FIGURES.map(|figure| (figure.unit, Align::Right));
+    let sums: [_; FIGURES.len() + 2] =
+        row_of([("late events", Align::Right)], figures, [("of all events", Align::Right)]);
+    row_of(keys.map(|key| (key, Align::Left)), sums, [])
+}
+
+fn line<const K: usize, const N: usize>(keys: [String; K], sums: &LateSums) -> [String; N] {
+    let share = format!("{:.2} %", sums.share() * 100.0);
+    let cells: [_; FIGURES.len() + 2] =
+        row_of([sums.events.to_string()], sums.micros.map(decimal), [share]);
+    row_of(keys, cells, [])
+}
+
 fn as_json(summary: &LateSummary, zone: Tz) -> String {
     let figures = |sums: &LateSums| {
-        json!({
+        let mut value = json!({
             "late_events": sums.events,
-            "seconds": sums.seconds,
-            "data_mb": number(sums.data_micro_mb),
-            "amount": number(sums.amount_micro_tenge),
             "on_time_events": sums.on_time_events,
             "share": sums.share(),
-        })
+        });
+        for (figure, micros) in FIGURES.iter().zip(sums.micros) {
+            value[figure.name] = if figure.is_whole {
+                json!((micros / MICROS) as i64)
+            } else {
+                json!(number(micros))
+            };
+        }
+        value
     };
     let with = |mut value: Value, names: &[(&str, &str)]| {
         for (name, text) in names {

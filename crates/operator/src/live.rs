@@ -22,6 +22,7 @@ mod observer;
 mod page;
 mod pipeline;
 mod snapshot;
+mod sums;
 
 use std::sync::{Arc, RwLock};
 use std::time::Duration;
@@ -36,6 +37,7 @@ use self::health::Patience;
 pub use self::health::WorkerSeen;
 pub use self::metrics::METRICS;
 use self::snapshot::Snapshot;
+pub use self::sums::Sums;
 use crate::detect::DetectorMetrics;
 
 /// The newest look at the pipeline; `None`: there was none yet.

@@ -2,6 +2,7 @@
 //! and no subscriber for whoever was not given the fraud desk's role.
 #![allow(clippy::unwrap_used, reason = "in a test, a panic is the report")]
 
+use operator::live::Sums;
 use operator::live::cases::{OpenCase, RuleCases, open_cases};
 use operator::live::last_day::{Hours, LastDay, STEPS, last_day};
 use sqlx::AssertSqlSafe;
@@ -89,8 +90,8 @@ async fn the_last_day_is_the_24_hours_that_nothing_more_is_waited_for_and_those_
     assert_eq!((day.late_events, day.dead_letters), (7, 1));
 
     let (now, before) = hours(&day, None, None);
-    assert_eq!((now.events, now.seconds, now.data_mb, now.amount), (28, 240, 2_048.0, 8.0));
-    assert_eq!((before.events, before.seconds), (11, 120));
+    assert_eq!((now.events, now.figures), (28, Sums([240.0, 2_048.0, 8.0])));
+    assert_eq!((before.events, before.figures.0[0]), (11, 120.0));
     assert_eq!(
         (steps(&now), steps(&before)),
         (vec![(0, 4), (286, 1), (287, 23)], vec![(0, 6), (287, 5)])

@@ -39,5 +39,5 @@ pub use metrics::{
 pub use output::{Reader, StandardOutput, print};
 pub use program::{ThreadExecutor, end_with, ensure_files, executor, run_program};
 pub use shutdown::shutdown_requested;
-pub use table::{Align, Table, table};
+pub use table::{Align, Table, row_of, table};
 pub use telemetry::{chain, note, report, report_failure};

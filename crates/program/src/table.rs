@@ -12,6 +12,17 @@ pub fn table<const N: usize>(
     table.to_string()
 }
 
+/// Three parts of a row as one, for rows whose middle is a list from elsewhere.
+pub fn row_of<T, const A: usize, const B: usize, const C: usize, const N: usize>(
+    first: [T; A],
+    middle: [T; B],
+    last: [T; C],
+) -> [T; N] {
+    const { assert!(A + B + C == N, "the row has another number of cells than its parts") };
+    let mut cells = first.into_iter().chain(middle).chain(last);
+    std::array::from_fn(|_| cells.next().expect("the parts have N cells: asserted above"))
+}
+
 /// How the cells of a column stand.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Align {

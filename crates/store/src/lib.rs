@@ -6,6 +6,7 @@
 
 mod day;
 mod error;
+mod figures;
 mod flush;
 mod lifecycle;
 mod rules;
@@ -26,6 +27,7 @@ pub use day::lake::{LakeDay, LakePair, LakeSums, ensure_expired};
 pub use day::report::{BusyHour, DayReport, DayTotals, FigureSums, REPORT_REGIONS_MAX, day_report};
 pub use day::validate::{Validation, validate_day};
 pub use error::StoreError;
+pub use figures::{FigureSql, read_figures};
 pub use flush::gaps::carry_out_gap;
 pub use flush::history::{read_rules, replay_history};
 pub use flush::progress::{
@@ -53,6 +55,8 @@ pub use target::Target;
 pub use watch::{SessionId, session_id, watched};
 /// A day is a matter of event time, so it is defined there.
 pub use windowing::BusinessDay;
+/// What is summed of events beside their number.
+pub use windowing::{FIGURES, Figure, PerFigure};
 
 /// What [`connect`] gives and the functions here take.
 pub use sqlx::postgres::PgConnection;

@@ -1,45 +1,9 @@
 //! Totals by (window, event type, region).
-//!
-//! Keeps I-5: integers only, so that no sum depends on the order of addition.
 
 use event_model::EventView;
 use hashbrown::{Equivalent, HashMap};
 
-use crate::Window;
-
-/// What one group's events add up to.
-///
-/// No field can overflow: 2⁶³ / 31,622,400 s is 2.9·10¹¹ events of the longest duration, in one
-/// group and between two flushes.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Totals {
-    /// Number of events.
-    pub events: i64,
-    /// Seconds.
-    pub duration_seconds: i64,
-    /// 10⁻⁶ MB.
-    pub data_micro_mb: i128,
-    /// 10⁻⁶ tenge.
-    pub amount_micro_tenge: i128,
-}
-
-impl Totals {
-    /// Adds one event.
-    pub fn add_event(&mut self, event: &EventView<'_>) {
-        self.events += 1;
-        self.duration_seconds += event.duration_seconds;
-        self.data_micro_mb += i128::from(event.data_micro_mb);
-        self.amount_micro_tenge += i128::from(event.amount_micro_tenge);
-    }
-
-    /// Adds another part of the same group.
-    pub fn add(&mut self, other: &Totals) {
-        self.events += other.events;
-        self.duration_seconds += other.duration_seconds;
-        self.data_micro_mb += other.data_micro_mb;
-        self.amount_micro_tenge += other.amount_micro_tenge;
-    }
-}
+use crate::{Totals, Window};
 
 /// The key of a row of `real_time_metrics`. The order is the order in which rows are stored: all
 /// writers use the same one, or their upserts deadlock.
@@ -176,12 +140,5 @@ mod tests {
         assert_eq!(groups.len(), 5);
         let most = groups.iter().map(|(_, totals)| totals.events).max();
         assert_eq!(most, Some(2));
-    }
-
-    #[test]
-    fn totals_beyond_64_bits_stay_exact() {
-        let mut totals = Totals { data_micro_mb: i128::from(i64::MAX), ..Totals::default() };
-        totals.add(&Totals { data_micro_mb: 1, ..Totals::default() });
-        assert_eq!(totals.data_micro_mb, i128::from(i64::MAX) + 1);
     }
 }

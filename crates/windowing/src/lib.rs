@@ -5,7 +5,7 @@
 //! that somebody else carries out. Nothing here does IO, reads a clock or draws a random number, so
 //! the code that runs is the code that is simulated.
 //!
-//! Reading order: [`Window`] → [`Groups`] → [`Subscribers`] → [`Progress`] → `partition` →
+//! Reading order: [`Window`] → [`FIGURES`] → [`Groups`] → [`Subscribers`] → [`Progress`] → `partition` →
 //! [`FlushProtocol`] → [`Engine`] → `pace` → [`Timers`].
 //!
 //! Keeps I-1 (accounting), I-3 (determinism), I-4 (monotonicity), I-5 (exact sums), I-6 (bounds)
@@ -15,6 +15,7 @@ mod bounds;
 mod business_day;
 mod continuity;
 mod engine;
+mod figures;
 mod flush;
 mod groups;
 mod history;
@@ -35,11 +36,12 @@ pub use bounds::{Bounds, Limit, Size};
 pub use business_day::BusinessDay;
 pub use continuity::{Doubt, Examination, FoundAt, GapPermission, GapPlan, LogBreak, ResumeAt};
 pub use engine::{Effect, Engine, Input, Ownership, STALL_AFTER_MICROS};
+pub use figures::{DayFigure, FIGURES, Figure, PerFigure, Totals};
 pub use flush::{
     FlushAction, FlushAnswer, FlushBatch, FlushPart, FlushProtocol, FlushReport, LockedRow,
     PartOutcome, PartReport,
 };
-pub use groups::{GroupKey, Groups, Totals};
+pub use groups::{GroupKey, Groups};
 pub use history::{History, LogMark, PatternHistory};
 pub use partition::{PartitionState, fingerprint_of};
 pub use progress::{

@@ -37,7 +37,7 @@ fn the_page_shows_what_sql_shows_follows_it_and_says_when_the_streamer_has_gone(
     for (id, sql) in [
         ("day-events", "SELECT SUM(event_count)::bigint FROM real_time_metrics"),
         ("day-minutes", "SELECT ROUND(SUM(total_duration) / 60.0)::bigint FROM real_time_metrics"),
-        ("day-amount", "SELECT ROUND(SUM(exact_amount))::bigint FROM real_time_metrics"),
+        ("day-tenge", "SELECT ROUND(SUM(exact_amount))::bigint FROM real_time_metrics"),
         ("late", "SELECT SUM(late)::bigint FROM stream_progress"),
         ("dead", "SELECT COUNT(*) FROM dead_letters"),
         ("lag-records", "SELECT 0::bigint"),

@@ -1,7 +1,7 @@
 //! How much came too late: sums of `late_metrics` by event type and region, and by business day.
 //!
 //! In: a stretch of event time. Out: [`LateSummary`]. Keeps I-5: sums stay whole numbers of
-//! seconds and millionths.
+//! millionths.
 
 use std::collections::BTreeMap;
 
@@ -9,7 +9,10 @@ use chrono::{NaiveDate, NaiveDateTime, NaiveTime, TimeZone};
 use chrono_tz::Tz;
 use sqlx::Row;
 use sqlx::postgres::{PgConnection, PgRow};
-use store::{ExpiredMinutes, StoreError};
+use store::{ExpiredMinutes, FIGURES, FigureSql, PerFigure, StoreError, read_figures};
+
+static BY_KEY: FigureSql = FigureSql::new(include_str!("queries/late_by_key.sql"));
+static BY_QUARTER: FigureSql = FigureSql::new(include_str!("queries/late_by_quarter.sql"));
 
 const SUMMING_UP: &str = "summing up late events";
 
@@ -18,12 +21,8 @@ const SUMMING_UP: &str = "summing up late events";
 pub struct LateSums {
     /// Late events.
     pub events: i64,
-    /// Their seconds.
-    pub seconds: i64,
-    /// Their 10⁻⁶ MB.
-    pub data_micro_mb: i128,
-    /// Their 10⁻⁶ tenge.
-    pub amount_micro_tenge: i128,
+    /// Their figures, 10⁻⁶ of each one's unit.
+    pub micros: PerFigure<i128>,
     /// Events of our own counting that were on time.
     pub on_time_events: i64,
 }
@@ -50,9 +49,9 @@ impl LateSums {
 
     fn add(&mut self, other: &LateSums) {
         self.events += other.events;
-        self.seconds += other.seconds;
-        self.data_micro_mb += other.data_micro_mb;
-        self.amount_micro_tenge += other.amount_micro_tenge;
+        for (sum, term) in self.micros.iter_mut().zip(other.micros) {
+            *sum += term;
+        }
         self.on_time_events += other.on_time_events;
     }
 }
@@ -68,11 +67,11 @@ pub async fn late_summary(
     zone: Tz,
 ) -> Result<LateSummary, StoreError> {
     let mut summary = LateSummary::default();
-    for row in rows(connection, include_str!("queries/late_by_key.sql"), since, until).await? {
+    for row in rows(connection, BY_KEY.text(), since, until).await? {
         let read = |column| row.try_get(column).map_err(StoreError::sql(SUMMING_UP));
         summary.by_key.push(((read("event_type")?, read("region")?), sums(&row)?));
     }
-    for row in rows(connection, include_str!("queries/late_by_quarter.sql"), since, until).await? {
+    for row in rows(connection, BY_QUARTER.text(), since, until).await? {
         let quarter: NaiveDateTime = row.try_get("quarter").map_err(StoreError::sql(SUMMING_UP))?;
         let sums = sums(&row)?;
         summary.total.add(&sums);
@@ -105,15 +104,12 @@ async fn rows(
 
 fn sums(row: &PgRow) -> Result<LateSums, StoreError> {
     let number = |column| row.try_get(column).map_err(StoreError::sql(SUMMING_UP));
-    let micros = |column: &str| -> Result<i128, StoreError> {
-        let text: String = row.try_get(column).map_err(StoreError::sql(SUMMING_UP))?;
-        text.parse().map_err(|_| StoreError::BadValue(format!("{column} = {text}")))
-    };
-    Ok(LateSums {
-        events: number("events")?,
-        seconds: number("seconds")?,
-        data_micro_mb: micros("micro_mb")?,
-        amount_micro_tenge: micros("micro_tenge")?,
-        on_time_events: number("on_time_events")?,
-    })
+    let texts: PerFigure<String> =
+        read_figures(row, |figure| figure.name).map_err(StoreError::sql(SUMMING_UP))?;
+    let mut micros = PerFigure::default();
+    for ((sum, text), figure) in micros.iter_mut().zip(texts).zip(&FIGURES) {
+        let bad_value = |_| StoreError::BadValue(format!("{} = {text} millionths", figure.name));
+        *sum = text.parse().map_err(bad_value)?;
+    }
+    Ok(LateSums { events: number("events")?, micros, on_time_events: number("on_time_events")? })
 }

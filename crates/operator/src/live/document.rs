@@ -40,6 +40,7 @@ use super::args::LinkArgs;
 use super::cases::{Cases, OpenCase};
 use super::figures::{CELL_MINUTES, LiveFigures};
 use super::snapshot::{Detection, Rates, Snapshot};
+use super::sums::Sums;
 use crate::detect::passes::DetectorProgress;
 use crate::status::{Document, document, instant};
 
@@ -149,9 +150,8 @@ struct Day {
     date: String,
     zone: &'static str,
     events: i64,
-    seconds: i64,
-    data_mb: f64,
-    amount: f64,
+    #[serde(flatten)]
+    figures: Sums,
     late_events: i64,
 }
 
@@ -258,9 +258,7 @@ fn figures(figures: &LiveFigures) -> Figures<'_> {
             date: live.day.date().to_string(),
             zone: live.day.zone().name(),
             events: live.sums.events,
-            seconds: live.sums.seconds,
-            data_mb: live.sums.data_mb,
-            amount: live.sums.amount,
+            figures: live.sums.figures,
             late_events: live.sums.late_events,
         }),
     }

@@ -6,7 +6,9 @@
 use chrono::{DateTime, NaiveDateTime, TimeDelta, TimeZone, Utc};
 use sqlx::postgres::PgConnection;
 use sqlx::{Connection, FromRow};
-use store::{BusinessDay, Settings, StoreError, load_settings};
+use store::{BusinessDay, FigureSql, Settings, StoreError, load_settings};
+
+use super::sums::Sums;
 
 /// The cells by region and type cover so many minutes, the newest one included.
 pub const CELL_MINUTES: i64 = 10;
@@ -14,6 +16,8 @@ pub const CELL_MINUTES: i64 = 10;
 pub const TREND_MINUTES: i64 = 60;
 /// More cells than these are not read: names of regions and types come from events.
 pub const CELLS_MAX: i64 = 400;
+
+static DAY: FigureSql = FigureSql::new(include_str!("queries/live_day.sql"));
 
 const DOING: &str = "reading the live figures";
 
@@ -70,12 +74,9 @@ pub struct LiveDay {
 pub struct DaySums {
     /// Events on time.
     pub events: i64,
-    /// Their seconds.
-    pub seconds: i64,
-    /// Their MB.
-    pub data_mb: f64,
-    /// Their tenge.
-    pub amount: f64,
+    /// Their figures.
+    #[sqlx(flatten)]
+    pub figures: Sums,
     /// Late events.
     pub late_events: i64,
 }
@@ -132,7 +133,7 @@ pub async fn live_figures(connection: &mut PgConnection) -> Result<LiveFigures, 
             .await
             .map_err(StoreError::sql(DOING))?;
         let of_newest = day_of(newest.and_utc(), &settings);
-        let sums = sqlx::query_as(include_str!("queries/live_day.sql"))
+        let sums = sqlx::query_as(DAY.text())
             .bind(of_newest.start())
             .bind(of_newest.end())
             .fetch_one(&mut *snapshot)

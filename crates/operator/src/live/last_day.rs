@@ -23,8 +23,9 @@ use chrono::{NaiveDateTime, TimeDelta, Timelike};
 use serde::Serialize;
 use sqlx::postgres::PgConnection;
 use sqlx::{Connection, FromRow};
-use store::{StoreError, load_settings};
+use store::{FigureSql, StoreError, load_settings};
 
+use super::sums::Sums;
 use crate::status::instant;
 
 /// A step of the chart.
@@ -37,6 +38,8 @@ const REGIONS_MAX: i64 = 50;
 const DEAD_LETTERS_MAX: i64 = 100_000;
 /// Raised when a field of `/day.json` changes its meaning or goes.
 const VERSION: u32 = 1;
+
+static LINES: FigureSql = FigureSql::new(include_str!("queries/live_day_lines.sql"));
 
 const DOING: &str = "reading the last 24 hours";
 
@@ -78,12 +81,9 @@ pub struct Line {
 pub struct Hours {
     /// Events on time.
     pub events: i64,
-    /// Their seconds.
-    pub seconds: i64,
-    /// Their MB.
-    pub data_mb: f64,
-    /// Their tenge.
-    pub amount: f64,
+    /// Their figures.
+    #[serde(flatten)]
+    pub figures: Sums,
     /// Events of each of the [`STEPS`]; empty for a region and a type together.
     pub steps: Vec<i64>,
 }
@@ -95,9 +95,8 @@ struct LineRow {
     region: Option<String>,
     event_type: Option<String>,
     events: i64,
-    seconds: i64,
-    data_mb: f64,
-    amount: f64,
+    #[sqlx(flatten)]
+    figures: Sums,
 }
 
 /// Reads it; `None`: no window is there yet. Looks at every window of two days, so it is not for every few seconds.
@@ -162,7 +161,7 @@ async fn read_lines(
     from: NaiveDateTime,
     regions: &[String],
 ) -> Result<BTreeMap<LineName, Hours>, StoreError> {
-    let rows: Vec<LineRow> = sqlx::query_as(include_str!("queries/live_day_lines.sql"))
+    let rows: Vec<LineRow> = sqlx::query_as(LINES.text())
         .bind(from)
         .bind(from + TimeDelta::hours(24))
         .bind(STEP_SECONDS)
@@ -172,13 +171,10 @@ async fn read_lines(
         .map_err(StoreError::sql(DOING))?;
     let mut lines = BTreeMap::<LineName, Hours>::new();
     for row in rows {
-        let LineRow { step, region, event_type, events, seconds, data_mb, amount } = row;
+        let LineRow { step, region, event_type, events, figures } = row;
         let hours = lines.entry((region, event_type)).or_default();
         match step {
-            None => {
-                (hours.events, hours.seconds, hours.data_mb, hours.amount) =
-                    (events, seconds, data_mb, amount)
-            }
+            None => (hours.events, hours.figures) = (events, figures),
             Some(step) => {
                 hours.steps.resize(STEPS, 0);
                 if let Some(place) =

@@ -124,6 +124,9 @@ pub(crate) fn age_of(day: BusinessDay) -> Duration {
     age.to_std().unwrap()
 }
 
+static UPSERT: store::FigureSql =
+    store::FigureSql::new(include_str!("../../../store/src/flush/queries/upsert_metrics.sql"));
+
 /// Adds an event to each of these minutes, which are in order, with the statements and in the transaction of a flush.
 pub(crate) async fn flush(connection: &mut PgConnection, minutes: &[NaiveDateTime]) {
     let count = minutes.len();
@@ -135,12 +138,12 @@ pub(crate) async fn flush(connection: &mut PgConnection, minutes: &[NaiveDateTim
     .execute(&mut *connection)
     .await
     .unwrap();
-    sqlx::query(include_str!("../../../store/src/flush/queries/upsert_metrics.sql"))
+    sqlx::query(UPSERT.text())
         .bind(minutes)
         .bind(vec!["call"; count])
         .bind(vec!["Osh"; count])
         .bind(vec![1_i64; count])
-        .bind(vec![1_i64; count])
+        .bind(vec!["1"; count])
         .bind(vec!["0"; count])
         .bind(vec!["0"; count])
         .execute(&mut *connection)

@@ -28,7 +28,17 @@ use crate::day::batch_runs::{RunEnd, day_record, finish_run, start_run};
 use crate::day::computed::ComputedDay;
 use crate::day::lake::{LakeDay, ensure_whole};
 use crate::day::subscribers::{Former, fill_subscribers, former_subscribers};
-use crate::{BusinessDay, DayRecord, StoreError, day_state, expired_minutes};
+use crate::{BusinessDay, DayRecord, FigureSql, StoreError, day_state, expired_minutes};
+
+static UNUSABLE_ROW: FigureSql = FigureSql::new(include_str!("queries/daily_unusable_row.sql"));
+static OF_MINUTES: FigureSql = FigureSql::new(concat!(
+    include_str!("queries/daily_of_minutes.sql"),
+    include_str!("queries/daily_insert.sql")
+));
+static OF_LAKE: FigureSql = FigureSql::new(concat!(
+    include_str!("queries/daily_of_lake.sql"),
+    include_str!("queries/daily_insert.sql")
+));
 
 /// First key of the advisory locks that hold a date; the second is the date. "dail" in ASCII.
 const DATE_LOCK_SPACE: i32 = 0x6461_696c;
@@ -346,13 +356,12 @@ async fn ensure_usable(
             }
         }
     }
-    let unusable: Option<UnusableRow> =
-        sqlx::query_as(include_str!("queries/daily_unusable_row.sql"))
-            .bind(day.start())
-            .bind(day.end())
-            .fetch_optional(connection)
-            .await
-            .map_err(StoreError::sql(ADDING_UP))?;
+    let unusable: Option<UnusableRow> = sqlx::query_as(UNUSABLE_ROW.text())
+        .bind(day.start())
+        .bind(day.end())
+        .fetch_optional(connection)
+        .await
+        .map_err(StoreError::sql(ADDING_UP))?;
     unusable.map_or(Ok(()), |row| Err(DailyError::UnusableRow(row)))
 }
 
@@ -362,22 +371,15 @@ async fn insert_rows(
     day: &BusinessDay,
     how: How<'_>,
 ) -> Result<(i64, i64, i64), StoreError> {
-    const OF_MINUTES: &str = concat!(
-        include_str!("queries/daily_of_minutes.sql"),
-        include_str!("queries/daily_insert.sql")
-    );
-    const OF_LAKE: &str = concat!(
-        include_str!("queries/daily_of_lake.sql"),
-        include_str!("queries/daily_insert.sql")
-    );
     let query = match how.source {
         Source::Minutes => {
-            let query = sqlx::query_as(OF_MINUTES).bind(day.date()).bind(day.start());
+            let query = sqlx::query_as(OF_MINUTES.text()).bind(day.date()).bind(day.start());
             query.bind(day.end()).bind(how.include_late)
         }
         Source::Lake(lake) => {
             let columns = lake.columns();
-            let query = sqlx::query_as(OF_LAKE).bind(day.date()).bind(day.start()).bind(day.end());
+            let query =
+                sqlx::query_as(OF_LAKE.text()).bind(day.date()).bind(day.start()).bind(day.end());
             let query = query.bind(columns.event_types).bind(columns.regions).bind(columns.events);
             query.bind(columns.seconds).bind(columns.data_mb).bind(columns.amounts)
         }

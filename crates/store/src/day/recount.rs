@@ -1,5 +1,5 @@
-//! A day's windows added up outside the database: the other way to a day's figures, which shares
-//! neither statement nor arithmetic with the batcher's.
+//! A day's windows added up outside the database: the other way to a day's figures, which shares with the batcher
+//! the view that says what a window holds, and neither statement nor arithmetic.
 //!
 //! In: a stretch of time. Out: exact sums for each (event_type, region): whole numbers for our own
 //! rows; doubles for rows of others, with what is needed to bound their rounding errors.
@@ -7,10 +7,13 @@
 use std::collections::BTreeMap;
 
 use futures_util::TryStreamExt;
-use sqlx::FromRow;
-use sqlx::postgres::PgConnection;
+use sqlx::postgres::{PgConnection, PgRow};
+use sqlx::{FromRow, Row};
+use windowing::{FIGURES, PerFigure};
 
-use crate::{BusinessDay, StoreError};
+use crate::{BusinessDay, FigureSql, StoreError, read_figures};
+
+static WINDOWS: FigureSql = FigureSql::new(include_str!("queries/validate_windows.sql"));
 
 const COUNTING: &str = "counting the day's windows again";
 /// Millionths in one unit.
@@ -27,9 +30,7 @@ pub(crate) type Recount = BTreeMap<(String, String), Recounted>;
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(crate) struct Recounted {
     pub(crate) events: i128,
-    pub(crate) seconds: i128,
-    pub(crate) data_mb: MixedSum,
-    pub(crate) amount: MixedSum,
+    pub(crate) figures: PerFigure<MixedSum>,
 }
 
 /// A sum of our own exact figures and of others' doubles.
@@ -83,17 +84,34 @@ impl MixedSum {
 }
 
 /// One window. Rows that someone else inserted may lack anything.
-#[derive(Debug, FromRow)]
+#[derive(Debug)]
 struct WindowRow {
     event_type: Option<String>,
     region: Option<String>,
-    event_count: Option<i64>,
-    total_duration: Option<i64>,
+    events: Option<i64>,
     own: bool,
-    exact_data_mb: String,
-    exact_amount: String,
-    total_data_mb: Option<f64>,
-    total_amount: Option<f64>,
+    /// As decimal text.
+    exact: PerFigure<String>,
+    /// What users read; `None` of whole figures, too.
+    shown: PerFigure<Option<f64>>,
+}
+
+impl FromRow<'_, PgRow> for WindowRow {
+    fn from_row(row: &PgRow) -> Result<Self, sqlx::Error> {
+        let mut shown = PerFigure::default();
+        for (value, figure) in shown.iter_mut().zip(&FIGURES).filter(|(_, figure)| !figure.is_whole)
+        {
+            *value = row.try_get(format!("shown_{}", figure.name).as_str())?;
+        }
+        Ok(WindowRow {
+            event_type: row.try_get("event_type")?,
+            region: row.try_get("region")?,
+            events: row.try_get("events")?,
+            own: row.try_get("own")?,
+            exact: read_figures(row, |figure| figure.name)?,
+            shown,
+        })
+    }
 }
 
 /// Adds the day's windows up, one by one as they come: memory grows with the keys alone.
@@ -103,7 +121,7 @@ pub(crate) async fn recount(
     include_late: bool,
 ) -> Result<Recount, StoreError> {
     let mut sums = Recount::new();
-    let mut windows = sqlx::query_as::<_, WindowRow>(include_str!("queries/validate_windows.sql"))
+    let mut windows = sqlx::query_as::<_, WindowRow>(WINDOWS.text())
         .bind(day.start())
         .bind(day.end())
         .bind(include_late)
@@ -117,14 +135,14 @@ pub(crate) async fn recount(
 fn add(sums: &mut Recount, window: WindowRow) -> Result<(), StoreError> {
     let named = |name: Option<String>| name.unwrap_or_else(|| "NULL".to_owned());
     let sums = sums.entry((named(window.event_type), named(window.region))).or_default();
-    sums.events += i128::from(window.event_count.unwrap_or(0));
-    sums.seconds += i128::from(window.total_duration.unwrap_or(0));
-    if window.own {
-        sums.data_mb.add_own(&window.exact_data_mb)?;
-        sums.amount.add_own(&window.exact_amount)?;
-    } else {
-        sums.data_mb.add_foreign(window.total_data_mb.unwrap_or(0.0));
-        sums.amount.add_foreign(window.total_amount.unwrap_or(0.0));
+    sums.events += i128::from(window.events.unwrap_or(0));
+    let values = window.exact.iter().zip(window.shown);
+    for ((sum, figure), (exact, shown)) in sums.figures.iter_mut().zip(&FIGURES).zip(values) {
+        if window.own || figure.is_whole {
+            sum.add_own(exact)?;
+        } else {
+            sum.add_foreign(shown.unwrap_or(0.0));
+        }
     }
     Ok(())
 }
@@ -152,6 +170,8 @@ fn millionths(decimal: &str) -> Option<i128> {
 
 #[cfg(test)]
 mod tests {
+    use windowing::Figure;
+
     use super::*;
 
     #[test]
@@ -178,13 +198,10 @@ mod tests {
         WindowRow {
             event_type: Some("call".to_owned()),
             region: region.map(str::to_owned),
-            event_count: Some(2),
-            total_duration: None,
+            events: Some(2),
             own,
-            exact_data_mb: "0.1".to_owned(),
-            exact_amount: "500".to_owned(),
-            total_data_mb: Some(0.25),
-            total_amount: None,
+            exact: ["7", "0.1", "500"].map(str::to_owned),
+            shown: [None, Some(0.25), None],
         }
     }
 
@@ -200,9 +217,11 @@ mod tests {
             add(&mut sums, row).unwrap();
         }
         let at = |region: &str| sums[&("call".to_owned(), region.to_owned())];
-        assert_eq!((at("Osh").events, at("Osh").seconds), (6, 0));
-        assert_eq!((at("Osh").data_mb.value(), at("Osh").data_mb.roundings()), (0.45, 27));
-        assert_eq!(at("Osh").amount.value(), 1000.0);
-        assert_eq!((at("NULL").events, at("NULL").data_mb.value()), (2, 0.25));
+        let [seconds, data_mb, amount] = at("Osh").figures;
+        // Seconds are whole numbers in anybody's row.
+        assert_eq!((at("Osh").events, seconds.value(), seconds.roundings()), (6, 21.0, 3));
+        assert_eq!((data_mb.value(), data_mb.roundings()), (0.45, 27));
+        assert_eq!(amount.value(), 1000.0);
+        assert_eq!((at("NULL").events, at("NULL").figures[Figure::DATA_MB].value()), (2, 0.25));
     }
 }

@@ -7,11 +7,17 @@ use std::collections::BTreeMap;
 
 use chrono::{Days, NaiveDate, NaiveDateTime, Offset, TimeZone, Timelike};
 use chrono_tz::Tz;
-use sqlx::postgres::PgConnection;
-use sqlx::{Connection, FromRow};
+use sqlx::postgres::{PgConnection, PgRow};
+use sqlx::{Connection, FromRow, Row};
+use windowing::{FIGURES, Figure, PerFigure};
 
 use crate::day::batch_runs::day_record;
-use crate::{BusinessDay, DayRecord, ExpiredMinutes, StoreError, expired_minutes};
+use crate::{
+    BusinessDay, DayRecord, ExpiredMinutes, FigureSql, StoreError, expired_minutes, read_figures,
+};
+
+static REGIONS: FigureSql = FigureSql::new(include_str!("queries/report_regions.sql"));
+static TOTALS: FigureSql = FigureSql::new(include_str!("queries/report_totals.sql"));
 
 /// A report names at most this many regions.
 pub const REPORT_REGIONS_MAX: i64 = 10;
@@ -50,16 +56,19 @@ pub struct DayTotals {
 }
 
 /// Sums of rows of `daily_stats`, in its units.
-#[derive(Clone, Copy, Debug, Default, PartialEq, FromRow)]
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct FigureSums {
     /// Events.
     pub events: i64,
-    /// total_duration_hours.
-    pub hours: f64,
-    /// total_data_tb.
-    pub data_tb: f64,
-    /// total_amount.
-    pub amount: f64,
+    /// The figures.
+    pub figures: PerFigure<f64>,
+}
+
+impl FromRow<'_, PgRow> for FigureSums {
+    fn from_row(row: &PgRow) -> Result<Self, sqlx::Error> {
+        let figures = read_figures(row, |figure| figure.day.column)?;
+        Ok(FigureSums { events: row.try_get("events")?, figures })
+    }
 }
 
 /// An hour by the clocks of the business time zone.
@@ -92,13 +101,12 @@ pub async fn day_report(
     let Some(today) = totals.remove(&day.date()) else { return Ok(None) };
     let record = day_record(&mut transaction, day).await?;
     let include_late = record.as_ref().is_some_and(|record| record.include_late);
-    let regions: Vec<(String, i64, f64, f64, f64)> =
-        sqlx::query_as(include_str!("queries/report_regions.sql"))
-            .bind(day.date())
-            .bind(REPORT_REGIONS_MAX)
-            .fetch_all(&mut *transaction)
-            .await
-            .map_err(failed(REPORTING))?;
+    let regions: Vec<RegionRow> = sqlx::query_as(REGIONS.text())
+        .bind(day.date())
+        .bind(REPORT_REGIONS_MAX)
+        .fetch_all(&mut *transaction)
+        .await
+        .map_err(failed(REPORTING))?;
     let quarters: Vec<(NaiveDateTime, i64)> =
         sqlx::query_as(include_str!("queries/report_quarters.sql"))
             .bind(day.start())
@@ -124,17 +132,19 @@ pub async fn day_report(
         day: today,
         day_before: totals.remove(&before),
         same_weekday: totals.remove(&weekday),
-        top_regions: regions
-            .into_iter()
-            .map(|(region, events, hours, data_tb, amount)| {
-                (region, FigureSums { events, hours, data_tb, amount })
-            })
-            .collect(),
+        top_regions: regions.into_iter().map(|row| (row.region, row.figures)).collect(),
         // Of what is left another hour may be the busiest.
         busiest_hour: busiest_hour(&quarters, day.zone()).filter(|_| expired.is_none()),
         expired,
         late_events,
     }))
+}
+
+#[derive(Debug, FromRow)]
+struct RegionRow {
+    region: String,
+    #[sqlx(flatten)]
+    figures: FigureSums,
 }
 
 #[derive(Debug, FromRow)]
@@ -149,7 +159,7 @@ async fn totals(
     connection: &mut PgConnection,
     dates: &[NaiveDate],
 ) -> Result<BTreeMap<NaiveDate, DayTotals>, StoreError> {
-    let rows: Vec<TypeRow> = sqlx::query_as(include_str!("queries/report_totals.sql"))
+    let rows: Vec<TypeRow> = sqlx::query_as(TOTALS.text())
         .bind(dates)
         .fetch_all(connection)
         .await
@@ -167,14 +177,15 @@ async fn totals(
 impl FigureSums {
     /// Seconds per event; `None` without events.
     pub fn avg_duration_seconds(&self) -> Option<f64> {
-        (self.events != 0).then(|| self.hours * 3600.0 / self.events as f64)
+        let seconds = self.figures[Figure::SECONDS] * f64::from(FIGURES[Figure::SECONDS].day.units);
+        (self.events != 0).then(|| seconds / self.events as f64)
     }
 
     fn add(&mut self, other: &FigureSums) {
         self.events += other.events;
-        self.hours += other.hours;
-        self.data_tb += other.data_tb;
-        self.amount += other.amount;
+        for (sum, term) in self.figures.iter_mut().zip(other.figures) {
+            *sum += term;
+        }
     }
 }
 

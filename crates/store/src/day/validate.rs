@@ -18,19 +18,20 @@
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
-use sqlx::postgres::PgConnection;
-use sqlx::{Connection, FromRow};
+use sqlx::postgres::{PgConnection, PgRow};
+use sqlx::{Connection, FromRow, Row};
+use windowing::{FIGURES, Figure, PerFigure};
 
 use crate::day::batch_runs::day_record;
 use crate::day::difference::{Difference, Differences};
 use crate::day::recount::{MixedSum, Recount, Recounted, recount};
 use crate::day::subscribers::merge_sketches;
-use crate::{BusinessDay, ExpiredMinutes, StoreError, expired_minutes};
+use crate::{BusinessDay, ExpiredMinutes, FigureSql, StoreError, expired_minutes, read_figures};
+
+static ROWS: FigureSql = FigureSql::new(include_str!("queries/validate_rows.sql"));
 
 const ALL_REGIONS: &str = "ALL";
 const MOST_ACTIVE: &str = "most_active";
-const SECONDS_PER_HOUR: f64 = 3600.0;
-const MB_PER_TB: f64 = 1024.0 * 1024.0;
 
 /// What came of checking a day.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,17 +49,29 @@ pub enum Validation {
 
 /// One row of `daily_stats`. A NULL count is `None`, any other NULL figure NaN: both agree with
 /// nothing.
-#[derive(Clone, Debug, FromRow)]
+#[derive(Clone, Debug)]
 struct DailyRow {
     event_type: String,
     region: String,
     total_events: Option<i64>,
-    total_duration_hours: f64,
-    total_data_tb: f64,
-    total_amount: f64,
+    figures: PerFigure<f64>,
     avg_duration_seconds: Option<f64>,
     distinct_subscribers: Option<i64>,
     avg_data_per_user_mb: Option<f64>,
+}
+
+impl FromRow<'_, PgRow> for DailyRow {
+    fn from_row(row: &PgRow) -> Result<Self, sqlx::Error> {
+        Ok(DailyRow {
+            event_type: row.try_get("event_type")?,
+            region: row.try_get("region")?,
+            total_events: row.try_get("total_events")?,
+            figures: read_figures(row, |figure| figure.day.column)?,
+            avg_duration_seconds: row.try_get("avg_duration_seconds")?,
+            distinct_subscribers: row.try_get("distinct_subscribers")?,
+            avg_data_per_user_mb: row.try_get("avg_data_per_user_mb")?,
+        })
+    }
 }
 
 /// (event_type, region) of a row → its number of subscribers; `None`: it can't be known, and the
@@ -78,7 +91,7 @@ pub async fn validate_day(
         .await
         .map_err(StoreError::sql("beginning the validation"))?;
     let record = day_record(&mut transaction, day).await?;
-    let rows: Vec<DailyRow> = sqlx::query_as(include_str!("queries/validate_rows.sql"))
+    let rows: Vec<DailyRow> = sqlx::query_as(ROWS.text())
         .bind(day.date())
         .fetch_all(&mut *transaction)
         .await
@@ -254,8 +267,8 @@ impl DailyRow {
 
     /// An average is the quotient of two other columns; NULL where it would be one by NULL or zero.
     fn compare_averages(&self, differences: &mut Differences) {
-        let seconds = self.total_duration_hours * SECONDS_PER_HOUR;
-        let data_mb = self.total_data_tb * MB_PER_TB;
+        let [seconds, data_mb] = [Figure::SECONDS, Figure::DATA_MB]
+            .map(|at| self.figures[at] * f64::from(FIGURES[at].day.units));
         let (by_events, by_subscribers) = (self.total_events, self.distinct_subscribers);
         for (what, sum, count, found) in [
             ("avg_duration_seconds", seconds, by_events, self.avg_duration_seconds),
@@ -286,9 +299,7 @@ struct Totals {
     /// How often a sum was rounded.
     roundings: u32,
     events: i128,
-    hours: Sum,
-    data_tb: Sum,
-    amount: Sum,
+    figures: PerFigure<Sum>,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -306,20 +317,15 @@ impl Sum {
 
 impl From<&Recounted> for Totals {
     fn from(recounted: &Recounted) -> Self {
-        let exact = |value: f64| Sum { value, magnitude: value.abs() };
-        let mixed = |sum: &MixedSum, unit: f64| Sum {
-            value: sum.value() / unit,
-            magnitude: sum.magnitude() / unit,
-        };
-        let Recounted { events, seconds, data_mb, amount } = recounted;
-        Totals {
-            // One more for the division by the unit.
-            roundings: data_mb.roundings().max(amount.roundings()).saturating_add(1),
-            events: *events,
-            hours: exact(*seconds as f64 / SECONDS_PER_HOUR),
-            data_tb: mixed(data_mb, MB_PER_TB),
-            amount: mixed(amount, 1.0),
+        let Recounted { events, figures } = recounted;
+        let mut sums = PerFigure::<Sum>::default();
+        for ((sum, counted), figure) in sums.iter_mut().zip(figures).zip(&FIGURES) {
+            let units = f64::from(figure.day.units);
+            *sum = Sum { value: counted.value() / units, magnitude: counted.magnitude() / units };
         }
+        let roundings = figures.iter().map(MixedSum::roundings).max().unwrap_or_default();
+        // One more for the division by the unit.
+        Totals { roundings: roundings.saturating_add(1), events: *events, figures: sums }
     }
 }
 
@@ -327,9 +333,9 @@ impl Totals {
     fn add(&mut self, row: &DailyRow) {
         self.roundings += 1;
         self.events += i128::from(row.total_events.unwrap_or(0));
-        self.hours.add(row.total_duration_hours);
-        self.data_tb.add(row.total_data_tb);
-        self.amount.add(row.total_amount);
+        for (sum, term) in self.figures.iter_mut().zip(row.figures) {
+            sum.add(term);
+        }
     }
 
     fn compare_with(&self, row: &DailyRow, differences: &mut Differences) {
@@ -341,14 +347,10 @@ impl Totals {
                 text_or_null(row.total_events),
             ));
         }
-        for (what, sum, found) in [
-            ("total_duration_hours", self.hours, row.total_duration_hours),
-            ("total_data_tb", self.data_tb, row.total_data_tb),
-            ("total_amount", self.amount, row.total_amount),
-        ] {
+        for ((sum, found), figure) in self.figures.iter().zip(row.figures).zip(&FIGURES) {
             if !nearly_equal(sum.value, found, sum.magnitude, self.roundings) {
                 let expected = sum.value.to_string();
-                differences.push(row.difference(what, expected, found.to_string()));
+                differences.push(row.difference(figure.day.column, expected, found.to_string()));
             }
         }
     }

@@ -6,33 +6,36 @@ use chrono::{NaiveDate, NaiveDateTime, NaiveTime, TimeDelta, Timelike};
 use sqlx::postgres::PgConnection;
 
 use super::{Expired, Pass, Step, days, in_one_snapshot};
-use crate::{BusinessDay, StoreError};
+use crate::{BusinessDay, FigureSql, StoreError};
 
 const QUARTER: TimeDelta = TimeDelta::minutes(15);
 const EXPIRING: &str = "deleting minutes that have expired";
+
+static EXPIRE_ON_TIME: FigureSql = FigureSql::new(include_str!("queries/expire_on_time.sql"));
+static EXPIRE_LATE: FigureSql = FigureSql::new(include_str!("queries/expire_late.sql"));
 
 /// A table of minutes.
 pub(super) struct Minutes {
     next: &'static str,
     count: &'static str,
-    expire: &'static str,
+    expire: &'static FigureSql,
     /// Its figure among (on time, late) of the ledger.
     of_ledger: fn((i64, i64)) -> i64,
 }
 
 /// Our rows of `real_time_metrics`.
-pub(super) const ON_TIME: Minutes = Minutes {
+pub(super) static ON_TIME: Minutes = Minutes {
     next: include_str!("queries/next_on_time.sql"),
     count: include_str!("queries/count_on_time.sql"),
-    expire: include_str!("queries/expire_on_time.sql"),
+    expire: &EXPIRE_ON_TIME,
     of_ledger: |(on_time, _)| on_time,
 };
 
 /// `late_metrics`.
-pub(super) const LATE: Minutes = Minutes {
+pub(super) static LATE: Minutes = Minutes {
     next: include_str!("queries/next_late.sql"),
     count: include_str!("queries/count_late.sql"),
-    expire: include_str!("queries/expire_late.sql"),
+    expire: &EXPIRE_LATE,
     of_ledger: |(_, late)| late,
 };
 
@@ -101,7 +104,7 @@ async fn expire_quarter(
     if let Some(because) = days::why_needed(connection, span, pass.zone).await? {
         return Ok(Step::Leave(Outcome::Needed(because)));
     }
-    let sql = if pass.is_dry { minutes.count } else { minutes.expire };
+    let sql = if pass.is_dry { minutes.count } else { minutes.expire.text() };
     let gone: Option<(i64, i64)> = sqlx::query_as(sql)
         .bind(quarter)
         .fetch_optional(&mut *connection)

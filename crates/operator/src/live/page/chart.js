@@ -123,11 +123,6 @@ function moveByKey(event) {
 
 // ---- the sums
 
-const FIGURES = [
-  ["events", (hours) => hours.events, whole], ["minutes", (hours) => hours.seconds / 60, whole],
-  ["gb", (hours) => hours.data_mb / 1024, fine], ["tenge", (hours) => hours.amount, whole],
-];
-
 // How much more or less it is than a week before; nothing where there is nothing to compare with.
 function change(now, before) {
   if (!day.has_before) return "";
@@ -137,9 +132,9 @@ function change(now, before) {
 }
 
 function sumsRow(name, line, scope) {
-  const cells = FIGURES.map(([figure, of, text]) => {
+  const cells = FIGURES.map(([figure, of, digits]) => {
     const [now, before] = [of(line.now), of(line.before)];
-    return make("td", [make("span", text(now)), make("small", change(now, before))], { "data-figure": figure });
+    return make("td", [make("span", format(now, digits)), make("small", change(now, before))], { "data-figure": figure });
   });
   return make("tr", [make("th", name, { scope: "row" }), ...cells], { "data-line": scope });
 }

@@ -90,13 +90,14 @@ function showHeat() {
   for (const cell of table.querySelectorAll("td.heat")) cell.style.setProperty("--share", cell.dataset.share);
 }
 
+// Of the day so far, what comes late is shown too; a place for each, until they are known.
+const DAY_FIGURES = [...FIGURES, ["late_beside", (sums) => sums.late_events, 0]];
+fill(byId("day-sums"), DAY_FIGURES.map(([figure]) =>
+  make("div", [make("dt", word[figure], { "data-word": figure }), make("dd", "–", { id: `day-${figure}` })])));
+
 function showDaySoFar(sums) {
   if (!sums) return;
-  say("day-events", whole(sums.events));
-  say("day-minutes", whole(sums.seconds / 60));
-  say("day-gb", fine(sums.data_mb / 1024));
-  say("day-amount", whole(sums.amount));
-  say("day-late", whole(sums.late_events));
+  for (const [figure, of, digits] of DAY_FIGURES) say(`day-${figure}`, format(of(sums), digits));
   say("day-name", word.day_name(sums.date, sums.zone));
 }
 

@@ -91,3 +91,9 @@ const WORDS = {
     },
   },
 };
+
+// The figures in the order in which they are shown: the word for each, its value in sums of /live.json or /day.json, its decimals.
+const FIGURES = [
+  ["events", (sums) => sums.events, 0], ["minutes", (sums) => sums.seconds / 60, 0],
+  ["gb", (sums) => sums.data_mb / 1024, 1], ["tenge", (sums) => sums.amount, 0],
+];

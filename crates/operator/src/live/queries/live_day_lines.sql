@@ -2,15 +2,14 @@
 -- by type, by both). NULL stands for "all". Regions other than $4 are in the sums of all, and have none of their own.
 WITH cells AS MATERIALIZED (
     SELECT floor(EXTRACT(epoch FROM window_start - $1) / $3)::int AS step, region, event_type,
-           SUM(event_count) AS events, SUM(total_duration) AS seconds,
-           SUM(total_data_mb) AS data_mb, SUM(total_amount) AS amount
-    FROM real_time_metrics
-    WHERE window_start >= $1 AND window_start < $2
-      AND event_count IS NOT NULL AND region IS NOT NULL AND event_type IS NOT NULL
+           SUM(events) AS events, {SUM(shown_<name>) AS <name>}
+    FROM minute_figures
+    WHERE NOT is_late AND window_start >= $1 AND window_start < $2
+      AND events IS NOT NULL AND region IS NOT NULL AND event_type IS NOT NULL
     GROUP BY step, region, event_type
 )
-SELECT step, region, event_type, SUM(events)::bigint AS events, COALESCE(SUM(seconds), 0)::bigint AS seconds,
-       COALESCE(SUM(data_mb), 0)::double precision AS data_mb, COALESCE(SUM(amount), 0)::double precision AS amount
+SELECT step, region, event_type, SUM(events)::bigint AS events,
+       {COALESCE(SUM(<name>), 0)::double precision AS <name>}
 FROM cells
 GROUP BY GROUPING SETS ((step), (step, region), (step, event_type), (), (region), (event_type), (region, event_type))
 -- Without rows the set () is one row all the same, of NULLs.

@@ -87,8 +87,8 @@ pub struct UnusableRow {
     window_start: NaiveDateTime,
     event_type: Option<String>,
     region: Option<String>,
-    total_data_mb: Option<f64>,
-    total_amount: Option<f64>,
+    /// A column that holds NaN or is infinite.
+    not_a_number: Option<String>,
 }
 
 impl fmt::Display for UnusableRow {
@@ -97,19 +97,17 @@ impl fmt::Display for UnusableRow {
             Some(value) => format!("'{value}'"),
             None => "NULL".to_owned(),
         };
-        let non_finite = |value: Option<f64>| value.is_some_and(|value| !value.is_finite());
-        let problem = if self.event_type.is_none() {
-            "event_type is NULL"
-        } else if self.region.is_none() {
-            "region is NULL"
-        } else if self.event_type.as_deref() == Some("most_active") {
-            "event_type 'most_active' is reserved for daily_stats"
-        } else if self.region.as_deref() == Some("ALL") {
-            "region 'ALL' is reserved for daily_stats"
-        } else if non_finite(self.total_data_mb) {
-            "total_data_mb is NaN or infinite"
-        } else {
-            "total_amount is NaN or infinite"
+        let problem = match (self.event_type.as_deref(), self.region.as_deref()) {
+            (None, _) => "event_type is NULL".to_owned(),
+            (_, None) => "region is NULL".to_owned(),
+            (Some("most_active"), _) => {
+                "event_type 'most_active' is reserved for daily_stats".to_owned()
+            }
+            (_, Some("ALL")) => "region 'ALL' is reserved for daily_stats".to_owned(),
+            _ => {
+                let column = self.not_a_number.as_deref().unwrap_or("a figure");
+                format!("{column} is NaN or infinite")
+            }
         };
         write!(
             f,

@@ -6,11 +6,9 @@
 -- at the end, with 40 decimals: the double stored is then the one nearest to the exact quotient.
 pair AS (
     SELECT event_type, region, COUNT(*) AS windows,
-           SUM(COALESCE(event_count, 0))    AS events,
-           SUM(event_count) FILTER (WHERE own) AS own_events,
-           SUM(COALESCE(total_duration, 0)) AS seconds,
-           SUM(data_mb) AS data_mb,
-           SUM(amount)  AS amount
+           SUM(COALESCE(events, 0)) AS events,
+           SUM(events) FILTER (WHERE own) AS own_events,
+           {SUM(<name>) AS <name>}
     FROM counted
     GROUP BY event_type, region
 ),
@@ -18,27 +16,25 @@ pair AS (
 total AS (
     SELECT event_type, region,
            GROUPING(event_type) = 1 AS all_types, GROUPING(region) = 1 AS all_regions,
-           SUM(events) AS events, SUM(seconds) AS seconds, SUM(data_mb) AS data_mb, SUM(amount) AS amount
+           SUM(events) AS events, {SUM(<name>) AS <name>}
     FROM pair
     GROUP BY GROUPING SETS ((event_type, region), (event_type), (region))
 ),
 day_row AS (
     SELECT event_type, CASE WHEN all_regions THEN 'ALL' ELSE region END AS region,
-           events, seconds, data_mb, amount
+           events, {<name>}
     FROM total WHERE NOT all_types
     UNION ALL
     -- "C" orders UTF-8 text by code point, whatever the database's own collation.
-    (SELECT 'most_active', region, events, seconds, data_mb, amount
+    (SELECT 'most_active', region, events, {<name>}
      FROM total WHERE all_types
      ORDER BY events DESC, region COLLATE "C" LIMIT 1)
 ),
 written AS (
-    INSERT INTO daily_stats (date, event_type, region, total_events, total_duration_hours,
-                             total_data_tb, total_amount, avg_duration_seconds, avg_data_per_user_mb)
+    INSERT INTO daily_stats (date, event_type, region, total_events, {<day column>},
+                             avg_duration_seconds, avg_data_per_user_mb)
     SELECT $1, event_type, region, events::bigint,
-           (seconds::numeric(1000, 40) / 3600)::double precision,
-           (data_mb::numeric(1000, 40) / 1048576)::double precision,
-           amount::double precision,
+           {<in day units>::double precision},
            (seconds::numeric(1000, 40) / NULLIF(events, 0))::double precision,
            NULL -- daily_subscribers.sql sets it where it is known
     FROM day_row

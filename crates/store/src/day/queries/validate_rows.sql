@@ -1,9 +1,6 @@
 -- The day's rows as they are stored; $1 date. NaN stands for NULL where a row must have a value: it
 -- equals nothing.
-SELECT event_type, region, total_events,
-       COALESCE(total_duration_hours, 'NaN') AS total_duration_hours,
-       COALESCE(total_data_tb, 'NaN')        AS total_data_tb,
-       COALESCE(total_amount, 'NaN')         AS total_amount,
+SELECT event_type, region, total_events, {COALESCE(<day column>, 'NaN') AS <day column>},
        avg_duration_seconds, distinct_subscribers, avg_data_per_user_mb
 FROM daily_stats
 WHERE date = $1

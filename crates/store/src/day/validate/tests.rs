@@ -8,9 +8,7 @@ fn row(event_type: &str, region: &str, events: i64, seconds: i64, mb: f64) -> Da
         event_type: event_type.to_owned(),
         region: region.to_owned(),
         total_events: Some(events),
-        total_duration_hours: seconds as f64 / 3600.0,
-        total_data_tb: mb / 1024.0 / 1024.0,
-        total_amount: 0.1 * events as f64,
+        figures: [seconds as f64 / 3600.0, mb / 1024.0 / 1024.0, 0.1 * events as f64],
         avg_duration_seconds: (events != 0).then(|| seconds as f64 / events as f64),
         distinct_subscribers: subscribers(event_type, region),
         avg_data_per_user_mb: subscribers(event_type, region).map(|number| mb / number as f64),
@@ -32,9 +30,12 @@ fn subscribers(event_type: &str, region: &str) -> Option<i64> {
 fn recounted(events: i64, seconds: i64, mb: f64) -> Recounted {
     Recounted {
         events: events.into(),
-        seconds: seconds.into(),
-        data_mb: MixedSum::of_micros((mb * 1e6).round() as i128),
-        amount: MixedSum::of_micros(i128::from(events) * 100_000),
+        figures: [
+            i128::from(seconds) * 1_000_000,
+            (mb * 1e6).round() as i128,
+            i128::from(events) * 100_000,
+        ]
+        .map(MixedSum::of_micros),
     }
 }
 
@@ -76,9 +77,9 @@ fn each_figure_changed_by_hand_is_found() {
     let damages: [(&str, Damage); 11] = [
         ("total_events", |row| row.total_events = row.total_events.map(|n| n + 1)),
         ("total_events", |row| row.total_events = None),
-        ("total_duration_hours", |row| row.total_duration_hours += 1e-6),
-        ("total_data_tb", |row| row.total_data_tb *= 1.0 + 1e-12),
-        ("total_amount", |row| row.total_amount = f64::NAN),
+        ("total_duration_hours", |row| row.figures[0] += 1e-6),
+        ("total_data_tb", |row| row.figures[1] *= 1.0 + 1e-12),
+        ("total_amount", |row| row.figures[2] = f64::NAN),
         ("avg_duration_seconds", |row| {
             row.avg_duration_seconds = row.avg_duration_seconds.map(|avg| avg * 1.001 + 1.0);
         }),
@@ -90,7 +91,7 @@ fn each_figure_changed_by_hand_is_found() {
             // Both as if this row had not been covered; or the reverse.
             let unknown = row.distinct_subscribers.is_none();
             row.distinct_subscribers = unknown.then_some(1);
-            row.avg_data_per_user_mb = unknown.then_some(row.total_data_tb * MB_PER_TB);
+            row.avg_data_per_user_mb = unknown.then_some(row.figures[1] * 1024.0 * 1024.0);
         }),
         ("avg_data_per_user_mb", |row| {
             row.avg_data_per_user_mb =

@@ -5,7 +5,9 @@ use windowing::results::Late;
 use windowing::{GroupKey, Totals};
 
 use super::{Stored, totals};
-use crate::StoreError;
+use crate::{FigureSql, StoreError};
+
+static UPSERT: FigureSql = FigureSql::new(include_str!("../queries/upsert_late.sql"));
 
 impl Stored for Late {
     async fn store<'a>(
@@ -13,8 +15,7 @@ impl Stored for Late {
         _topic: &str,
         rows: &[Self::Row<'a>],
     ) -> Result<(), StoreError> {
-        let statement = include_str!("../queries/upsert_late.sql");
-        totals::upsert(connection, statement, "storing into late_metrics", rows).await
+        totals::upsert(connection, UPSERT.text(), "storing into late_metrics", rows).await
     }
 
     fn name(row: &(&GroupKey, Totals)) -> String {

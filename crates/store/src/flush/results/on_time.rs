@@ -5,7 +5,9 @@ use windowing::results::OnTime;
 use windowing::{GroupKey, Totals};
 
 use super::{Stored, totals};
-use crate::StoreError;
+use crate::{FigureSql, StoreError};
+
+static UPSERT: FigureSql = FigureSql::new(include_str!("../queries/upsert_metrics.sql"));
 
 impl Stored for OnTime {
     async fn store<'a>(
@@ -13,8 +15,7 @@ impl Stored for OnTime {
         _topic: &str,
         rows: &[Self::Row<'a>],
     ) -> Result<(), StoreError> {
-        let statement = include_str!("../queries/upsert_metrics.sql");
-        totals::upsert(connection, statement, "storing into real_time_metrics", rows).await
+        totals::upsert(connection, UPSERT.text(), "storing into real_time_metrics", rows).await
     }
 
     fn name(row: &(&GroupKey, Totals)) -> String {

@@ -2,7 +2,7 @@
 
 use event_model::MICROS_PER_UNIT;
 use sqlx::postgres::PgConnection;
-use windowing::{GroupKey, Totals};
+use windowing::{FIGURES, GroupKey, Totals};
 
 use crate::StoreError;
 
@@ -13,17 +13,16 @@ pub(super) async fn upsert(
     doing: &'static str,
     rows: &[(&GroupKey, Totals)],
 ) -> Result<(), StoreError> {
-    sqlx::query(statement)
+    let mut query = sqlx::query(statement)
         .bind(rows.iter().map(|(key, _)| key.window.start().to_datetime()).collect::<Vec<_>>())
         .bind(rows.iter().map(|(key, _)| &*key.event_type).collect::<Vec<_>>())
         .bind(rows.iter().map(|(key, _)| &*key.region).collect::<Vec<_>>())
-        .bind(rows.iter().map(|(_, totals)| totals.events).collect::<Vec<_>>())
-        .bind(rows.iter().map(|(_, totals)| totals.duration_seconds).collect::<Vec<_>>())
-        .bind(rows.iter().map(|(_, totals)| decimal(totals.data_micro_mb)).collect::<Vec<_>>())
-        .bind(rows.iter().map(|(_, totals)| decimal(totals.amount_micro_tenge)).collect::<Vec<_>>())
-        .execute(connection)
-        .await
-        .map_err(StoreError::sql(doing))?;
+        .bind(rows.iter().map(|(_, totals)| totals.events).collect::<Vec<_>>());
+    for figure in &FIGURES {
+        let sum = |(_, totals): &(&GroupKey, Totals)| decimal((figure.micros)(totals));
+        query = query.bind(rows.iter().map(sum).collect::<Vec<_>>());
+    }
+    query.execute(connection).await.map_err(StoreError::sql(doing))?;
     Ok(())
 }
 

@@ -3,13 +3,13 @@
 WITH gone AS (
     DELETE FROM late_metrics
     WHERE window_start >= $1 AND window_start < $1 + INTERVAL '15 minutes'
-    RETURNING event_count, total_duration, exact_data_mb, exact_amount
+    RETURNING event_count, {<exact column>}
 )
-INSERT INTO expired_quarters AS e (relation, quarter_start, rows, events, seconds, data_mb, amount)
-SELECT 'late_metrics', $1, COUNT(*), SUM(event_count), SUM(total_duration), SUM(exact_data_mb), SUM(exact_amount)
+INSERT INTO expired_quarters AS e (relation, quarter_start, rows, events, {<name>})
+SELECT 'late_metrics', $1, COUNT(*), SUM(event_count), {SUM(<exact column>)}
 FROM gone
 HAVING COUNT(*) > 0
 ON CONFLICT (quarter_start, relation) DO UPDATE
-SET rows = e.rows + EXCLUDED.rows, events = e.events + EXCLUDED.events, seconds = e.seconds + EXCLUDED.seconds,
-    data_mb = e.data_mb + EXCLUDED.data_mb, amount = e.amount + EXCLUDED.amount, expired_at = EXCLUDED.expired_at
+SET rows = e.rows + EXCLUDED.rows, events = e.events + EXCLUDED.events, {<name> = e.<name> + EXCLUDED.<name>},
+    expired_at = EXCLUDED.expired_at
 RETURNING (SELECT COUNT(*) FROM gone) AS rows, events
