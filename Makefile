@@ -92,13 +92,16 @@ test-dbt: setup ## The models of dbt/ on a pipeline that really ran; DBT_YEAR=no
 test-superset: setup-tests ## The dashboards of deploy/superset on a real Superset, in a browser
 	tests/superset/run
 
-# A workspace of its own: nothing else compiles what it needs. LAKE_SIM_SEEDS=20000 LAKE_SIM_FIRST=1 for other seeds; LAKE_KILLS=100 for more kills.
+# A workspace of its own: nothing else compiles what it needs. LAKE_SIM_SEEDS=20000 LAKE_SIM_FIRST=1 for other seeds;
+# LAKE_KILLS=100 for more kills, LAKE_ROUNDS=300 for two archivers that follow for longer.
 LAKE = --manifest-path lake/Cargo.toml --target-dir $(TARGET)/lake --workspace --features archiver/fail-points
 test-lake: setup ## The data lake (lake/): simulated with faults, then the archiver behind a real pipeline, with kills
 	cargo fmt --manifest-path lake/Cargo.toml --all --check
 	cargo clippy $(LAKE) --all-targets -- -D warnings
 	cargo build --workspace --bin sandbox --bin streamer --bin batcher
-	TELECOM_PROGRAMS=$(abspath $(TARGET))/debug LAKE_PYTHON="$$(.ci/python-environment telecom-lake lake/archiver/tests/requirements.txt)"/bin/python \
+	cargo build --release $(CHURN) --package churn-cli
+	TELECOM_PROGRAMS=$(abspath $(TARGET))/debug TELECOM_CHURN=$(abspath $(TARGET))/churn/release/churn \
+		LAKE_PYTHON="$$(.ci/python-environment telecom-lake lake/archiver/tests/requirements.txt)"/bin/python \
 		$(TARGET)/debug/sandbox run -- cargo test $(LAKE)
 
 # LAKE_EVENTS=20000000 for a backlog of so many.
@@ -201,7 +204,7 @@ bench-page: ## docs/benchmarks.md and the table of docs/scaling.md from bench/re
 build: ## target/release/{producer,streamer,batcher,sandbox}
 	cargo build --release --workspace
 
-images: ## Docker images of the three programs, of Airflow with the batcher in it, of Kafka Connect, dbt and Superset
+images: ## Docker images of the programs, of Airflow with the batcher in it, of Kafka Connect, dbt and Superset
 	$$(.ci/compose) --env-file .env.example --profile '*' build
 
 dist: setup ## An archive of the four programs with its checksum, in target/dist

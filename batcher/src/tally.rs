@@ -16,7 +16,7 @@ pub(crate) struct Tally {
     pub(crate) up_to_date: usize,
     pub(crate) no_data: BTreeSet<NaiveDate>,
     pub(crate) failed: BTreeSet<NaiveDate>,
-    /// Stale days whose minutes have expired, as of the last look: nothing can compute them.
+    /// Stale days whose minutes have expired, as of the last look: only a data lake can give them.
     pub(crate) expired: BTreeSet<NaiveDate>,
     /// The last days in a row that have no data and of which nothing was said yet: from and to.
     pub(crate) empty: Option<(NaiveDate, NaiveDate)>,

@@ -6,7 +6,7 @@
 //! ```
 //!
 //! After any error the next round begins with new snapshots, and nobody has to know whether a commit whose answer
-//! was lost is there: going on from the table's own versions is right in both cases. Keeps I-9.
+//! was lost is there: going on from the table's own versions is right in both cases. Keeps I-11.
 
 use std::collections::BTreeMap;
 use std::process::ExitCode;
@@ -19,12 +19,13 @@ use deltalake_core::kernel::Action;
 use deltalake_core::protocol::{DeltaOperation, SaveMode};
 use fail_point::{fail_point, fail_point_once_waiting};
 use follower::{Follower, Key, Plan, Reached, Reading, Row, Trouble};
-use program::{chain, report, shutdown_requested};
+use program::shutdown_requested;
 use store::PgConnection;
 use windowing::Position;
 
 use crate::config::{BothArgs, RunArgs};
 use crate::files::Files;
+use crate::patience::Patience;
 use crate::rows;
 use crate::source::{Sink, Source};
 use crate::standby::Standby;
@@ -34,12 +35,8 @@ use crate::warehouse::{Snapshot, applications, connect, look};
 
 /// A partition waits for an operator.
 pub(crate) const HALTED: u8 = 3;
-/// After a failure, how long is waited at first …
-const PAUSE_FIRST: Duration = Duration::from_millis(200);
-/// … and at most.
-const PAUSE_CAP: Duration = Duration::from_secs(30);
-/// How often in a row a round may come to nothing without an error.
-const IDLE_ROUNDS_MAX: usize = 20;
+/// How often in a row a drain's round may come to nothing without an error.
+const DROPPED_MAX: usize = 20;
 
 /// Runs, or drains.
 pub(crate) async fn run(args: RunArgs) -> anyhow::Result<ExitCode> {
@@ -70,6 +67,18 @@ enum Round {
     Dropped,
     /// We are to stop.
     Stopped,
+}
+
+/// What became of a step of a drain.
+enum Drained {
+    /// It is over.
+    Done(ExitCode),
+    /// The lake has come further, and not far enough.
+    Further,
+    /// Somebody else follows.
+    Waiting,
+    /// The round came to nothing.
+    Dropped,
 }
 
 /// What became of reading.
@@ -120,69 +129,89 @@ impl Archiver {
         mut standby: Option<Standby>,
         interval: Duration,
     ) -> anyhow::Result<ExitCode> {
-        let mut pause = PAUSE_FIRST;
+        let mut patience = Patience::endless();
         while !self.is_stopped() {
             let begun = Instant::now();
             match self.one_step(&mut standby).await {
                 Ok(Some(Round::Level(_) | Round::Committed)) => {
-                    pause = PAUSE_FIRST;
+                    patience.renew();
                     self.follower.try_again();
                     self.rest(interval.saturating_sub(begun.elapsed())).await;
                 }
                 Ok(Some(Round::Dropped | Round::Stopped) | None) => {}
+                Err(error) => self.wait_after(patience.bear(error)?).await,
+            }
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+
+    /// Brings the lake to where the warehouse stood when this began. What fails is tried again for as long as is waited for
+    /// servers at start.
+    async fn drain(&mut self, mut standby: Option<Standby>) -> anyhow::Result<ExitCode> {
+        let mut target: Option<Vec<Row>> = None;
+        let mut patience = Patience::of(self.both.wait);
+        let mut dropped = 0;
+        while !self.is_stopped() {
+            match self.drain_step(&mut standby, &mut target).await {
+                Ok(Drained::Done(code)) => return Ok(code),
+                Ok(Drained::Further) => {
+                    patience.renew();
+                    dropped = 0;
+                }
+                Ok(Drained::Waiting) => {}
+                Ok(Drained::Dropped) => {
+                    dropped += 1;
+                    anyhow::ensure!(
+                        dropped < DROPPED_MAX,
+                        "the lake can't be brought to the warehouse's positions: other commits came first {dropped} times"
+                    );
+                }
                 Err(error) => {
-                    report(&format!(
-                        "nothing was archived in this round; it is tried again: {}",
-                        chain(&error)
-                    ));
-                    self.connection = None;
-                    self.rest(pause).await;
-                    pause = (pause * 2).min(PAUSE_CAP);
+                    self.wait_after(patience.bear(error)?).await;
+                    self.follower.try_again();
                 }
             }
         }
         Ok(ExitCode::SUCCESS)
     }
 
-    /// Brings the lake to where the warehouse stood when this began.
-    async fn drain(&mut self, mut standby: Option<Standby>) -> anyhow::Result<ExitCode> {
-        let mut target: Option<Vec<Row>> = None;
-        let mut idle_rounds = 0;
-        while !self.is_stopped() {
-            let round = match self.one_step(&mut standby).await? {
-                None => continue,
-                Some(round) => round,
-            };
-            if let Round::Dropped = round {
-                idle_rounds += 1;
-                anyhow::ensure!(
-                    idle_rounds < IDLE_ROUNDS_MAX,
-                    "the lake can't be brought to the warehouse's positions: other commits came first {idle_rounds} times"
-                );
-                continue;
+    async fn drain_step(
+        &mut self,
+        standby: &mut Option<Standby>,
+        target: &mut Option<Vec<Row>>,
+    ) -> anyhow::Result<Drained> {
+        let round = match self.one_step(standby).await? {
+            None => return Ok(Drained::Waiting),
+            Some(Round::Dropped) => return Ok(Drained::Dropped),
+            Some(round) => round,
+        };
+        if let Round::Level(plan) = &round {
+            if plan.halts().next().is_some() {
+                return Ok(Drained::Done(ExitCode::from(HALTED)));
             }
-            let connection = self.connection.as_mut().context("not connected")?;
-            let rows = match &target {
-                Some(rows) => rows.clone(),
-                None => crate::warehouse::rows_of(connection, self.source.topic()).await?,
-            };
-            if let Round::Level(plan) = &round {
-                if plan.halts().next().is_some() {
-                    return Ok(ExitCode::from(HALTED));
-                }
-                if let Some((key, trouble)) = plan.waiting.first() {
-                    bail!("{key} was not archived: {trouble}");
-                }
-                return Ok(ExitCode::SUCCESS);
+            if let Some((key, trouble)) = plan.waiting.first() {
+                bail!("{key} was not archived: {trouble}");
             }
-            self.table.refresh().await?;
-            let versions = self.table.versions(applications(self.source.topic(), &rows)).await?;
-            if is_reached(&rows, versions, self.source.topic()) {
-                return Ok(ExitCode::SUCCESS);
-            }
-            target = Some(rows);
+            return Ok(Drained::Done(ExitCode::SUCCESS));
         }
-        Ok(ExitCode::SUCCESS)
+        let rows = match target.take() {
+            Some(rows) => rows,
+            None => {
+                let connection = self.connection.as_mut().context("not connected")?;
+                crate::warehouse::rows_of(connection, self.source.topic()).await?
+            }
+        };
+        self.table.refresh().await?;
+        let versions = self.table.versions(applications(self.source.topic(), &rows)).await?;
+        let is_there = is_reached(&rows, versions, self.source.topic());
+        *target = Some(rows);
+        Ok(if is_there { Drained::Done(ExitCode::SUCCESS) } else { Drained::Further })
+    }
+
+    /// After a failure: with a new connection, the next time.
+    async fn wait_after(&mut self, pause: Duration) {
+        self.connection = None;
+        self.rest(pause).await;
     }
 
     /// One round, if it is ours to follow.

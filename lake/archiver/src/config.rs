@@ -80,6 +80,8 @@ pub(crate) struct RunArgs {
     #[arg(long, env = "LAKE_FILE_SIZE", default_value = "128MiB", value_parser = parse_size)]
     pub(crate) file_size: usize,
     /// Bring the lake to where the warehouse stands now, then exit (3 when a partition waits for an operator)
+    ///
+    /// What fails is tried again for as long as --wait says.
     #[arg(long)]
     pub(crate) drain: bool,
     /// Do not stand by while another archiver follows for this lake; only the tests need it

@@ -22,6 +22,7 @@ mod erase;
 mod erasures;
 mod files;
 mod gaps;
+mod patience;
 mod read;
 mod reconcile;
 mod rewrite;

@@ -6,7 +6,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use crate::servers::{Folder, wait_until};
-use crate::support::{DAY, DAY_AFTER, Scene};
+use crate::support::{DAY, DAY_AFTER, Scene, programs};
 
 /// The Python that reads lakes back.
 pub(crate) fn python() -> std::ffi::OsString {
@@ -79,14 +79,24 @@ impl<'a> Lake<'a> {
         printed
     }
 
-    /// Runs it to its end, with one of these exit codes; says with which.
-    pub(crate) fn run_either(&self, arguments: &[&str], expected: [i32; 2]) -> i32 {
-        let program = Path::new(env!("CARGO_BIN_EXE_archiver"));
-        let ended = self.command(program, arguments).output().unwrap();
-        let code = ended.status.code().unwrap();
-        let said = String::from_utf8_lossy(&ended.stderr);
-        assert!(expected.contains(&code), "{arguments:?}: {code}\n{said}");
-        code
+    /// Runs it with other variables to its end, with this exit code; gives what it said.
+    pub(crate) fn said(
+        &self,
+        arguments: &[&str],
+        variables: &[(&str, &str)],
+        expected: i32,
+    ) -> String {
+        let ended = self.spawn(arguments, variables).wait_with_output().unwrap();
+        let said = String::from_utf8(ended.stderr).unwrap();
+        assert_eq!(ended.status.code(), Some(expected), "{arguments:?}:\n{said}");
+        said
+    }
+
+    /// Starts it with other variables; somebody reads what it says.
+    pub(crate) fn spawn(&self, arguments: &[&str], variables: &[(&str, &str)]) -> Child {
+        let mut command = self.command(Path::new(env!("CARGO_BIN_EXE_archiver")), arguments);
+        command.envs(variables.iter().copied()).stdout(Stdio::null()).stderr(Stdio::piped());
+        command.spawn().unwrap()
     }
 
     /// Runs it to its end; that others came first is no failure of it.
@@ -189,9 +199,36 @@ impl<'a> Lake<'a> {
         assert!(read["nobody"].as_i64().unwrap() > 0);
     }
 
+    /// Runs the batcher, which starts the archiver, with this exit code; gives what it printed and said.
+    pub(crate) fn batcher(&self, arguments: &[&str], expected: i32) -> String {
+        self.beside(&programs().join("batcher"), arguments, expected)
+    }
+
+    /// Runs the churn forecast, which starts the archiver, with this exit code; gives what it printed and said.
+    pub(crate) fn churn(&self, arguments: &[&str], expected: i32) -> String {
+        let program =
+            std::env::var_os("TELECOM_CHURN").expect("TELECOM_CHURN: see `make test-lake`");
+        self.beside(Path::new(&program), arguments, expected)
+    }
+
+    fn beside(&self, program: &Path, arguments: &[&str], expected: i32) -> String {
+        let mut command = self.command(program, arguments);
+        command.env("ARCHIVER", env!("CARGO_BIN_EXE_archiver"));
+        let ended = command.output().unwrap();
+        let text = |bytes| String::from_utf8(bytes).unwrap();
+        let said = format!("{}{}", text(ended.stdout), text(ended.stderr));
+        assert_eq!(ended.status.code(), Some(expected), "{arguments:?}:\n{said}");
+        said
+    }
+
     /// How many events the exported rows of the day have, by what names them.
     pub(crate) fn exported_events(&self) -> BTreeMap<String, i64> {
-        let days = ["subscribers", "--export", "--from", DAY, "--to", DAY_AFTER];
+        self.exported_between(DAY, DAY_AFTER)
+    }
+
+    /// The same of the days of [from, to), which are printed in order.
+    pub(crate) fn exported_between(&self, from: &str, to: &str) -> BTreeMap<String, i64> {
+        let days = ["subscribers", "--export", "--from", from, "--to", to];
         let printed = self.run(&days, 0);
         let mut lines = printed.lines();
         assert!(lines.next().unwrap().starts_with("# version "), "{printed}");
@@ -200,10 +237,11 @@ impl<'a> Lake<'a> {
             "date,subscriber,named_by,events,calls,messages,data_sessions,recharges,data_mb,\
              distinct_counterparties,distinct_towers"
         );
-        let mut events = BTreeMap::new();
+        let (mut events, mut last) = (BTreeMap::new(), from);
         for line in lines {
             let fields: Vec<&str> = line.split(',').collect();
-            assert_eq!((fields.len(), fields[0]), (11, DAY), "{line}");
+            assert!(fields.len() == 11 && last <= fields[0] && fields[0] < to, "{line}");
+            last = fields[0];
             *events.entry(fields[2].to_owned()).or_default() += fields[3].parse::<i64>().unwrap();
         }
         events

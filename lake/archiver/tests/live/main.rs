@@ -1,13 +1,15 @@
 //! The archiver behind the real streamer, on a real Kafka and PostgreSQL, with kills.
 //!
-//! The programs `streamer` and `batcher` are those of TELECOM_PROGRAMS (`make test-lake` builds and names them); the
-//! lake is read back by LAKE_PYTHON, a Python with deltalake and DuckDB, which shares no code with the archiver.
+//! The programs `streamer` and `batcher` are those of TELECOM_PROGRAMS (`make test-lake` builds and names them), `churn` is
+//! TELECOM_CHURN; the lake is read back by LAKE_PYTHON, a Python with deltalake and DuckDB, which shares no code with the archiver.
 #![allow(clippy::unwrap_used, reason = "in a test, a panic is the report")]
 
+mod churn;
 mod crashes;
 mod database;
 mod lake;
 mod maintenance;
+mod outages;
 mod s3;
 mod servers;
 mod support;
@@ -81,4 +83,39 @@ fn a_days_figures_are_those_of_the_batcher_with_late_events() {
     let exported = lake.exported_events();
     assert_eq!(exported.values().sum::<i64>(), scene.counted());
     assert!(exported["nobody"] > 0, "{exported:?}");
+}
+
+#[test]
+fn a_day_whose_minutes_have_expired_is_stored_from_the_lake() {
+    let scene = Scene::new(2);
+    scene.send(&Records { events: 3_000, late: 100, dead: 3, ..Records::default() });
+    // Of the next day, so that this one is complete.
+    let after = format!(
+        r#"{{"event_type":"sms","region":"Osh","timestamp":"{}T12:00:00Z"}}"#,
+        support::DAY_AFTER
+    );
+    scene.send_payloads(&[after.clone(), after.clone(), after.clone(), after]);
+    scene.drain_streamer();
+    let lake = Lake::new(&scene);
+    lake.run(&["run", "--drain"], 0);
+    let day = support::DAY;
+    scene.batcher(&["--include-late", day]);
+    let rows = scene.daily_stats(day);
+
+    let from_lake = [day, "--from-lake"];
+    let said = lake.batcher(&from_lake, 1);
+    assert!(said.contains("have not expired"), "{said}");
+    lake.batcher(&["lifecycle", "--retain-minutes", "1d", "--retain-late-metrics", "1d"], 0);
+    scene.sql("DELETE FROM daily_stats");
+    let said = lake.batcher(&from_lake, 0);
+    assert!(said.contains(" sums of the lake and 0 rows of others, final, with late"), "{said}");
+    assert_eq!(rows, scene.daily_stats(day));
+    // An event that comes now, of which the lake knows nothing yet.
+    scene.send(&Records { late: 1, ..Records::default() });
+    scene.drain_streamer();
+    let said = lake.batcher(&from_lake, 1);
+    assert!(said.contains("the lake does not have what was counted"), "{said}");
+    lake.run(&["run", "--drain"], 0);
+    lake.batcher(&from_lake, 0);
+    assert_ne!(rows, scene.daily_stats(day));
 }

@@ -49,7 +49,7 @@ pub(crate) fn subscriber(number: usize) -> String {
     format!("{:016x}", 0xabc0_0000_0000_u64 + (number % SUBSCRIBERS) as u64)
 }
 
-fn programs() -> PathBuf {
+pub(crate) fn programs() -> PathBuf {
     let named = std::env::var_os("TELECOM_PROGRAMS").map(PathBuf::from);
     named.unwrap_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/debug"))
 }
@@ -149,6 +149,18 @@ impl Scene {
         producer.flush(TIMEOUT).unwrap();
     }
 
+    /// Sends payloads in their order; gives how many.
+    pub(crate) fn send_payloads(&self, payloads: &[String]) -> u64 {
+        let mut config = self.kafka.clone();
+        let producer: BaseProducer = config.set("linger.ms", "5").create().unwrap();
+        for payload in payloads {
+            self.sent.fetch_add(1, Ordering::Relaxed);
+            self.put(&producer, payload.as_bytes());
+        }
+        producer.flush(TIMEOUT).unwrap();
+        payloads.len() as u64
+    }
+
     /// Sends events to one partition alone.
     pub(crate) fn send_to(&self, partition: i32, count: usize) {
         let producer: BaseProducer = self.kafka.create().unwrap();
@@ -229,6 +241,11 @@ impl Scene {
     fn succeed(mut command: Command) {
         let ended = command.output().unwrap();
         assert!(ended.status.success(), "{command:?}:\n{}", String::from_utf8_lossy(&ended.stderr));
+    }
+
+    /// Where the database is.
+    pub(crate) fn database(&self) -> &str {
+        &self.database
     }
 
     pub(crate) fn drain_streamer(&self) {
