@@ -123,8 +123,8 @@ GRANT USAGE ON SCHEMA persons TO pipeline_eraser;
 GRANT SELECT, UPDATE, DELETE ON ALL TABLES IN SCHEMA persons TO pipeline_eraser;
 ALTER DEFAULT PRIVILEGES IN SCHEMA persons GRANT SELECT, UPDATE, DELETE ON TABLES TO pipeline_eraser;
 
--- dbt: reads what its models are made from, writes the schema `marts`. No table that names a subscriber, no
--- sketch, and of dead letters no more than Grafana: docs/dbt.md.
+-- dbt: reads what its models are made from, writes the schema `marts`. No table that names a subscriber (of frauds how
+-- many there are), no sketch, and of dead letters no more than Grafana: docs/dbt.md.
 DO $$
 BEGIN
     IF to_regnamespace('marts') IS NULL THEN
@@ -133,7 +133,7 @@ BEGIN
 END $$;
 GRANT USAGE, CREATE ON SCHEMA marts TO pipeline_dbt;
 GRANT SELECT ON real_time_metrics, late_metrics, day_ledger, daily_stats, batch_runs, day_states, stream_progress,
-    current_progress, accounting, gaps, anomalies TO pipeline_dbt;
+    current_progress, accounting, gaps, anomalies, fraud_counts TO pipeline_dbt;
 GRANT SELECT (topic, generation, partition, "offset", reason, record_timestamp, stored_at) ON dead_letters TO pipeline_dbt;
 
 -- Dashboards on what dbt has built, such as Superset's. dbt grants each table when it builds it.

@@ -17,7 +17,7 @@ import rights
 import killed
 import year
 from proof import check, equal, say
-from warehouse import Warehouse
+from warehouse import MARTS, Warehouse
 
 # Two whole weeks, from a Saturday; the day that late events come to; and days for other faults.
 # An hour more, so that the last day is complete.
@@ -234,12 +234,36 @@ def data_quality(house: Warehouse) -> None:
         equal(house.value("SELECT DISTINCT state FROM marts.fct_region_daily WHERE date = '2025-11-14'"), "stale")
 
 
+def frauds(house: Warehouse) -> None:
+    """How many, and nobody's name."""
+    house.accuse()
+    with check("frauds are counted by the day of the first hit, rule, mode and state, as the fraud desk sees them"):
+        house.dbt("build")
+        equal(
+            house.query("SELECT utc_date::text, rule, mode, state, cases, alerts, hits FROM marts.fct_fraud ORDER BY 1, 2, 4"),
+            [
+                ("2025-11-09", "sim_box", "live", "confirmed", 2, 2, 14),
+                ("2025-11-09", "sim_box", "live", "expired", 1, 1, 8),
+                ("2025-11-09", "sim_box", "live", "open", 1, 2, 7),
+                ("2025-11-10", "sim_box", "live", "open", 1, 1, 1),
+                ("2025-11-10", "sms_flood", "shadow", "allowed", 1, 1, 7),
+                ("2025-11-10", "sms_flood", "shadow", "dismissed", 1, 1, 6),
+            ],
+        )
+    with check("no row of marts names one of the subscribers, who are in persons"):
+        relations = [name for (name,) in house.query("SELECT relname FROM pg_class WHERE relnamespace = 'marts'::regnamespace AND relkind IN ('r', 'v')")]
+        assert set(MARTS) < set(relations), relations
+        naming = {name: house.value(f"SELECT count(*) FROM marts.{name} AS named WHERE named::text LIKE '%made-up-%'") for name in relations}
+        equal({name: rows for name, rows in naming.items() if rows}, {})
+        equal(house.value("SELECT count(*) FROM persons.alerts AS named WHERE named::text LIKE '%made-up-%'"), 8)
+
+
 def main() -> None:
     """All checks, one after the other, on one database; the year on another."""
     with tempfile.TemporaryDirectory(prefix="dbt-") as folder:
         house = Warehouse("warehouse", pathlib.Path(folder))
         with contextlib.closing(house):
-            for part in (first_build, increments, wrong_rows, freshness, bounds_inside_hours, killed.checks, expired_minutes, data_quality, rights.checks):
+            for part in (first_build, increments, wrong_rows, freshness, bounds_inside_hours, killed.checks, expired_minutes, data_quality, frauds, rights.checks):
                 part(house)
     if os.environ.get("DBT_YEAR") != "no":
         with tempfile.TemporaryDirectory(prefix="dbt-") as folder:

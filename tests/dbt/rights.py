@@ -10,6 +10,9 @@ from warehouse import MARTS, Warehouse
 DENIED = {
     "dbt": (
         "SELECT FROM persons.probe",
+        "SELECT FROM persons.alerts",
+        "SELECT FROM persons.verdicts",
+        "SELECT FROM persons.fraud_cases",
         "SELECT payload FROM dead_letters",
         "SELECT key FROM dead_letters",
         "SELECT headers FROM dead_letters",
@@ -24,6 +27,8 @@ DENIED = {
     ),
     "superset": (
         "SELECT FROM persons.probe",
+        "SELECT FROM persons.fraud_cases",
+        "SELECT FROM public.fraud_counts",
         "SELECT FROM public.real_time_metrics",
         "SELECT FROM public.daily_stats",
         "SELECT FROM public.dead_letters",

@@ -26,6 +26,7 @@ MARTS = (
     "fct_region_weekly",
     "fct_region_monthly",
     "fct_incidents",
+    "fct_fraud",
     "mart_data_quality",
     "dim_region",
     "daily_stats_reported",
@@ -89,6 +90,30 @@ class Warehouse:
         """Sends the events of a range of time, about 18,000 a day, and counts them."""
         self.program("producer", "--seed", seed, "--base-rate", "0.2", "--from", begin, "--to", end)
         self.program("streamer", "--drain")
+
+    def accuse(self) -> None:
+        """Cases of fraud about six subscribers who don't exist, in every state, as the streamer and the fraud desk store them."""
+        self.execute(
+            """INSERT INTO persons.alerts (rule, version, mode, subscriber_id, bucket_start, bucket_seconds, topic, generation,
+                       partition, hits, window_start, window_end, measures, offsets, updated_at)
+               SELECT rule, 1, mode, 'made-up-' || who, date_trunc('hour', hit), 3600, 'x', 0, 0, hits, hit - interval '1 hour', hit,
+                      '[]', '{}', now() - age
+               FROM (VALUES
+                   (1, 'sim_box', 'live', timestamp '2025-11-09 23:50', 3, interval '0'),
+                   (1, 'sim_box', 'live', '2025-11-10 01:10', 4, '0'),        -- the same case
+                   (2, 'sim_box', 'live', '2025-11-09 12:00', 5, '0'),        -- confirmed below
+                   (2, 'sim_box', 'live', '2025-11-10 12:00', 1, '0'),        -- after the verdict: a new case
+                   (3, 'sms_flood', 'shadow', '2025-11-10 08:00', 6, '0'),    -- dismissed below
+                   (4, 'sms_flood', 'shadow', '2025-11-10 09:00', 7, '0'),    -- on the allowlist below
+                   (5, 'sim_box', 'live', '2025-11-09 13:00', 8, '31 days'),
+                   (6, 'sim_box', 'live', '2025-11-09 14:00', 9, '0')         -- confirmed below
+               ) AS hits (who, rule, mode, hit, hits, age);
+               INSERT INTO persons.verdicts (subscriber_id, rule, through_alert, verdict, reason, decided_by)
+               SELECT subscriber_id, rule, min(id), CASE rule WHEN 'sim_box' THEN 'confirmed' ELSE 'dismissed' END, 'test', 'me'
+               FROM persons.alerts WHERE subscriber_id IN ('made-up-2', 'made-up-3', 'made-up-6') GROUP BY 1, 2;
+               INSERT INTO persons.allowlist (subscriber_id, reason, allowed_by, allowed_until)
+               VALUES ('made-up-4', 'a call centre', 'me', now() + interval '1 day')"""
+        )
 
     # ---- dbt ----
 

@@ -32,6 +32,7 @@ KINDS = {"database": "databases", "dataset": "datasets", "chart": "charts", "das
 # The tables that Superset's role must not see, and one that it must not change.
 FORBIDDEN = (
     "SELECT subscriber FROM persons.probe",
+    "SELECT subscriber_id FROM persons.alerts",
     "SELECT payload FROM public.dead_letters",
     "SELECT * FROM public.daily_stats",
     "DELETE FROM marts.fct_region_daily",
@@ -52,7 +53,7 @@ def charts_of(dashboard: dict) -> int:
 
 
 def fill(house: Warehouse) -> None:
-    """Two weeks with late events, dead letters, a loss, incidents, a stale day; then dbt."""
+    """Two weeks with late events, dead letters, a loss, incidents, frauds, a stale day; then dbt."""
     house.produce(1, "2025-11-01", "2025-11-16T01:00:00Z")
     house.program("batcher", "--from", "2025-11-01", "--to", "2025-11-15")
     house.produce(2, "2025-11-05T10:00:00Z", "2025-11-05T12:00:00Z")
@@ -70,6 +71,7 @@ def fill(house: Warehouse) -> None:
            VALUES ('Almaty', 'call', 'low', '2025-11-06 10:00', '2025-11-06 10:10', '2025-11-06 11:00', '2025-11-06 11:20', 3, 2, 51.5, -7),
                   ('ALL', 'sms', 'high', '2025-11-12 18:00', '2025-11-12 18:10', '2025-11-12 18:20', NULL, 1, 400, 120, 9)"""
     )
+    house.accuse()
     house.dbt("build")
 
 

@@ -23,6 +23,14 @@ EXPECTED = {
     "incidents": """
         SELECT began_at_utc, region, event_type, measure, direction, state, peak_observed, peak_expected, over_at_utc
         FROM marts.fct_incidents""",
+    "frauds": """
+        SELECT utc_date, state, sum(cases) FROM marts.fct_fraud GROUP BY 1, 2""",
+    "fraud_rules": """
+        SELECT rule, mode, sum(cases), sum(CASE WHEN state = 'open' THEN cases ELSE 0 END),
+               sum(CASE WHEN state = 'confirmed' THEN cases ELSE 0 END), sum(CASE WHEN state = 'dismissed' THEN cases ELSE 0 END),
+               1.0 * sum(CASE WHEN state = 'confirmed' THEN cases ELSE 0 END)
+                   / nullif(sum(CASE WHEN state IN ('confirmed', 'dismissed') THEN cases ELSE 0 END), 0)
+        FROM marts.fct_fraud GROUP BY 1, 2""",
     "late_share": f"SELECT date, value FROM {QUALITY} WHERE measure = 'late share'",
     "arrivals": f"SELECT date, measure, value FROM {QUALITY} WHERE measure LIKE 'events %e'",
     "dead_letters": f"SELECT date, detail, value FROM {QUALITY} WHERE measure = 'dead letters'",
