@@ -19,8 +19,7 @@ pub(crate) struct Shared {
     pub(crate) clock: EventTime,
     pub(crate) database_away_until: EventTime,
     pub(crate) brokers_away_until: EventTime,
-    /// A stranger's transaction that holds the turn, or waits for it, and when it ends.
-    pub(crate) stranger: Option<(Transaction, EventTime)>,
+    pub(crate) stranger: Option<Stranger>,
     /// The answer of the next accepted gap's COMMIT gets lost.
     pub(crate) loses_gap_answer: bool,
     /// A load takes until the worker's next turn.
@@ -31,6 +30,18 @@ pub(crate) struct Shared {
     pending: BTreeSet<(usize, i32)>,
     /// What happened, one line each; `None`: nobody reads it.
     pub(crate) trace: Option<Vec<String>>,
+}
+
+/// How often a stranger comes again for the turn.
+const STRANGER_RETURNS: u32 = 3;
+
+/// Somebody else who holds the turn, or waits for it.
+pub(crate) struct Stranger {
+    transaction: Transaction,
+    pub(crate) until: EventTime,
+    /// For how long each time.
+    micros: i64,
+    pub(crate) returns: u32,
 }
 
 impl Shared {
@@ -92,20 +103,30 @@ impl Shared {
         }
     }
 
-    /// A stranger wants the turn, and ends then; one at a time.
-    pub(crate) fn hold_turn(&mut self, until: EventTime) {
+    /// A stranger wants the turn for so long, and again when it has had it; one at a time. Who waited for it once asks for
+    /// its turn first the next time, and waits then with a batch that is not cut.
+    pub(crate) fn hold_turn(&mut self, micros: i64) {
         if self.stranger.is_none() {
-            let transaction = self.database.begin();
-            self.database.ask_turn(transaction);
-            self.stranger = Some((transaction, until));
-            self.inject_at(Kind::TurnHeld, 0);
+            self.let_stranger_in(micros, STRANGER_RETURNS);
         }
+    }
+
+    fn let_stranger_in(&mut self, micros: i64, returns: u32) {
+        let transaction = self.database.begin();
+        self.database.ask_turn(transaction);
+        let until = self.clock.plus_micros(micros);
+        self.stranger = Some(Stranger { transaction, until, micros, returns });
+        self.inject_at(Kind::TurnHeld, 0);
     }
 
     /// What ends by itself as time passes.
     pub(crate) fn let_strangers_go(&mut self) {
-        if let Some((transaction, _)) = self.stranger.take_if(|(_, until)| self.clock >= *until) {
-            self.database.rollback(transaction);
+        let Some(gone) = self.stranger.take_if(|stranger| self.clock >= stranger.until) else {
+            return;
+        };
+        self.database.rollback(gone.transaction);
+        if let Some(returns) = gone.returns.checked_sub(1) {
+            self.let_stranger_in(gone.micros, returns);
         }
     }
 

@@ -104,7 +104,7 @@ pub(crate) enum Step {
     DatabaseAway {
         millis: i64,
     },
-    /// A stranger takes the turn to write, and keeps it for as long.
+    /// A stranger takes the turn to write, and keeps it for as long, several times.
     HoldTurn {
         millis: i64,
     },
@@ -181,9 +181,12 @@ impl Setting {
 }
 
 fn draw_options(dice: &mut Dice) -> Options {
+    // With room a batch that waits for its turn is not forced out by its size.
+    let has_room = dice.one_in(3);
+    let groups = if has_room { 200 } else { 1 + dice.index(12) };
     Options {
         bounds: Bounds::NONE
-            .with(Limit::Groups, Size::items(1 + dice.index(12)))
+            .with(Limit::Groups, Size::items(groups))
             .with(Limit::Alerts, Size::items(1 + dice.index(6)))
             .with(Limit::Subscribers, Size::bytes(1 + dice.index(4_000)))
             .with(
@@ -219,7 +222,7 @@ impl Step {
     fn draw_fault(worker: usize, partition: usize, dice: &mut Dice) -> Self {
         let millis = dice.pick(&[300, 2_000, 9_000]);
         match dice.weighted(&[
-            6, 4, 1, 6, 3, 3, 4, 2, 3, 1, 3, 2, 3, 4, 3, 1, 3, 2, 2, 2, 4, 2, 4, 4, 2, 3, 1,
+            6, 4, 1, 6, 3, 3, 4, 2, 3, 1, 3, 2, 3, 4, 3, 1, 3, 2, 2, 2, 4, 2, 4, 4, 2, 4, 1,
         ]) {
             0 => Step::Rebalance { partition, to: dice.index(6) },
             1 => Step::Kill { worker, commit_was_sent: dice.one_in(2) },
@@ -246,7 +249,8 @@ impl Step {
             22 => Step::DeliverAgain { worker, partition, records: dice.within(1, 3) },
             23 => Step::AcceptGap { partition, choice: dice.below(90) },
             24 => Step::ChangeRules,
-            25 => Step::HoldTurn { millis },
+            // Some for longer than a writer has patience.
+            25 => Step::HoldTurn { millis: dice.pick(&[300, 4_000, 9_000]) },
             _ => Step::LoseGapAnswer,
         }
     }

@@ -218,7 +218,7 @@ impl World {
                 shared.database_away_until = shared.clock.plus_micros(millis * 1_000);
             }
             Step::HoldTurn { millis } => {
-                shared.hold_turn(shared.clock.plus_micros(millis * 1_000));
+                shared.hold_turn(millis * 1_000);
             }
             Step::DatabaseCrash => {
                 shared.faults.inject(Kind::DatabaseCrashed);

@@ -60,8 +60,8 @@ impl World {
         }
         let shared = &mut self.shared;
         shared.database.settle(&shared.logs);
-        if let Some((_, until)) = &mut shared.stranger {
-            *until = shared.clock;
+        if let Some(stranger) = &mut shared.stranger {
+            (stranger.until, stranger.returns) = (shared.clock, 0);
         }
         shared.database_away_until = shared.clock;
         shared.brokers_away_until = shared.clock;
