@@ -1,7 +1,7 @@
 # Everything that a newcomer or CI runs. `make` alone lists it.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo live test sim fuzz mutants torture deny test-kraft test-airflow test-dbt test-superset test-compose test-upgrade test-lake test-kubernetes lake bench-lake lint docs check-compose check-alerts check-chart bench bench-all bench-page bench-layouts bench-curves bench-scaling bench-latency bench-producer bench-batcher bench-flush bench-micro build images sandbox setup setup-tests score-anomalies score-fraud test-churn score-churn test-connect dist
+.PHONY: help demo live test sim fuzz mutants torture deny test-kraft test-airflow test-dbt test-superset test-compose test-upgrade test-lake test-kubernetes lake bench-lake lint docs check-compose check-alerts check-chart bench bench-all bench-page bench-layouts bench-curves bench-scaling bench-latency bench-producer bench-batcher bench-flush bench-micro build images sandbox setup setup-tests score-anomalies score-fraud test-churn score-churn test-connect bench-writers dist
 
 # librdkafka is linked with this host's OpenSSL where that is new enough, else with one built from source. `make setup`
 # writes the same into .cargo/config.toml, so that cargo without make agrees and librdkafka is not built twice.
@@ -179,6 +179,12 @@ bench-curves: setup
 bench-scaling: setup
 	bench/run scaling
 	bench/run writers
+
+# On a quiet machine: ratios of a busy one say nothing.
+WRITERS_SECONDS ?= 1200
+bench-writers: setup ## Many writers, for the goals of docs/benchmarks.md: at most 20 minutes (WRITERS_SECONDS=1200) after the build
+	bench/run writers --seconds-max $(WRITERS_SECONDS)
+	@$(MAKE) --no-print-directory bench-page
 
 bench-latency: setup
 	bench/run startup

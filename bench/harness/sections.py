@@ -116,7 +116,7 @@ def scaling(result: dict | None) -> str:
 def writers(result: dict | None) -> str:
     """Processes that write the same rows."""
     if not result:
-        return NOT_MEASURED.format("make bench-scaling")
+        return NOT_MEASURED.format("make bench-writers")
     rows = []
     for key in ("subscriber", "region"):
         points = of(result["runs"], kind="drain", key=key)

@@ -94,11 +94,11 @@ def row(deployment: Deployment, cost: Slopes) -> list[str]:
 
 
 def beside_a_run(found: Results, cost: Slopes) -> str:
-    """The model beside what one process was measured to need on the topic of `make bench-scaling`."""
+    """The model beside what one process was measured to need on the topic of `make bench-writers`."""
     measured = found["writers"]
     runs = of(measured["runs"], kind="drain", key="subscriber", processes=1) if measured else []
     if not runs:
-        return "Not measured yet: `make bench-scaling`.\n"
+        return "Not measured yet: `make bench-writers`.\n"
     events, writes = measured["parameters"]["events"], mid(runs, "row_writes")
     predicted = events * cost.event_seconds + writes * cost.row_seconds
     seconds = writes * cost.session_row_seconds

@@ -1,12 +1,13 @@
 """Many processes that write the same rows: 48 partitions, 10,000 groups a minute, FLUSH_INTERVAL=1s, N processes.
 
-Arguments: --events N --repetitions N --processes 1,8,16 --keys subscriber,region --age-seconds N. First each number of
-processes drains the same topic, in turns, all keys; then so many as the most read live events, and the age of rows is
+Arguments: --events N --repetitions N --processes 1,8,16 --keys subscriber,region --age-seconds N --seconds-max N: no repetition
+begins that, as long as the longest one so far, would end after so many seconds; the first always does. First each number of processes drains the same topic, in turns, all keys; then so many as the most read live events, and the age of rows is
 watched. A failed attempt at a flush is counted by its line in the log. Out: results/writers.json.
 """
 
 import argparse
 import tempfile
+import time
 from pathlib import Path
 
 from . import freshness, metrics, results, split
@@ -36,7 +37,11 @@ def main() -> None:
     parser.add_argument("--processes", default="1,8,16")
     parser.add_argument("--keys", default="subscriber,region")
     parser.add_argument("--age-seconds", type=int, default=60)
+    parser.add_argument("--seconds-max", type=int)
     arguments = parser.parse_args()
+    started = time.monotonic()
+    longest = 0.0
+    repetitions = 0
     sizes = [int(size) for size in arguments.processes.split(",")]
     runs = []
     with work_folder() as folder:
@@ -47,11 +52,18 @@ def main() -> None:
                 topics[key] = Topic(PARTITIONS)
                 split.send(topics[key], command, PARTS, KEY_FIELDS[key])
             for repetition in range(1, arguments.repetitions + 1):
+                begun = time.monotonic()
+                expected_end = begun - started + longest + arguments.age_seconds
+                if repetitions and arguments.seconds_max and expected_end > arguments.seconds_max:
+                    say(f"{repetitions} repetitions: another one would take too long")
+                    break
                 for key, topic in topics.items():
                     for processes in sizes:
                         found = drain(topic, arguments.events, processes)
                         runs.append({"kind": "drain", "key": key, "processes": processes, "repetition": repetition, **found})
                         say(f"key {key}, {processes} processes: {found}")
+                longest = max(longest, time.monotonic() - begun)
+                repetitions = repetition
         finally:
             for topic in topics.values():
                 topic.__exit__()
@@ -59,7 +71,7 @@ def main() -> None:
             runs.append({"kind": "age", "processes": max(sizes), **age(command, max(sizes), arguments.age_seconds)})
             say(f"row's age: {runs[-1]}")
     parameters = {
-        "events": arguments.events, "repetitions": arguments.repetitions, "partitions": PARTITIONS, "groups": GROUPS,
+        "events": arguments.events, "repetitions": repetitions, "partitions": PARTITIONS, "groups": GROUPS,
         "flush_interval": FLUSH_INTERVAL, "age_events_per_second": AGE_EVENTS_PER_SECOND,
         "age_seconds": arguments.age_seconds,
     }
