@@ -18,6 +18,7 @@ mod document;
 mod health;
 mod metrics;
 mod minutely;
+mod night;
 mod observer;
 mod page;
 mod pipeline;

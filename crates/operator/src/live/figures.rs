@@ -36,8 +36,6 @@ pub struct LiveFigures {
     pub minutes: Vec<LiveMinute>,
     /// The business day of the newest window.
     pub day: Option<LiveDay>,
-    /// The last business day that has ended by the database's clock.
-    pub yesterday: Yesterday,
 }
 
 /// One region and type.
@@ -82,7 +80,7 @@ pub struct DaySums {
 }
 
 /// Whether the night's run has done its work.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, FromRow)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromRow)]
 pub struct Yesterday {
     /// Events of the day that were counted on time.
     pub events: i64,
@@ -141,9 +139,8 @@ pub async fn live_figures(connection: &mut PgConnection) -> Result<LiveFigures, 
             .map_err(StoreError::sql(DOING))?;
         day = Some(LiveDay { day: of_newest, sums });
     }
-    let yesterday = read_yesterday(&mut snapshot, now, &settings).await?;
     snapshot.commit().await.map_err(StoreError::sql(DOING))?;
-    Ok(LiveFigures { now, settings, newest_window, cells, minutes, day, yesterday })
+    Ok(LiveFigures { now, settings, newest_window, cells, minutes, day })
 }
 
 fn day_of(instant: DateTime<Utc>, settings: &Settings) -> BusinessDay {
@@ -151,11 +148,13 @@ fn day_of(instant: DateTime<Utc>, settings: &Settings) -> BusinessDay {
     BusinessDay::new(instant.with_timezone(&zone).date_naive(), zone)
 }
 
-async fn read_yesterday(
-    connection: &mut PgConnection,
-    now: NaiveDateTime,
-    settings: &Settings,
-) -> Result<Yesterday, StoreError> {
+/// The last business day that has ended by the database's clock.
+///
+/// # Errors
+/// A failed statement.
+pub async fn yesterday(connection: &mut PgConnection) -> Result<Yesterday, StoreError> {
+    let settings = load_settings(connection).await?.unwrap_or_default();
+    let now = store::database_now(connection).await?;
     let day = BusinessDay::yesterday(Utc.from_utc_datetime(&now), settings.business_timezone);
     sqlx::query_as(include_str!("queries/live_yesterday.sql"))
         .bind(day.start())

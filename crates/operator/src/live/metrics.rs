@@ -85,6 +85,11 @@ pub(super) const YESTERDAY_AGE: Metric = Metric::gauge(
     &[],
     "How long ago the last business day ended, in seconds.",
 );
+pub(super) const NIGHT_ANSWERED: Metric = Metric::gauge(
+    "pipeline_night_answered_timestamp_seconds",
+    &["question"],
+    "When the database last answered, in seconds since 1970; 0: never. `yesterday`: pipeline_yesterday_…; `runs`: pipeline_batch_… and pipeline_stale_dates. Each stays for 10 minutes.",
+);
 pub(super) const BATCH_LAST_RUN: Metric = Metric::gauge(
     "pipeline_batch_last_run_timestamp_seconds",
     &[],
@@ -125,6 +130,7 @@ pub const METRICS: &[&Metric] = &[
     &YESTERDAY_EVENTS,
     &YESTERDAY_COMPUTED,
     &YESTERDAY_AGE,
+    &NIGHT_ANSWERED,
     &BATCH_LAST_RUN,
     &BATCH_LAST_SUCCESS,
     &STALE_DAYS,

@@ -1,7 +1,7 @@
-//! What the observer looks at once a minute, because it costs more than the rest: the batcher's runs, the last 24 hours, open
-//! fraud cases, where rules may have missed something.
+//! What the observer looks at once a minute, because it costs more than the rest: the last 24 hours, open fraud cases,
+//! where rules may have missed something.
 //!
-//! In: the observer's session. Out: what was found; each of the four may be missing without harm to the others. A session
+//! In: the observer's session. Out: what was found; each of the three may be missing without harm to the others. A session
 //! that does not answer in time is given up (I-6).
 
 use std::sync::Arc;
@@ -11,7 +11,6 @@ use program::chain;
 use store::{PgConnection, StoreError, count_pattern_gaps};
 
 use super::cases::{Cases, open_cases};
-use super::figures::{BatchState, batch_state};
 use super::last_day::{last_day, render};
 
 /// Pause between two looks.
@@ -21,7 +20,6 @@ const EVERY: Duration = Duration::from_secs(60);
 #[derive(Default)]
 pub(super) struct Minutely {
     looked: Option<Instant>,
-    pub(super) batch: Option<BatchState>,
     pub(super) day: DayLook,
     pub(super) cases: Option<Arc<Cases>>,
     /// Where rules may have missed something, by reason.
@@ -67,10 +65,6 @@ impl Minutely {
 
     /// The right to see one of them may be missing: that is no reason not to show the others.
     async fn read(&mut self, connection: &mut PgConnection) {
-        self.batch = batch_state(connection).await.unwrap_or_else(|error| {
-            tracing::debug!("no look at the batcher's runs: {error}");
-            None
-        });
         self.cases =
             open_cases(connection).await.map(|cases| cases.map(Arc::new)).unwrap_or_else(|error| {
                 tracing::debug!("no look at the fraud cases: {error}");

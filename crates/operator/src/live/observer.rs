@@ -14,6 +14,7 @@ use store::{PgConnection, Session, StoreError, connect};
 
 use super::figures::{LiveFigures, live_figures};
 use super::minutely::Minutely;
+use super::night::{self, SharedNight};
 use super::snapshot::{Detection, Rates, Snapshot};
 use super::{Latest, LiveArgs, pipeline};
 use crate::detect::OPEN_SHOWN_MAX;
@@ -30,15 +31,17 @@ const RATE_WINDOW: Duration = Duration::from_secs(60);
 /// Looks for as long as somebody holds `latest`, on a thread of its own: nobody waits for its end, not
 /// even a process that stops while a server does not answer.
 pub(super) fn spawn(args: LiveArgs, latest: Weak<Latest>) -> anyhow::Result<()> {
+    let night = SharedNight::default();
+    night::spawn(args.database.database_url.expose().to_owned(), Arc::downgrade(&night))?;
     let executor = ThreadExecutor::new()?;
     std::thread::Builder::new()
         .name("observer".to_owned())
-        .spawn(move || executor.block_on(observe(args, latest)))
+        .spawn(move || executor.block_on(observe(args, latest, night)))
         .context("starting the observer's thread")?;
     Ok(())
 }
 
-async fn observe(args: LiveArgs, latest: Weak<Latest>) {
+async fn observe(args: LiveArgs, latest: Weak<Latest>, shared_night: SharedNight) {
     let observer = Observer::new(&args.kafka, &args.database, ANSWER_DEADLINE);
     let stalled_after = usual_stalled_after(args.flush_interval);
     let mut reader = FiguresReader { args: &args, connection: None, detection: None };
@@ -49,11 +52,12 @@ async fn observe(args: LiveArgs, latest: Weak<Latest>) {
         let figures = reader.read().await;
         minutely.read_when_due(&mut reader.connection, ANSWER_DEADLINE).await;
         let detection = reader.detection.take();
+        let night = shared_night.lock().map(|night| night.clone()).unwrap_or_default();
         let rates = track.rates(places(&report), Instant::now());
         let registry = pipeline::registry(
             &report,
             figures.as_ref().ok(),
-            minutely.batch.as_ref(),
+            &night,
             detection.as_ref(),
             minutely.pattern_gaps.as_deref(),
             &args.owners,

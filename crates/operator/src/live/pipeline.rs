@@ -4,8 +4,9 @@
 use chrono::NaiveDateTime;
 use program::{Metric, Registry, seconds_since_1970 as now};
 
-use super::figures::{BatchState, LiveFigures};
+use super::figures::LiveFigures;
 use super::metrics::*;
+use super::night::Night;
 use super::snapshot::Detection;
 use crate::detect::set_anomalies;
 use crate::status::{Report, Verdict};
@@ -17,7 +18,7 @@ const PATTERN_GAP_REASONS: [&str; 5] = ["not_judged", "retention", "another_log"
 pub(super) fn registry(
     report: &Report,
     figures: Option<&LiveFigures>,
-    batch: Option<&BatchState>,
+    night: &Night,
     detection: Option<&Detection>,
     pattern_gaps: Option<&[(String, i64)]>,
     owners: &[String],
@@ -36,27 +37,41 @@ pub(super) fn registry(
     add_workers(&registry, report, owners);
     if let Some(figures) = figures {
         set(&WATERMARK_DELAY, figures.settings.watermark_delay.as_secs_f64());
-        set(&YESTERDAY_EVENTS, figures.yesterday.events as f64);
-        set(&YESTERDAY_COMPUTED, if figures.yesterday.is_computed { 1.0 } else { 0.0 });
-        set(&YESTERDAY_AGE, figures.yesterday.ended_seconds_ago as f64);
     }
     if let Some(detection) = detection {
         set_anomalies(&registry, &detection.open, &detection.progress);
     }
-    if let Some(batch) = batch {
-        set(&STALE_DAYS, batch.stale_days as f64);
+    add_night(&registry, night, now());
+    if let Some(gaps) = pattern_gaps {
+        add_pattern_gaps(&registry, gaps);
+    }
+    registry
+}
+
+/// What the night's run has left. When each question was last answered is told for ever, or nobody would notice that
+/// the figures, and the alerts on them, are missing.
+fn add_night(registry: &Registry, night: &Night, now: f64) {
+    let set = |metric: &Metric, value: f64| {
+        registry.gauge(metric).with_label_values(&[] as &[&str]).set(value);
+    };
+    let answered = registry.gauge(&NIGHT_ANSWERED);
+    answered.with_label_values(&["yesterday"]).set(night.yesterday.answered_at());
+    answered.with_label_values(&["runs"]).set(night.runs.answered_at());
+    if let Some((age_seconds, yesterday)) = night.yesterday.believed(now) {
+        set(&YESTERDAY_EVENTS, yesterday.events as f64);
+        set(&YESTERDAY_COMPUTED, if yesterday.is_computed { 1.0 } else { 0.0 });
+        set(&YESTERDAY_AGE, yesterday.ended_seconds_ago as f64 + age_seconds);
+    }
+    if let Some((_, Some(runs))) = night.runs.believed(now) {
+        set(&STALE_DAYS, runs.stale_days as f64);
         for (metric, at) in
-            [(&BATCH_LAST_RUN, batch.last_run_at), (&BATCH_LAST_SUCCESS, batch.last_success_at)]
+            [(&BATCH_LAST_RUN, runs.last_run_at), (&BATCH_LAST_SUCCESS, runs.last_success_at)]
         {
             if let Some(at) = at {
                 set(metric, seconds(at));
             }
         }
     }
-    if let Some(gaps) = pattern_gaps {
-        add_pattern_gaps(&registry, gaps);
-    }
-    registry
 }
 
 /// All reasons, those included of which there is none: what appears only with its first gap has not grown.
