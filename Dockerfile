@@ -1,4 +1,4 @@
-# Images of the five programs, and Airflow with the batcher in it. One final stage each:
+# Images of the programs, and Airflow with the batcher in it. One final stage each:
 #
 #   docker build --target streamer -t telecom/streamer:local .
 #
@@ -65,6 +65,17 @@ COPY . .
 RUN find . -path ./lake/target -prune -o -name '*.rs' -exec touch {} + \
  && cargo build --locked --release --manifest-path lake/Cargo.toml --package archiver
 
+# --- churn: a workspace of its own as well ----------------------------------------------------
+
+FROM rust:${RUST_VERSION}-${DEBIAN_RELEASE} AS build-churn
+WORKDIR /src
+COPY --from=manifests /src .
+RUN cargo build --locked --release --manifest-path lake/churn/Cargo.toml --package churn-cli
+RUN rm -r crates/*/src lake/churn/src lake/churn/*/src
+COPY . .
+RUN find . -path ./lake/churn/target -prune -o -name '*.rs' -exec touch {} + \
+ && cargo build --locked --release --manifest-path lake/churn/Cargo.toml --package churn-cli
+
 # --- Final stages -----------------------------------------------------------------------------
 
 # Each program is process 1 and handles SIGTERM itself, so none needs an init in front of it.
@@ -125,10 +136,26 @@ LABEL org.opencontainers.image.title="archiver" \
       org.opencontainers.image.version="${VERSION}" \
       org.opencontainers.image.revision="${REVISION}"
 COPY --from=build-lake /src/lake/target/release/archiver /usr/local/bin/archiver
+# For `batcher DAY --from-lake`, which asks the archiver.
+COPY --from=build-static /batcher /usr/local/bin/batcher
 # A volume that is mounted here for the first time has this owner.
 RUN mkdir /lake && chown 10001:10001 /lake
 USER 10001:10001
 ENTRYPOINT ["archiver"]
+
+# No health check: it runs for minutes and says by its exit code how it went. It starts the archiver, which reads the lake.
+FROM tls AS churn
+ARG VERSION=0.1.0
+ARG REVISION=unknown
+LABEL org.opencontainers.image.title="churn" \
+      org.opencontainers.image.description="Foresees which subscribers will leave, from the data lake" \
+      org.opencontainers.image.licenses="Apache-2.0" \
+      org.opencontainers.image.version="${VERSION}" \
+      org.opencontainers.image.revision="${REVISION}"
+COPY --from=build-lake /src/lake/target/release/archiver /usr/local/bin/archiver
+COPY --from=build-churn /src/lake/churn/target/release/churn /usr/local/bin/churn
+USER 10001:10001
+ENTRYPOINT ["churn"]
 
 # Nothing but the program. No health check: it runs for seconds and says by its exit code how it went.
 FROM scratch AS batcher

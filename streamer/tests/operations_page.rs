@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Where the programs' own messages are.
-const SOURCES: [&str; 13] = [
+const SOURCES: [&str; 15] = [
     "crates/operator/src",
     "crates/log-reader/src",
     "crates/intake/src",
@@ -20,6 +20,8 @@ const SOURCES: [&str; 13] = [
     "streamer/src",
     "batcher/src",
     "producer/src",
+    "lake/churn/src",
+    "lake/churn/cli/src",
 ];
 
 /// What comes before the text of a message.
