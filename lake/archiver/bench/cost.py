@@ -4,6 +4,8 @@ In: the servers of `sandbox run`; PROGRAMS, the folder of producer and streamer;
 Out: CPU, memory, size and times. `make bench-lake` runs it.
 """
 
+import datetime
+import json
 import os
 import pathlib
 import re
@@ -22,6 +24,7 @@ DAY, NEXT_DAY = "2025-11-09T00:00:00Z", "2025-11-10T00:00:00Z"
 # What the scenario sends of a day at its own density, 2.
 EVENTS_A_DAY = 182_880
 LIVE_SECONDS = 30
+INTERVAL_MILLIS = 250
 
 
 class Cost:
@@ -84,14 +87,34 @@ def of_a_backlog(programs, lake, folder, environment, wanted):
     show("subscriber-days, MiB", f"{days.resident_mib:.0f}")
 
 
-def of_many_commits(programs, archiver, environment):
-    """How long a commit takes while events come."""
+def log_of(folder):
+    """The table's commits in order, as files."""
+    return sorted((folder / "events/_delta_log").glob("*.json"))
+
+
+def greatest_lag(commits):
+    """How old the lake's newest event became, in seconds: what was in it just before each commit, when that came. Event times are
+    those of a producer that sends at once, so what streamer and Kafka took is part of it."""
+    newest, greatest = None, 0
+    for commit in commits:
+        if newest is not None:
+            greatest = max(greatest, commit.stat().st_mtime - newest)
+        for line in commit.read_text().splitlines():
+            stats = json.loads(json.loads(line).get("add", {}).get("stats", "{}"))
+            if latest := stats.get("maxValues", {}).get("timestamp"):
+                newest = max(newest or 0, datetime.datetime.fromisoformat(latest).timestamp())
+    return greatest
+
+
+def of_many_commits(programs, archiver, folder, environment):
+    """How long a commit takes while events come, and how far the lake is behind them."""
+    before = len(log_of(folder))
     said = tempfile.TemporaryFile(mode="w+")
     start = lambda *command, **more: subprocess.Popen(command, env={**os.environ, **environment}, **more)
     quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
     processes = [
-        start(programs / "streamer", "run", **quiet),
-        start(archiver, "run", "--commit-interval", "250ms", stdout=said, stderr=said),
+        start(programs / "streamer", "run", "--flush-interval", f"{INTERVAL_MILLIS}ms", **quiet),
+        start(archiver, "run", "--commit-interval", f"{INTERVAL_MILLIS}ms", stdout=said, stderr=said),
         start(programs / "producer", "--rate", "2000", **quiet),
     ]
     time.sleep(LIVE_SECONDS)
@@ -102,7 +125,8 @@ def of_many_commits(programs, archiver, environment):
     units = {"ms": 1, "s": 1000, "µs": 0.001}
     took = [float(number) * units[unit] for number, unit in re.findall(r"committed in ([0-9.]+)(µs|ms|s)", said.read())]
     took.sort()
-    show(f"commits in {LIVE_SECONDS} s", len(took))
+    show(f"commits in {LIVE_SECONDS} s, one every {INTERVAL_MILLIS} ms at most", len(took))
+    show("greatest age of the newest event in the lake, s", f"{greatest_lag(log_of(folder)[before:]):.1f}")
     show("files and commit, ms, median and 95th percentile", f"{statistics.median(took):.0f}, {took[len(took) * 95 // 100]:.0f}")
 
 
@@ -123,7 +147,7 @@ def main():
     }
     try:
         of_a_backlog(programs, lambda *arguments: Cost([archiver, *arguments], environment), folder, environment, wanted)
-        of_many_commits(programs, archiver, environment)
+        of_many_commits(programs, archiver, folder, environment)
     finally:
         shutil.rmtree(folder)
 
