@@ -188,8 +188,8 @@ fn values(row: &Row, name: &str) -> Vec<Vec<String>> {
     for code in row.files.iter().map(|file| code(file)) {
         if name.contains("::") {
             // Limit::Groups => Size::items(30_000),
-            let arms =
-                code.split(&format!("{name} => ")).skip(1).filter(|arm| arm.starts_with("Size"));
+            let arm = format!("{name} => ");
+            let arms = code.split(&arm).skip(1).filter(|arm| arm.starts_with("Size"));
             for arm in arms {
                 let sizes =
                     arm.lines().next().unwrap().split(|c: char| !"0123456789_ <".contains(c));
