@@ -1,7 +1,7 @@
 # Everything that a newcomer or CI runs. `make` alone lists it.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo live test sim fuzz mutants torture deny test-kraft test-airflow test-dbt test-superset test-compose test-upgrade test-lake test-kubernetes lake bench-lake lint docs check-compose check-alerts check-chart bench bench-all bench-page bench-layouts bench-curves bench-scaling bench-latency bench-producer bench-batcher bench-flush bench-micro build images sandbox setup setup-tests score-anomalies score-fraud test-churn score-churn test-connect bench-writers dist
+.PHONY: help demo live test sim fuzz mutants torture deny test-kraft test-airflow test-dbt test-superset test-compose test-upgrade test-lake test-kubernetes lake bench-lake lint docs check-compose check-alerts check-chart bench bench-all bench-page bench-layouts bench-curves bench-scaling bench-latency bench-producer bench-batcher bench-flush bench-micro build images sandbox setup setup-tests score-anomalies score-fraud test-churn score-churn test-connect test-cluster bench-writers dist
 
 # librdkafka is linked with this host's OpenSSL where that is new enough, else with one built from source. `make setup`
 # writes the same into .cargo/config.toml, so that cargo without make agrees and librdkafka is not built twice.
@@ -120,6 +120,10 @@ test-connect: setup ## An exchange's table through a real Kafka Connect, with 50
 	connect/assemble $(TARGET)/connect
 	CONNECT_HOME=$(abspath $(TARGET)/connect) $(TARGET)/debug/sandbox run -- \
 		cargo test --workspace --features e2e/connect --test connect -- --nocapture --test-threads 1
+
+test-cluster: setup ## A Kafka cluster of three brokers: its leader killed 20 times, a rolling restart, an unclean election; some ten minutes
+	cargo build --workspace --bins
+	cargo test --workspace --features e2e/cluster --test cluster -- --nocapture --test-threads 1
 
 test-compose: ## docker-compose.yml on a Docker engine of its own; by hand, as root, on Debian
 	tests/compose/run

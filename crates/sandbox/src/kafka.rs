@@ -4,6 +4,7 @@
 //! through Maven (`cache`), the processes live in `server`, their settings are in `settings`;
 //! "ready" is what the broker itself answers to a client's first question (`probe`).
 
+mod cluster;
 mod probe;
 mod settings;
 
@@ -20,6 +21,7 @@ use crate::cache::{self, Goal};
 use crate::host::host;
 use crate::random;
 use crate::server::{Server, Signal, start_on_free_ports, tail, wait_until};
+pub use cluster::KafkaCluster;
 use settings::{CLUSTER_ID, LOG4J_PROPERTIES, Metadata, SESSION_TIMEOUT_MS};
 
 /// The variable that chooses the [`KafkaMode`] where the code does not: `zookeeper` or `kraft`.
@@ -130,11 +132,8 @@ impl Kafka {
     /// # Errors
     /// As [`Kafka::start`].
     pub fn start_with(options: &KafkaOptions) -> Result<Kafka> {
-        let java = cache::java_program("java")?;
-        let pom = include_str!("../maven/kafka.xml");
-        let jars = cache::fetched("kafka-3.5.1", pom, Goal::Copy, |_| Ok(()))?;
+        let java = java_with_kafka()?;
         let mode = options.mode.map_or_else(KafkaMode::from_environment, Ok)?;
-        let java = [java.into(), "-cp".into(), jars.join("*").into()];
         start_on_free_ports(|| match mode {
             KafkaMode::ZooKeeper => start_with_zookeeper(&java, options),
             KafkaMode::KRaft => start_with_own_controller(&java, options),
@@ -231,7 +230,24 @@ impl Kafka {
     }
 }
 
+/// Java, and Kafka's jars as its class path.
+fn java_with_kafka() -> Result<[OsString; 3]> {
+    let java = cache::java_program("java")?;
+    let pom = include_str!("../maven/kafka.xml");
+    let jars = cache::fetched("kafka-3.5.1", pom, Goal::Copy, |_| Ok(()))?;
+    Ok([java.into(), "-cp".into(), jars.join("*").into()])
+}
+
 fn start_with_zookeeper(java: &[OsString], options: &KafkaOptions) -> Result<Kafka> {
+    let zookeeper = started_zookeeper(java)?;
+    let metadata = Metadata::ZooKeeper { address: &zookeeper.address };
+    let mut kafka = prepared_broker(java, &metadata, options)?;
+    kafka.zookeeper = Some(zookeeper);
+    kafka.start_broker()?;
+    Ok(kafka)
+}
+
+fn started_zookeeper(java: &[OsString]) -> Result<ZooKeeper> {
     let address = format!("127.0.0.1:{}", random::free_port()?);
     let mut server = Server::new("ZooKeeper", Signal::Kill)?;
     let command = prepare(
@@ -243,12 +259,7 @@ fn start_with_zookeeper(java: &[OsString], options: &KafkaOptions) -> Result<Kaf
         &settings::zookeeper(server.folder(), &address),
     )?;
     server.start(&command, || probe::zookeeper_answers(&address))?;
-
-    let metadata = Metadata::ZooKeeper { address: &address };
-    let mut kafka = prepared_broker(java, &metadata, options)?;
-    kafka.zookeeper = Some(ZooKeeper { server, address });
-    kafka.start_broker()?;
-    Ok(kafka)
+    Ok(ZooKeeper { server, address })
 }
 
 fn start_with_own_controller(java: &[OsString], options: &KafkaOptions) -> Result<Kafka> {

@@ -17,7 +17,7 @@ mod shared;
 mod sql;
 
 pub use host::HOST_VARIABLE;
-pub use kafka::{KAFKA_MODE_VARIABLE, Kafka, KafkaListener, KafkaMode, KafkaOptions};
+pub use kafka::{KAFKA_MODE_VARIABLE, Kafka, KafkaCluster, KafkaListener, KafkaMode, KafkaOptions};
 pub use postgres::{Postgres, PostgresOptions};
 pub use random::{free_address, free_port};
 pub use server::wait_until;

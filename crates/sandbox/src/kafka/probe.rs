@@ -26,6 +26,13 @@ pub(super) fn no_broker_is_registered(address: &str) -> bool {
     ask_zookeeper(address, "dump").is_ok_and(|sessions| !sessions.contains("/brokers/ids/"))
 }
 
+/// True if ZooKeeper answers and does not hold the node of this broker.
+pub(super) fn broker_is_forgotten(address: &str, id: usize) -> bool {
+    let node = format!("/brokers/ids/{id}");
+    ask_zookeeper(address, "dump")
+        .is_ok_and(|sessions| sessions.lines().all(|line| line.trim() != node))
+}
+
 /// A Metadata request, version 1, for no topic: the answer begins with the list of brokers.
 fn known_brokers(bootstrap: &str) -> io::Result<u32> {
     const REQUEST: [u8; 18] = [
