@@ -108,7 +108,7 @@ impl Setting {
         fs::set_permissions(self.archiver(), fs::Permissions::from_mode(0o755)).unwrap();
     }
 
-    fn from_lake(&self) -> (i32, String) {
+    fn compute_from_lake(&self) -> (i32, String) {
         let mut command = command(&self.database.url, &[DATE, "--from-lake"]);
         command.env("ARCHIVER", self.archiver()).env("PATH", "/usr/bin:/bin");
         let ended = command.output().unwrap();
@@ -119,7 +119,7 @@ impl Setting {
 
     #[track_caller]
     fn check(&self, exit: i32, said: &[&str]) {
-        let (found, all) = self.from_lake();
+        let (found, all) = self.compute_from_lake();
         assert_eq!(found, exit, "{all}");
         for text in said {
             assert!(all.contains(text), "must say {text:?}: {all}");
@@ -279,7 +279,7 @@ async fn an_archiver_that_can_not_answer_is_an_error_with_the_way_out() {
     let mut setting = Setting::new("UTC").await;
     // As long as the minutes are there, the lake isn't even asked.
     setting.script("echo asked >&2; exit 1");
-    let (code, said) = setting.from_lake();
+    let (code, said) = setting.compute_from_lake();
     let instead = "`batcher 2025-11-09 --include-late` computes the same from them";
     assert!(code == 1 && said.contains(instead) && !said.contains("asked"), "{code}: {said}");
 

@@ -21,9 +21,10 @@ pub use day::completeness::{DayState, PartitionCompleteness, day_state, is_empty
 pub use day::computed::ComputedDay;
 pub use day::daily::{
     Condition, DailyError, DayRun, RunOptions, UnusableRow, compute_day, compute_day_from_lake,
+    ensure_expired,
 };
 pub use day::difference::{DIFFERENCES_LISTED_MAX, Difference, Differences};
-pub use day::lake::{LakeDay, LakePair, LakeSums, ensure_expired};
+pub use day::lake::{LakeDay, LakePair, LakeSums};
 pub use day::report::{BusyHour, DayReport, DayTotals, FigureSums, REPORT_REGIONS_MAX, day_report};
 pub use day::validate::{Validation, validate_day};
 pub use error::StoreError;

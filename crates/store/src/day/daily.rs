@@ -16,6 +16,7 @@
 //! ```
 
 mod error;
+mod from_lake;
 
 use std::time::Duration;
 
@@ -24,9 +25,11 @@ use sqlx::Connection;
 use sqlx::postgres::PgConnection;
 
 pub use self::error::{DailyError, UnusableRow};
+pub use self::from_lake::ensure_expired;
+use self::from_lake::ensure_whole;
 use crate::day::batch_runs::{RunEnd, day_record, finish_run, start_run};
 use crate::day::computed::ComputedDay;
-use crate::day::lake::{LakeDay, ensure_whole};
+use crate::day::lake::LakeDay;
 use crate::day::subscribers::{Former, fill_subscribers, former_subscribers};
 use crate::{BusinessDay, DayRecord, FigureSql, StoreError, day_state, expired_minutes};
 

@@ -1,8 +1,7 @@
-//! A day from a data lake, for days whose minutes have expired.
+//! What a data lake has of a day, and what was counted of it: exact sums, which can be held against each other.
 //!
-//! In: the day's exact sums by event type and region, as a lake has them. Out: nothing, if they are the sums of all that was
-//! counted of the day; else why not. What has expired is there as sums, so a lake that lacks an event, or has one too many, is
-//! never believed (I-7).
+//! In: the day's sums by event type and region, as a lake has them. Out: their total, and that of all that was counted. What
+//! has expired is there as sums, too.
 
 use std::fmt;
 
@@ -10,8 +9,7 @@ use event_model::MICROS_PER_UNIT;
 use sqlx::FromRow;
 use sqlx::postgres::PgConnection;
 
-use crate::day::daily::DailyError;
-use crate::{BusinessDay, StoreError, expired_minutes};
+use crate::{BusinessDay, StoreError};
 
 /// All that a lake has of a day, late events among it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -83,7 +81,8 @@ pub(crate) struct Columns<'a> {
 }
 
 impl LakeDay {
-    fn total(&self) -> Option<LakeSums> {
+    /// `None`: more than there can be.
+    pub(crate) fn total(&self) -> Option<LakeSums> {
         let mut sums = self.pairs.iter().map(|pair| pair.sums);
         sums.try_fold(LakeSums::default(), LakeSums::checked_add)
     }
@@ -102,40 +101,18 @@ impl LakeDay {
     }
 }
 
-/// Makes sure that nothing but a lake can give the day's figures.
-///
-/// # Errors
-/// [`DailyError::MinutesThere`]; a failed statement.
-pub async fn ensure_expired(
+/// All that was counted of the day, on time and late, whether its minutes are there or have expired.
+pub(crate) async fn counted_sums(
     connection: &mut PgConnection,
     day: &BusinessDay,
-) -> Result<(), DailyError> {
-    match expired_minutes(connection, (day.start(), day.end()), true).await? {
-        Some(_) => Ok(()),
-        None => Err(DailyError::MinutesThere { date: day.date() }),
-    }
-}
-
-/// Makes sure that the lake has all that was counted of the day, and nothing else.
-pub(crate) async fn ensure_whole(
-    connection: &mut PgConnection,
-    day: &BusinessDay,
-    lake: &LakeDay,
-) -> Result<(), DailyError> {
-    ensure_expired(connection, day).await?;
+) -> Result<LakeSums, StoreError> {
     let counted: StoredSums = sqlx::query_as(include_str!("queries/lake_counted.sql"))
         .bind(day.start())
         .bind(day.end())
         .fetch_one(connection)
         .await
         .map_err(StoreError::sql("adding up what was counted of the day"))?;
-    let counted = LakeSums::try_from(counted)?;
-    let found = lake.total();
-    if found == Some(counted) {
-        return Ok(());
-    }
-    let found = found.map_or_else(|| "more than there can be".to_owned(), |sums| sums.to_string());
-    Err(DailyError::LakeDiffers { date: day.date(), found, counted })
+    LakeSums::try_from(counted)
 }
 
 #[derive(FromRow)]
