@@ -8,9 +8,12 @@ use clap::{Args, ValueEnum};
 /// Where PostgreSQL is.
 #[derive(Args, Clone, Debug)]
 pub struct DatabaseArgs {
-    /// PostgreSQL, as postgres://USER:PASSWORD@HOST:PORT/DATABASE [default: postgres://telecom_user:***@localhost:5432/telecom_db]
+    /// PostgreSQL, as `postgres://USER:PASSWORD@HOST:PORT/DATABASE`.
     #[arg(
         long,
+        // The default without its password.
+        help = "PostgreSQL, as postgres://USER:PASSWORD@HOST:PORT/DATABASE \
+                [default: postgres://telecom_user:***@localhost:5432/telecom_db]",
         env = "DATABASE_URL",
         hide_env_values = true,
         hide_default_value = true,
