@@ -21,6 +21,8 @@ COMMENT ON VIEW minute_figures IS 'Rows of real_time_metrics and late_metrics: w
 COMMENT ON COLUMN minute_figures.is_late IS 'Of late_metrics';
 COMMENT ON COLUMN minute_figures.own IS 'Counted by the streamer; false: inserted by somebody else';
 COMMENT ON COLUMN minute_figures.window_start IS 'Start of the minute, UTC';
+COMMENT ON COLUMN minute_figures.event_type IS 'Type of event';
+COMMENT ON COLUMN minute_figures.region IS 'Region';
 COMMENT ON COLUMN minute_figures.events IS 'Number of events; NULL: somebody else''s row does not say';
 COMMENT ON COLUMN minute_figures.seconds IS 'Seconds';
 COMMENT ON COLUMN minute_figures.data_mb IS 'MB, exact';

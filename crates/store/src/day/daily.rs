@@ -33,7 +33,8 @@ use crate::day::lake::LakeDay;
 use crate::day::subscribers::{Former, fill_subscribers, former_subscribers};
 use crate::{BusinessDay, DayRecord, FigureSql, StoreError, day_state, expired_minutes};
 
-static UNUSABLE_ROW: FigureSql = FigureSql::new(include_str!("queries/daily_unusable_row.sql"));
+pub(crate) static UNUSABLE_ROW: FigureSql =
+    FigureSql::new(include_str!("queries/daily_unusable_row.sql"));
 static OF_MINUTES: FigureSql = FigureSql::new(concat!(
     include_str!("queries/daily_of_minutes.sql"),
     include_str!("queries/daily_insert.sql")

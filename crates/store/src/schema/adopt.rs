@@ -14,7 +14,7 @@ use sqlx::{AssertSqlSafe, Connection, FromRow};
 use super::locks::with_short_lock_waits;
 use super::migrate::{Schema, cause_of, examine_schema, migrate, run_migrations};
 use super::replaced::{ReplacedTable, columns_of};
-use crate::day::daily::UnusableRow;
+use crate::day::daily::{UNUSABLE_ROW, UnusableRow};
 use crate::{ServerError, StoreError};
 
 /// A report lists at most this many doubled keys (I-6); the rest are counted.
@@ -216,7 +216,7 @@ impl Adoption {
         let [start, end] = [-4700, 200_000].map(|year| {
             NaiveDate::from_ymd_opt(year, 1, 1).unwrap_or_default().and_time(NaiveTime::MIN)
         });
-        self.unusable_row = sqlx::query_as(include_str!("../day/queries/daily_unusable_row.sql"))
+        self.unusable_row = sqlx::query_as(UNUSABLE_ROW.text())
             .bind(start)
             .bind(end)
             .fetch_optional(connection)
