@@ -121,7 +121,7 @@ test-connect: setup ## An exchange's table through a real Kafka Connect, with 50
 	CONNECT_HOME=$(abspath $(TARGET)/connect) $(TARGET)/debug/sandbox run -- \
 		cargo test --workspace --features e2e/connect --test connect -- --nocapture --test-threads 1
 
-test-cluster: setup ## A Kafka cluster of three brokers: its leader killed 20 times, a rolling restart, an unclean election; some ten minutes
+test-cluster: setup ## A Kafka cluster of three brokers: its leader killed 20 times, a rolling restart, an unclean election; some five minutes
 	cargo build --workspace --bins
 	cargo test --workspace --features e2e/cluster --test cluster -- --nocapture --test-threads 1
 
