@@ -26,6 +26,8 @@ const USER: &str = "telecom_user";
 const PASSWORD: &str = "telecom_pass";
 /// The database that the programs use when they are told nothing.
 pub(crate) const DATABASE: &str = "telecom_db";
+/// Well below the time that a stop may take, and enough for a busy machine.
+const AUTHENTICATION_TIMEOUT: &str = "20s";
 /// PostgreSQL refuses to run as root: then it runs as nobody.
 const NOBODY: u32 = 65_534;
 
@@ -260,6 +262,8 @@ fn settings((host, port): (Ipv4Addr, u16), options: &PostgresOptions) -> Vec<(St
         ("port", port.to_string().as_str()),
         ("unix_socket_directories", ""),
         ("max_connections", "200"),
+        // A stop waits for a client that has connected and not yet said who it is.
+        ("authentication_timeout", AUTHENTICATION_TIMEOUT),
         ("fsync", on_or_off),
         ("full_page_writes", on_or_off),
     ]

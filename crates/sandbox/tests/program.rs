@@ -28,7 +28,9 @@ fn a_killed_owner_leaves_no_process_and_no_folder_behind() -> Result<()> {
     let lines: Vec<String> = stdout.lines().take(2).collect::<std::io::Result<_>>()?;
     let variables: Vec<(&str, &str)> = lines.iter().filter_map(|line| exported(line)).collect();
     let [("KAFKA_BOOTSTRAP_SERVERS", kafka), ("DATABASE_URL", database)] = variables[..] else {
-        anyhow::bail!("unexpected lines {lines:?}");
+        let mut said = String::new();
+        stderr.read_to_string(&mut said)?;
+        anyhow::bail!("unexpected lines {lines:?}; it said:\n{said}");
     };
     let database_address = database.split(['@', '/']).nth(3).context("HOST:PORT")?;
     let connections =
@@ -64,9 +66,9 @@ fn a_killed_owner_leaves_no_process_and_no_folder_behind() -> Result<()> {
 #[test]
 fn run_gives_the_command_its_servers_and_takes_its_exit_code() -> Result<()> {
     let script = "echo $SANDBOX_KAFKA $SANDBOX_POSTGRES; echo $KAFKA_BOOTSTRAP_SERVERS $DATABASE_URL; exit 7";
-    let Output { status, stdout, .. } =
+    let Output { status, stdout, stderr } =
         sandbox().args(["run", "--", "sh", "-c", script]).output()?;
-    assert_eq!(status.code(), Some(7));
+    assert_eq!(status.code(), Some(7), "it said:\n{}", String::from_utf8_lossy(&stderr));
     let words: Vec<String> =
         String::from_utf8(stdout)?.split_whitespace().map(str::to_owned).collect();
     let [test_kafka, test_database, kafka, database] = &words[..] else {
