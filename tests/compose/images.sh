@@ -6,6 +6,7 @@ make_stand_ins() {
     kafka_images
     build_image postgres "postgres:$(version_of POSTGRES)"
     airflow_image
+    python_image
 }
 
 version_of() { # version_of NAME: of an image, as newcomers get it
@@ -76,4 +77,10 @@ airflow_image() {
     cp "$CA_FILE" "$WORK/context/airflow/"
     cp dags/requirements/airflow-2.7.3.txt "$WORK/context/airflow/requirements.txt"
     build_image airflow "apache/airflow:$(version_of AIRFLOW)"
+}
+
+python_image() { # for dbt and Superset
+    mkdir -p "$WORK/context/python"
+    cp "$CA_FILE" "$WORK/context/python/"
+    build_image python python:3.11-slim-bookworm
 }
