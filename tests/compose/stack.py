@@ -117,9 +117,9 @@ class Stack:
         self.sent += expected
 
     def env(self, name, value):
-        """Changes a line of .env."""
+        """Changes a line of .env, or makes it one that counts."""
         path = self.folder / ".env"
-        text, count = re.subn(rf"(?m)^{name}=.*$", f"{name}={value}", path.read_text())
+        text, count = re.subn(rf"(?m)^#?{name}=.*$", f"{name}={value}", path.read_text())
         assert count == 1, name
         path.write_text(text)
 

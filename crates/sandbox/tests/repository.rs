@@ -99,21 +99,30 @@ fn images_are_built_by_the_toolchain_of_this_repository() {
     assert_eq!(version(&dockerfile, "ARG RUST_VERSION="), version(&toolchain, "channel"));
 }
 
-/// Cargo reads the manifest of every member, also of one that no image holds: without it no image is built.
-#[test]
-fn images_are_built_from_every_member_of_the_workspace() {
-    let (manifest, ignored) = (file("Cargo.toml"), file(".dockerignore"));
+/// The members of a workspace, by their folders in the repository.
+fn members_of(workspace: &str) -> Vec<String> {
+    let manifest = file(&format!("{workspace}Cargo.toml"));
     let list = manifest
         .split_once("members = [")
         .and_then(|(_, rest)| rest.split_once(']'))
         .expect("a list of members");
-    let members: Vec<&str> = list
-        .0
+    list.0
         .split(',')
         .map(|name| name.trim().trim_matches('"'))
         .filter(|name| !name.is_empty())
-        .collect();
-    assert!(members.contains(&"streamer"), "{members:?}");
+        .map(|name| format!("{workspace}{name}"))
+        .collect()
+}
+
+/// Cargo reads the manifest of every member, also of one that no image holds: without it no image is built.
+#[test]
+fn images_are_built_from_every_member_of_the_workspace() {
+    let ignored = file(".dockerignore");
+    let members: Vec<String> =
+        ["", "lake/", "lake/churn/"].iter().flat_map(|workspace| members_of(workspace)).collect();
+    for known in ["streamer", "lake/archiver", "lake/churn/cli"] {
+        assert!(members.iter().any(|member| member == known), "{known}: {members:?}");
+    }
     let allowed: Vec<&str> = ignored.lines().filter_map(|line| line.strip_prefix('!')).collect();
     for member in members {
         let is_sent = allowed
