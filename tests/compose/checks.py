@@ -40,8 +40,10 @@ def without_env_up_names_the_command_that_makes_it():
 
 
 def all_images_are_built():
-    profiles = [part for name in ("producer", "intake", "connect", "tools", "dbt", "bi") for part in ("--profile", name)]
+    profiles = [part for name in ("producer", "intake", "tools", "dbt", "bi") for part in ("--profile", name)]
     stack.compose(*profiles, "build", capture=False)
+    # What Maven fetches comes through this machine's authorities.
+    stack.compose("--profile", "connect", "build", "--build-arg", "DEBIAN_RELEASE=trusting", "connect", capture=False)
 
 
 def our_images_are_small_labelled_and_not_root():
@@ -221,7 +223,8 @@ def calls_of_an_exchange_s_database_become_events():
     exchange("""CREATE TABLE cdr (calldate timestamp NOT NULL, clid text, src text, dst text, dcontext text, channel text,
         dstchannel text, lastapp text, lastdata text, duration integer, billsec integer, disposition text,
         amaflags integer, accountcode text, uniqueid text, userfield text)""")
-    exchange((stack.folder / "connect/source.sql").read_text())
+    stack.docker("cp", "connect/source.sql", "pbx:/tmp/")
+    exchange("\\i /tmp/source.sql")
     exchange("ALTER ROLE cdr_reader PASSWORD 'reads'")
     stack.env("CDR_HOST", "pbx")
     stack.env("CDR_DATABASE", "pbx")
@@ -236,9 +239,10 @@ def calls_of_an_exchange_s_database_become_events():
         SELECT now() AT TIME ZONE 'Asia/Almaty' - i * interval '1 minute', '87010000' || lpad(i::text, 3, '0'), '87770000999', 60 + i, 50 + i,
                'ANSWERED', '1700000000.' || i, 'PJSIP/1' FROM generate_series(1, 100) AS i""")
     wait_until("the calls have become events", lambda: stack.records() == before + 100, seconds=180)
-    raw = stack.docker("exec", "kafka", "kafka-console-consumer", "--bootstrap-server", "localhost:9092", "--topic",
-                       "pbx.public.cdr", "--from-beginning", "--max-messages", "100", "--timeout-ms", "20000")
-    assert "8701000" not in raw and "ANSWERED" in raw, raw[:500]
+    raw = stack.docker("exec", "kafka", "java", "-cp", "/opt/jars/*", "kafka.tools.ConsoleConsumer", "--bootstrap-server",
+                       "kafka:29092", "--topic", "pbx.public.cdr", "--from-beginning", "--max-messages", "100",
+                       "--timeout-ms", "20000")
+    assert "7701000****" in raw and not re.search(r"7010000[0-9]{3}", raw), raw[:500]
     note(stack.docker("stats", "--no-stream", "--format", "{{.Name}} {{.MemUsage}}", "connect").strip())
     stack.sent = stack.records()
 

@@ -7,6 +7,7 @@ make_stand_ins() {
     build_image postgres "postgres:$(version_of POSTGRES)"
     airflow_image
     python_image
+    trusting_image
 }
 
 version_of() { # version_of NAME: of an image, as newcomers get it
@@ -83,4 +84,10 @@ python_image() { # for dbt and Superset
     mkdir -p "$WORK/context/python"
     cp "$CA_FILE" "$WORK/context/python/"
     build_image python python:3.11-slim-bookworm
+}
+
+trusting_image() { # for what Maven fetches; named by build argument DEBIAN_RELEASE
+    mkdir -p "$WORK/context/trusting"
+    cp "$JAVA_CA_FILE" "$WORK/context/trusting/cacerts"
+    build_image trusting debian:trusting-slim
 }
