@@ -175,7 +175,7 @@ pub enum Task {
     Check(DayArg),
     /// Check its rows.
     Validate(DayArg),
-    /// Show it.
+    /// Show what was computed of it.
     Report(DayArg, ReportFormat),
     /// Delete what is old.
     Lifecycle {

@@ -4,6 +4,8 @@
 //! In: a [`Config`]. Out: rows of `daily_stats` and `batch_runs`, lines on standard output, and an
 //! [`Exit`]. All that knows SQL is in the crate `store`; this one decides what to do and what to say.
 
+#![allow(missing_docs, reason = "a program: no other crate reads its interface")]
+
 mod config;
 mod days;
 mod lake;

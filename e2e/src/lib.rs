@@ -10,6 +10,8 @@
 //! program) → [`oracle`] (what must come out) → `tables` (what came out). The oracle shares no
 //! code with the programs. Everything blocks, so a test reads from top to bottom.
 
+#![allow(missing_docs, reason = "for these tests: no other crate reads its interface")]
+
 mod binaries;
 mod database;
 mod events;

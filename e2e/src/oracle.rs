@@ -23,9 +23,7 @@ pub type Key = (NaiveDateTime, String, String);
 /// What the events of one key add up to.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Sums {
-    /// Number of events.
     pub events: i64,
-    /// Seconds.
     pub seconds: i64,
     /// 10⁻⁶ MB.
     pub data_mb: i128,
@@ -38,7 +36,6 @@ pub struct Sums {
 pub struct Account {
     /// Where reading began.
     pub first: i64,
-    /// The position.
     pub next: i64,
     /// Events whose window was open.
     pub on_time: i64,

@@ -19,7 +19,6 @@ pub const SLOW_READER: &str = "queued.min.messages=100,queued.max.messages.kbyte
 pub struct Pipeline {
     /// The topic of events.
     pub topic: Topic,
-    /// The database.
     pub database: Database,
 }
 

@@ -70,7 +70,6 @@ fn counted(bytes: &[u8]) -> Vec<u8> {
     [varint(bytes.len() as i64), bytes.to_vec()].concat()
 }
 
-/// A batch of one record.
 fn record_batch(record: &[u8]) -> Vec<u8> {
     let mut checked = Vec::new();
     checked.extend(0_i16.to_be_bytes()); // attributes

@@ -38,14 +38,11 @@ pub enum Stream {
     Closed,
 }
 
-/// How a program ended.
 #[derive(Clone, Debug)]
 pub struct Ended {
     /// Its exit code; `None`: a signal ended it.
     pub code: Option<i32>,
-    /// Its standard output.
     pub output: String,
-    /// Its standard error.
     pub log: String,
 }
 
@@ -112,7 +109,6 @@ impl Running {
         Ok(Running { name: name.to_owned(), child, folder })
     }
 
-    /// Its process id.
     pub fn pid(&self) -> u32 {
         self.child.id()
     }

@@ -19,13 +19,9 @@ const FULL_QUEUE_WAIT: Duration = Duration::from_millis(20);
 /// A record to be written, every part of it as bytes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RawRecord {
-    /// Where to.
     pub partition: i32,
-    /// Its key.
     pub key: Option<Vec<u8>>,
-    /// Its payload.
     pub payload: Option<Vec<u8>>,
-    /// Its headers.
     pub headers: Vec<(String, Option<Vec<u8>>)>,
 }
 

@@ -22,7 +22,6 @@ type Rows = BTreeMap<String, String>;
 pub struct Differences(Vec<String>);
 
 impl Differences {
-    /// Whether there is none.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }

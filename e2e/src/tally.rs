@@ -44,7 +44,6 @@ impl Tally {
         self.observed += count;
     }
 
-    /// How many were injected.
     pub fn injected(&self) -> usize {
         self.injected
     }

@@ -39,13 +39,10 @@ pub struct Span {
 /// One record as the broker keeps it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LoggedRecord {
-    /// Its partition.
     pub partition: i32,
-    /// Its offset.
     pub offset: i64,
     /// When it was written, in milliseconds since 1970.
     pub time_ms: i64,
-    /// Its payload.
     pub payload: Option<Vec<u8>>,
 }
 
@@ -76,7 +73,6 @@ impl Topic {
         Topic { bootstrap: bootstrap.to_owned(), name: name.to_owned() }
     }
 
-    /// Its name.
     pub fn name(&self) -> &str {
         &self.name
     }

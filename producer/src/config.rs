@@ -110,7 +110,6 @@ pub enum SchemaForm {
 /// What to send, and when.
 #[derive(Args, Clone, Debug)]
 pub struct Config {
-    /// Where Kafka is.
     #[command(flatten)]
     pub kafka: KafkaArgs,
 
@@ -118,7 +117,6 @@ pub struct Config {
     #[command(flatten)]
     pub metrics: MetricsArgs,
 
-    /// How to log.
     #[command(flatten)]
     pub log: LogArgs,
 
@@ -214,7 +212,6 @@ pub enum MessageKey {
 /// Events per second.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Rate {
-    /// This many.
     PerSecond(f64),
     /// As many as possible.
     Max,
@@ -229,7 +226,6 @@ pub struct Plan {
     pub pace: Pace,
     /// After how many it ends.
     pub count: u64,
-    /// What the messages' key is.
     pub message_key: MessageKey,
 }
 

@@ -12,6 +12,8 @@
 //! Which events there are is a pure function of the [`generator::Draft`]; the clock is read by the send_loop
 //! alone, and it can change only *when* events are sent, never *which*.
 
+#![allow(missing_docs, reason = "a program: no other crate reads its interface")]
+
 pub mod config;
 mod kafka;
 mod lines;

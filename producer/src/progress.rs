@@ -13,7 +13,6 @@ use indicatif::{HumanDuration, ProgressBar, ProgressDrawTarget, ProgressStyle};
 /// Pause between two drawings.
 const PAUSE: Duration = Duration::from_millis(250);
 
-/// The line.
 #[derive(Debug)]
 pub(crate) struct Progress {
     bar: ProgressBar,

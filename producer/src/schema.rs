@@ -9,7 +9,6 @@ use serde_json::{Value, json};
 
 use crate::config::SchemaForm;
 
-/// The document in this form.
 pub fn document(form: SchemaForm) -> String {
     let value = match form {
         SchemaForm::JsonSchema => json_schema(),

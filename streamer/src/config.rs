@@ -107,7 +107,6 @@ pub enum Command {
 /// Arguments of `run`.
 #[derive(Args, Clone, Debug)]
 pub struct RunArgs {
-    /// Where Kafka is.
     #[command(flatten)]
     pub kafka: KafkaArgs,
     /// Consumer group; its members share the partitions
@@ -158,7 +157,6 @@ pub struct RunArgs {
     /// Where the page links to.
     #[command(flatten)]
     pub links: LinkArgs,
-    /// How to log.
     #[command(flatten)]
     pub log: LogArgs,
 }

@@ -21,7 +21,6 @@ const LOOK_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// How a drain has ended.
 pub(crate) struct Drained {
-    /// Whether all is stored.
     pub(crate) exit: Exit,
     /// What was counted, for standard output.
     pub(crate) summary: String,

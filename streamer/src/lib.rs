@@ -7,6 +7,8 @@
 //! `windowing` → `writer` carries out flushes. What librdkafka is asked is in crate `log-reader`; the operator's commands,
 //! the page that `--metrics-addr` serves and the detector are in crate `operator`.
 
+#![allow(missing_docs, reason = "a program: no other crate reads its interface")]
+
 mod clock_warning;
 mod config;
 mod drain;

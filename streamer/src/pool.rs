@@ -21,7 +21,6 @@ use crate::worker::{Worker, WorkerOptions};
 /// Then the process exits all the same: what was not stored is read again.
 const STOP_DEADLINE: Duration = Duration::from_secs(15);
 
-/// Running workers.
 pub(crate) struct WorkerPool {
     stop: Arc<AtomicBool>,
     ends: mpsc::Receiver<anyhow::Result<()>>,

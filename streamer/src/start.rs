@@ -30,7 +30,6 @@ pub(crate) struct Started {
     pub(crate) positions: Vec<StoredPosition>,
     /// What had been counted by then.
     pub(crate) counted: CountedRecords,
-    /// When that was.
     pub(crate) at: Instant,
 }
 

@@ -64,7 +64,7 @@ pub(crate) struct Worker {
     /// What has to be done besides reading, and when: in time since `started_at`.
     timers: Timers,
     started_at: Instant,
-    /// Halted, and why.
+    /// Why each of the halted partitions waits for an operator.
     halted: BTreeMap<i32, String>,
     /// Rows were loaded for these; the client has yet to be told.
     to_read: Vec<(i32, Position)>,

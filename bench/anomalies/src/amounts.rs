@@ -44,7 +44,6 @@ const TRIES: usize = 50;
 pub struct Fault {
     /// Of which series; the region is [`NATIONWIDE`] for all.
     pub series: Series,
-    /// What of it.
     pub measure: Measure,
     /// By what it is multiplied.
     pub magnitude: f64,
@@ -59,7 +58,6 @@ pub struct Fault {
 /// What the detector made of a seed.
 #[derive(Debug, Default)]
 pub struct Outcome {
-    /// The faults.
     pub faults: Vec<Fault>,
     /// Incidents of amounts in the same week without any fault.
     pub false_alerts: Vec<Incident>,

@@ -42,7 +42,6 @@ pub enum Kind {
 }
 
 impl Label {
-    /// Its direction.
     pub fn direction(&self) -> Direction {
         if self.magnitude > 1.0 { Direction::High } else { Direction::Low }
     }
@@ -51,15 +50,12 @@ impl Label {
 /// How many of which magnitude one seed gets.
 #[derive(Clone, Copy, Debug)]
 pub struct Lot {
-    /// Where.
     pub kind: Kind,
     /// Times the usual number.
     pub magnitude: f64,
-    /// How many.
     pub count: usize,
 }
 
-/// Draws the labels of a seed.
 pub fn draw(setting: &Setting, expectation: &Expectation, lots: &[Lot], seed: u64) -> Vec<Label> {
     let mut random = ChaCha8Rng::seed_from_u64(seed);
     let hours = (setting.week_to - setting.week_from).num_hours();

@@ -10,6 +10,8 @@
 //! see [`rivals`]. [`series`] and [`inject`] try the detector on counts that somebody measured, [`amounts`] on
 //! faults that no count shows.
 
+#![allow(missing_docs, reason = "a program: no other crate reads its interface")]
+
 pub mod amounts;
 pub mod full;
 pub mod inject;

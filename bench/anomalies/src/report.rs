@@ -8,7 +8,6 @@ use crate::score::Score;
 /// A detector's name, what it made of the week with labels, and of stretches without any.
 #[derive(Clone, Debug)]
 pub struct Entry {
-    /// Its name.
     pub name: &'static str,
     /// The week with labels.
     pub labelled: Score,

@@ -82,7 +82,6 @@ impl Score {
 /// A line of the table.
 #[derive(Clone, Debug, Default)]
 pub struct Line {
-    /// Labels.
     pub labels: usize,
     /// Windows that it took to find those that were found, ascending.
     pub windows: Vec<i64>,

@@ -12,11 +12,9 @@ use chrono::{DateTime, NaiveDateTime};
 /// Counts, and from when to when they are.
 #[derive(Clone, Debug)]
 pub struct Measured {
-    /// The counts.
     pub counts: Counts,
     /// The first window of which anything is known.
     pub first: DetectionWindow,
-    /// The last one.
     pub last: DetectionWindow,
 }
 

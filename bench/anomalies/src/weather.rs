@@ -13,7 +13,6 @@ use crate::world::{Setting, World};
 /// Windows after which a wave has fallen to 1/e of its height: two hours.
 const WAVE_WINDOWS: f64 = 24.0;
 
-/// How the weather is.
 #[derive(Clone, Copy, Debug)]
 pub struct Weather {
     /// Coefficient of variation.

@@ -44,7 +44,6 @@ pub struct World {
     pub clean: Counts,
     /// With the labels, up to the end of the week.
     pub labelled: Counts,
-    /// What is in it.
     pub labels: Vec<Label>,
 }
 
@@ -95,7 +94,6 @@ impl Setting {
 }
 
 impl Expectation {
-    /// Of this scenario.
     pub fn of(scenario: Scenario) -> Self {
         let curve = RateCurve::Calendar { base_per_second: scenario.base_rate };
         Expectation { scenario, curve }

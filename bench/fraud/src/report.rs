@@ -64,7 +64,6 @@ fn goals() -> Vec<Goal> {
     ]
 }
 
-/// All of it.
 pub(crate) fn table(score: &Score, world: &World) -> String {
     let mut text = format!(
         "{} seeds, {} days, {} events, {} subscribers, {} frauds\n\n",

@@ -19,7 +19,6 @@ const KINDS: [(&str, FraudKind); 5] = [
     ("recharge_velocity", FraudKind::Recharge),
 ];
 
-/// The rules.
 pub(crate) struct ScoredRules {
     pub(crate) set: Arc<RuleSet>,
     /// By rule: what it is to find.

@@ -33,7 +33,6 @@ pub(crate) struct FraudCase {
     pub(crate) found: Option<Found>,
 }
 
-/// When it was found.
 #[derive(Clone, Debug)]
 pub(crate) struct Found {
     /// From the fraud's first event on.

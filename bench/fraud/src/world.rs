@@ -48,7 +48,6 @@ impl World {
         })
     }
 
-    /// The draft of a seed.
     pub(crate) fn draft(&self, seed: u64) -> Draft {
         Draft {
             scenario: Arc::clone(&self.scenario),

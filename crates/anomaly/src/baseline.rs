@@ -12,7 +12,7 @@ pub struct Baseline {
     /// Centre and deviation of stabilised counts. The deviation is that of chance, 1, at least: a few
     /// values that happen to agree promise nothing.
     pub centre: Centre,
-    /// From what.
+    /// Which former windows it was made from.
     pub basis: Basis,
 }
 

@@ -27,7 +27,6 @@ pub const HOLIDAYS: &str =
     "12-31,01-01,01-02,01-07,03-08,03-21,03-22,03-23,05-01,05-07,05-09,07-06,08-30,10-25,12-16";
 
 const WINDOW_SECONDS: i64 = WINDOW_MINUTES * 60;
-/// Windows of a week.
 const WEEK_WINDOWS: i64 = 7 * 24 * 60 / WINDOW_MINUTES;
 
 /// A half-open stretch of [`WINDOW_MINUTES`] of event time, by its number since 1970.

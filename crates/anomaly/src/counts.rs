@@ -13,7 +13,7 @@ pub const NATIONWIDE: &str = "ALL";
 pub struct Series {
     /// Region, or [`NATIONWIDE`].
     pub region: String,
-    /// Event type.
+    /// As events name it.
     pub event_type: String,
 }
 

@@ -85,7 +85,7 @@ impl Detector {
         notes.collect()
     }
 
-    /// The incidents that are open.
+    /// Incidents that go on, by series: a series has one at most.
     pub fn open(&self) -> impl Iterator<Item = &Incident> {
         self.tracker.open()
     }

@@ -35,11 +35,11 @@ pub const MOVED_MAX: usize = 5;
 /// no incident beside it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Incident {
-    /// Which.
+    /// The region and event type that were unusual.
     pub series: Series,
-    /// What of it.
+    /// Which of the series' figures moved, and so the unit of what came and what was expected.
     pub measure: Measure,
-    /// How.
+    /// Whether more came than usual, or less; the same for as long as it lasts.
     pub direction: Direction,
     /// The first window that was unusual. With series and direction it names the incident.
     pub first: DetectionWindow,
@@ -60,11 +60,11 @@ pub struct Incident {
 /// What was not calm in a window that was unusual for something else: of the same type, or in the same region.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Moved {
-    /// Region.
+    /// As events name it, or [`NATIONWIDE`](crate::counts::NATIONWIDE).
     pub region: String,
-    /// Event type.
+    /// As events name it.
     pub event_type: String,
-    /// What of it.
+    /// Which of the series' figures moved, and so the unit of what came and what was expected.
     pub measure: Measure,
     /// What came, in the measure's unit.
     pub observed: u64,
@@ -77,7 +77,7 @@ pub struct Moved {
 pub struct Peak {
     /// What came, in the measure's unit; of a series that is too small, in an hour.
     pub observed: u64,
-    /// What was expected.
+    /// The same of what was expected.
     pub expected: f64,
     /// Standard deviations above what was expected; negative: below.
     pub score: f64,
@@ -111,7 +111,7 @@ impl Tracker {
         Tracker { open, recent: HashMap::new() }
     }
 
-    /// The incidents that are open.
+    /// Incidents that go on, by series: a series has one at most.
     pub fn open(&self) -> impl Iterator<Item = &Incident> {
         self.open.values()
     }

@@ -14,16 +14,16 @@ pub const CLOSE_CHANGE: f64 = 1.25;
 )]
 #[serde(rename_all = "lowercase")]
 pub enum Direction {
-    /// More.
+    /// More came than is usual.
     High,
-    /// Less.
+    /// Less came than is usual.
     Low,
 }
 
 /// How much is known of a series at some time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Knowledge {
-    /// Enough.
+    /// Enough former weeks or days are known to notice both rises and drops.
     Judged,
     /// Too few events are expected: only a great rise is noticed.
     Small,
@@ -36,7 +36,7 @@ pub enum Knowledge {
 pub struct Judgement {
     /// Which; the region is [`NATIONWIDE`](crate::counts::NATIONWIDE) for the whole country.
     pub series: Series,
-    /// What of it.
+    /// Which of the series' figures is judged, and so the unit of what came and what was expected.
     pub measure: Measure,
     /// What came, in the measure's unit: in this window, or, of a series that is too small, in the windows that
     /// were compared together.
@@ -77,7 +77,7 @@ impl Direction {
 }
 
 impl Knowledge {
-    /// All kinds.
+    /// All, the most known first.
     pub const ALL: [Knowledge; 3] = [Knowledge::Judged, Knowledge::Small, Knowledge::WarmingUp];
 
     /// Its name in metrics.

@@ -23,7 +23,7 @@ pub(crate) struct Known<'a> {
     pub(crate) measure: Measure,
     /// How many units came.
     pub(crate) observed: f64,
-    /// How much a unit is.
+    /// How much of the measure one unit is: 1 for events.
     pub(crate) unit: f64,
     pub(crate) baseline: Option<Baseline>,
     /// How many events the baseline expects if the series follows the clock, and if it doesn't, where that
@@ -107,7 +107,7 @@ struct Size {
     mean: f64,
     /// The variance of what one comes to, in squares of the mean; 1 at least.
     dispersion: f64,
-    /// From so many.
+    /// How many events both are estimated from.
     events: u64,
 }
 

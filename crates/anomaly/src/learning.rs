@@ -35,12 +35,12 @@ const FADING: f64 = 0.99;
 pub struct Scale(f64);
 
 impl Scale {
-    /// One to begin with.
+    /// The coefficient to begin with, a ratio above 0.
     pub const fn new(variation: f64) -> Self {
         Scale(variation)
     }
 
-    /// The coefficient.
+    /// The coefficient as it was learned: standard deviation ÷ mean.
     pub const fn variation(self) -> f64 {
         self.0
     }

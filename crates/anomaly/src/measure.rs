@@ -8,32 +8,32 @@ use serde::{Deserialize, Serialize};
 )]
 #[serde(rename_all = "lowercase")]
 pub enum Measure {
-    /// Events.
+    /// How many events there were.
     #[default]
     Events,
     /// Minutes that calls and sessions lasted.
     Minutes,
     /// Megabytes of data.
     Megabytes,
-    /// Tenge.
+    /// Amounts of top-ups, tenge.
     Tenge,
 }
 
 /// What the events of a series came to in a window, as whole numbers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Figures {
-    /// Events.
+    /// How many there were.
     pub events: u64,
     /// Seconds that they lasted.
     pub seconds: u64,
-    /// Hundredths of a megabyte.
+    /// Data, hundredths of a megabyte.
     pub megabyte_hundredths: u64,
-    /// Hundredths of a tenge.
+    /// Amounts, hundredths of a tenge.
     pub tenge_hundredths: u64,
 }
 
 impl Measure {
-    /// All of them.
+    /// All, the number of events first: what events come to is judged beside it.
     pub const ALL: [Measure; 4] =
         [Measure::Events, Measure::Minutes, Measure::Megabytes, Measure::Tenge];
     /// All that events come to.

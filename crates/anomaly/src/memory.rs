@@ -13,7 +13,6 @@ use crate::statistics::distance;
 /// What fewer events are expected of is too small to judge: a fall can't be told from chance, and a rise
 /// must be one that would be unusual for a series of this size.
 pub const EVENTS_MIN: f64 = 12.0;
-/// Windows of a day.
 const DAY: i64 = 24 * 60 / crate::calendar::WINDOW_MINUTES;
 /// So many windows together are looked at most: an hour.
 pub const TOGETHER_MAX: i64 = 12;
@@ -104,7 +103,7 @@ pub struct Comparison {
 /// One window that is learned from.
 #[derive(Clone, Copy, Debug)]
 pub struct Lesson {
-    /// Which.
+    /// The five minutes that it is about.
     pub window: DetectionWindow,
     /// Events that came.
     pub observed: f64,

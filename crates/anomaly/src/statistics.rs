@@ -41,7 +41,7 @@ pub(crate) fn ratio(observed: f64, expected: f64) -> f64 {
 /// The centre of values, how far they scatter, and how well the centre is known.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Centre {
-    /// The centre.
+    /// The median, or the weighted mean, in the unit of the values.
     pub level: f64,
     /// Standard deviation of a value.
     pub deviation: f64,

@@ -121,7 +121,7 @@ impl fmt::Display for DeadReason {
 /// A record that can't be used: the rule it breaks and a sentence for the operator.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Dead {
-    /// Which rule.
+    /// The rule of the contract that it breaks.
     pub reason: DeadReason,
     /// Names the field, its value (shortened to a bound, without NUL) and what was expected.
     pub detail: String,
@@ -159,7 +159,6 @@ impl Dead {
         Dead { reason: DeadReason::NotUtf8, detail }
     }
 
-    /// A payload that is not JSON.
     pub(crate) fn not_json(payload: &str) -> Self {
         let mut detail = format!("payload is {}, expected one JSON text", shown(payload));
         // Another reader of JSON knows what was expected where.

@@ -169,7 +169,7 @@ fn judged(text: &str) -> Result<EventView<'_>, Dead> {
 /// not know.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WholeEvent<'a> {
-    /// The event.
+    /// What aggregates need of it, absent numbers as 0.
     pub view: EventView<'a>,
     /// Whether it has a duration, which is 0 in the view if not.
     pub has_duration: bool,

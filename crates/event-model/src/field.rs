@@ -93,7 +93,6 @@ impl Field {
         }
     }
 
-    /// The field of this name.
     pub(crate) fn named(name: &str) -> Option<Field> {
         FIELDS.into_iter().find(|field| field.name() == name)
     }

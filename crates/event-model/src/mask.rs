@@ -14,7 +14,7 @@ use serde::de::IgnoredAny;
 /// How many digits a subscriber's number has, as far as it can be recognised.
 const DIGITS_MIN: usize = 8;
 const DIGITS_MAX: usize = 15;
-/// What is shown of one.
+/// How many digits of one are shown at most, and hidden at least.
 const SHOWN_MAX: usize = 7;
 const HIDDEN_MIN: usize = 4;
 /// Members whose values are never a number: the event's own, then what envelopes say about records and transactions.

@@ -40,9 +40,9 @@ const DENSITY_MAX: f64 = 10.0;
 /// What somebody does, as one record tells it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum ActKind {
-    /// He called.
+    /// A call, as the caller's record has it.
     CallOut,
-    /// He was called.
+    /// A call, as the record of who was called has it.
     CallIn,
     /// He sent a message.
     SmsOut,
@@ -57,7 +57,7 @@ pub enum ActKind {
 /// A record of an act.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Act {
-    /// What it is.
+    /// What the subscriber whose record it is does in it.
     pub kind: ActKind,
     /// The other side: a subscriber, or a number of another network.
     pub(crate) other: u32,
@@ -99,9 +99,7 @@ impl Act {
 pub(crate) struct Moment {
     /// In microseconds since 1970.
     pub(crate) micros: i64,
-    /// Of what.
     pub(crate) act: Act,
-    /// Whose.
     pub(crate) subscriber: u32,
 }
 

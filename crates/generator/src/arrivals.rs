@@ -46,7 +46,7 @@ const WEATHER_CODE: u32 = 202;
 /// Why something happens: the same moment may come to the same subscriber from two sources.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Source {
-    /// It is usual.
+    /// Ordinary traffic, by the curve of the hour and the weekday.
     Usual,
     /// His balance is low.
     Balance,
@@ -94,9 +94,9 @@ impl Source {
 /// Something happens to somebody. All that an event says follows from this.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Occurrence {
-    /// When.
+    /// Event time: the end of a call or session.
     pub time: EventTime,
-    /// Why.
+    /// What made it happen; the same moment may come from two sources.
     pub source: Source,
     /// Whose number among all subscribers.
     pub subscriber: u32,

@@ -28,14 +28,11 @@ const LASTS_DAYS: f64 = 2.0;
 const TOP_UPS_MAX: usize = 48;
 const SECONDS_PER_HOUR: f64 = 3_600.0;
 
-/// A top-up.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct TopUp {
     /// Seconds since local midnight.
     pub(crate) second: f64,
-    /// Who.
     pub(crate) subscriber: u32,
-    /// How much.
     pub(crate) tenge: u32,
 }
 

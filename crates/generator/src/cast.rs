@@ -29,7 +29,7 @@ pub(crate) struct Actor {
 pub(crate) enum Part {
     /// He looks like a fraud and is none.
     Role(u16),
-    /// He is one.
+    /// A fraud of the scenario.
     Fraud(u16),
 }
 

@@ -18,7 +18,7 @@ pub enum Distribution {
         median: f64,
         /// Standard deviation of log x.
         sigma: f64,
-        /// The bound.
+        /// What would be greater is drawn as this.
         at_most: u32,
     },
     /// log x is logistic: P(X < x) = 1 / (1 + (x / median)^−shape).
@@ -29,14 +29,14 @@ pub enum Distribution {
         shape: f64,
         /// Standard deviation of the logarithm of users' medians.
         user_sigma: f64,
-        /// The bound.
+        /// What would be greater is drawn as this.
         at_most: u32,
     },
     /// One of several log-normal distributions.
     LogNormalMixture {
         /// Share, median, sigma of each.
         parts: Vec<(f64, f64, f64)>,
-        /// The bound.
+        /// What would be greater is drawn as this.
         at_most: u32,
     },
 }

@@ -37,7 +37,7 @@ const SECONDS_PER_DAY: i64 = 86_400;
 /// What decides which events there are.
 #[derive(Clone, Debug)]
 pub struct Draft {
-    /// All figures.
+    /// What there is in the world, and how often.
     pub scenario: Arc<Scenario>,
     /// Every choice comes from it.
     pub seed: u64,
@@ -47,7 +47,7 @@ pub struct Draft {
     pub to: EventTime,
     /// How dense events are.
     pub curve: RateCurve,
-    /// Which subscribers.
+    /// Which part of the subscribers this process draws.
     pub shard: Shard,
     /// The key of the pseudonyms.
     pub key: SubscriberKey,

@@ -37,7 +37,7 @@ pub(crate) struct People {
     ordinary: u32,
     /// The home region of each of the others.
     other_homes: Vec<u16>,
-    /// What each of the others is.
+    /// Their parts in the world; `None`: nobody is in that place.
     other_parts: Vec<Option<Part>>,
     actors: Vec<Actor>,
     /// From which the pseudonyms of numbers of other networks follow.
@@ -62,7 +62,6 @@ pub(crate) struct Person {
 }
 
 impl People {
-    /// Draws all subscribers.
     pub(crate) fn draw(scenario: &Scenario, streams: Streams, key: &SubscriberKey) -> Self {
         let region_ends = match scenario.towers {
             Towers::Anywhere(_) => Vec::new(),

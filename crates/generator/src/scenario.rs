@@ -125,7 +125,7 @@ pub struct TypeModel {
     pub tenge: Vec<u32>,
 }
 
-/// A region.
+/// A region, and how much of the traffic is its own.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Region {
     /// Its name, as events write it.
@@ -141,7 +141,7 @@ pub enum Towers {
     Anywhere(RangeInclusive<u32>),
     /// Subscribers live near one and move; one grid for each region.
     Grids {
-        /// By region.
+        /// One grid for each of [`Scenario::regions`], in their order.
         grids: Vec<Grid>,
         /// How they move.
         movement: Movement,
@@ -205,7 +205,7 @@ pub struct Spending {
 /// A day that is like another day of the week.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Holiday {
-    /// Its name.
+    /// What the scenario file calls it.
     pub name: String,
     /// Month and day.
     pub date: (u32, u32),
@@ -216,7 +216,7 @@ pub struct Holiday {
 /// Hours of a date in which more happens.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Peak {
-    /// Its name.
+    /// What the scenario file calls it.
     pub name: String,
     /// Month and day.
     pub date: (u32, u32),
@@ -278,7 +278,7 @@ pub type TimeSpan = Range<EventTime>;
 /// A region of which nothing is sent.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SilentRegion {
-    /// Its index.
+    /// Its place in [`Scenario::regions`].
     pub region: usize,
     /// When: by the time at which events happen.
     pub span: TimeSpan,
@@ -287,7 +287,7 @@ pub struct SilentRegion {
 /// A partition to which nothing is sent.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SilentPartition {
-    /// Its number.
+    /// Kafka's number of the partition, from 0.
     pub partition: u32,
     /// When: by the time of sending.
     pub span: TimeSpan,
@@ -296,7 +296,7 @@ pub struct SilentPartition {
 /// A stretch in which something happens more often, or less.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Anomaly {
-    /// Its name.
+    /// What the scenario file calls it.
     pub name: String,
     /// What a detector should call it.
     pub label: String,
@@ -304,7 +304,7 @@ pub struct Anomaly {
     pub region: Option<usize>,
     /// Of which type; `None`: of all.
     pub event_type: Option<EventType>,
-    /// When.
+    /// From when to before when, in event time.
     pub span: TimeSpan,
     /// How many times the usual number: above 1 a spike, below 1 a drop.
     pub magnitude: f64,

@@ -14,7 +14,6 @@ use crate::scenario::Scenario;
 /// 2025-11-09T12:00:00Z.
 pub(crate) const NOON: EventTime = EventTime::from_millis(1_762_689_600_000);
 
-/// So many seconds after noon.
 pub(crate) fn after_noon(seconds: i64) -> EventTime {
     NOON.plus_micros(seconds * MICROS_PER_SECOND)
 }

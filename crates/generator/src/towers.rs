@@ -4,7 +4,7 @@
 
 use crate::scenario::{Scenario, Towers};
 
-/// A tower.
+/// One tower of a scenario, with its place.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct TowerPlace<'a> {
     /// As events name it.

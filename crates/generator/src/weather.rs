@@ -37,7 +37,6 @@ pub(crate) struct Skies<'a> {
 /// An offer or a mailing: more of one type for some hours, in one region.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Campaign {
-    /// Index of the type.
     pub(crate) type_index: usize,
     /// Seconds of UTC.
     pub(crate) span: Range<i64>,

@@ -77,7 +77,6 @@ pub struct CheckArgs {
     /// So many rows are shown beside their events
     #[arg(long, value_name = "N", default_value_t = 5)]
     pub rows: usize,
-    /// How to log.
     #[command(flatten)]
     pub log: LogArgs,
     /// The key of the pseudonyms; without one a well-known key is used, for nothing is sent.
@@ -90,7 +89,6 @@ pub struct CheckArgs {
 pub struct ProfileArgs {
     /// Which one
     pub name: Option<String>,
-    /// How to log.
     #[command(flatten)]
     pub log: LogArgs,
 }
@@ -104,7 +102,6 @@ pub struct PseudonymArgs {
     /// The key of the pseudonyms.
     #[command(flatten)]
     pub key: KeyArgs,
-    /// How to log.
     #[command(flatten)]
     pub log: LogArgs,
 }
@@ -112,7 +109,6 @@ pub struct PseudonymArgs {
 /// Arguments of `intake status`.
 #[derive(Args, Clone, Debug)]
 pub struct StatusArgs {
-    /// Where Kafka is.
     #[command(flatten)]
     pub kafka: KafkaArgs,
     /// Only this name's
@@ -127,7 +123,6 @@ pub struct StatusArgs {
     /// How long to wait for Kafka, like 200ms, 30s or 2m
     #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = parse_duration)]
     pub wait: Duration,
-    /// How to log.
     #[command(flatten)]
     pub log: LogArgs,
 }
@@ -186,7 +181,6 @@ pub struct RunArgs {
     #[command(flatten)]
     pub key: KeyArgs,
 
-    /// Where Kafka is.
     #[command(flatten)]
     pub kafka: KafkaArgs,
 
@@ -198,7 +192,6 @@ pub struct RunArgs {
     #[command(flatten)]
     pub metrics: MetricsArgs,
 
-    /// How to log.
     #[command(flatten)]
     pub log: LogArgs,
 }

@@ -38,7 +38,6 @@ pub(crate) fn check(args: &CheckArgs) -> anyhow::Result<ExitCode> {
     Ok(if is_usable { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// `intake profile`.
 pub(crate) fn profile(args: &ProfileArgs) -> anyhow::Result<ExitCode> {
     let names = || PROFILES.iter().map(|profile| profile.name).collect::<Vec<_>>();
     let text = match &args.name {

@@ -45,9 +45,7 @@ struct Key {
 /// A part of somebody's progress.
 #[derive(Clone, Debug)]
 pub(crate) struct Entry {
-    /// Whose.
     pub(crate) name: String,
-    /// What.
     pub(crate) write: Write,
 }
 

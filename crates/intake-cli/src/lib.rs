@@ -13,6 +13,8 @@
 //! Only then is the journal read, to its end and committed records alone. After any failure the life ends and the next one
 //! begins in the same way; nothing that was known before is trusted.
 
+#![allow(missing_docs, reason = "a program: no other crate reads its interface")]
+
 mod config;
 mod files;
 mod inspect;

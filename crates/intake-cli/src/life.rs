@@ -124,7 +124,6 @@ impl Work<'_, '_> {
         }
     }
 
-    /// Begins a life.
     fn begin(&self) -> anyhow::Result<Life> {
         let route = Route { kafka: &self.args.kafka, journal: &self.args.journal, name: self.name };
         let sender =

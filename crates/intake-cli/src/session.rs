@@ -18,7 +18,6 @@ use crate::life::{RunResult, Work, recall};
 use crate::metrics::IntakeMetrics;
 use crate::raw;
 
-/// `intake run`.
 pub(crate) async fn run(
     args: RunArgs,
     shutdown: impl Future<Output = ()>,

@@ -23,7 +23,7 @@ pub enum Note {
 }
 
 impl Note {
-    /// All of them.
+    /// All, for whoever has a counter of each.
     pub const ALL: [Note; 7] = [
         Note::RegionUnknown,
         Note::Unanswered,
@@ -64,7 +64,7 @@ pub struct Counts {
 }
 
 impl Counts {
-    /// All rows.
+    /// The sum of all outcomes.
     pub fn rows(&self) -> u64 {
         self.events + self.not_mapped() + self.left_out()
     }
@@ -79,12 +79,12 @@ impl Counts {
         self.left_out.values().sum()
     }
 
-    /// Notices something.
+    /// Counts one more row of which this is to be told.
     pub(crate) fn note(&mut self, note: Note) {
         *self.notes.entry(note).or_default() += 1;
     }
 
-    /// Adds another's.
+    /// Adds what another file's rows came to.
     pub fn add(&mut self, other: &Counts) {
         self.events += other.events;
         self.twice += other.twice;

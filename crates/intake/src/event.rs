@@ -17,15 +17,15 @@ pub struct MappedEvent {
     pub event_type: String,
     /// Which side the subscriber was on.
     pub subtype: Option<String>,
-    /// Seconds.
+    /// Whole seconds; `None`: the row has no duration.
     pub duration_seconds: Option<i64>,
     /// Millionths of a megabyte.
     pub data_micros: Option<i64>,
     /// Millionths of a tenge.
     pub amount_micros: Option<i64>,
-    /// The region.
+    /// As the contract has it, 1–100 characters; `unknown` where nobody knows.
     pub region: String,
-    /// The tower.
+    /// The tower's id, as the row has it.
     pub cell_tower_id: Option<i64>,
     /// Microseconds since 1970, UTC.
     pub micros: i64,

@@ -54,7 +54,7 @@ pub trait Sink {
 pub struct Write {
     /// What it is about.
     pub key: WriteKey,
-    /// Its value.
+    /// JSON that replaces what was stored; `None` deletes it.
     pub value: Option<String>,
 }
 
@@ -70,9 +70,9 @@ pub enum WriteKey {
 /// How far everything is.
 #[derive(Debug)]
 pub struct Progress {
-    /// Contents.
+    /// How far each content was read.
     pub known: Known,
-    /// Sessions.
+    /// Sessions that have begun, and those that ended lately.
     pub sessions: Sessions,
     remembered: HashSet<u64>,
 }
@@ -97,9 +97,9 @@ pub enum Done {
 /// Why a file was not read to its end.
 #[derive(Debug)]
 pub enum FeedError<E> {
-    /// The file.
+    /// The file can't be read.
     Read(io::Error),
-    /// The sink.
+    /// The sink refused an event or the progress.
     Sink(E),
 }
 

@@ -25,7 +25,7 @@ pub const REGION_ABROAD: &str = "abroad";
 /// What becomes of a row.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
-    /// An event.
+    /// It is an event of the contract.
     Event(Box<MappedEvent>),
     /// It is no event, and why not.
     LeftOut(&'static str),
@@ -68,7 +68,7 @@ impl<'m> Mapper<'m> {
         Mapper { mapping, key }
     }
 
-    /// The mapping.
+    /// The mapping file's rules, checked.
     pub fn mapping(&self) -> &'m Mapping {
         self.mapping
     }

@@ -178,7 +178,7 @@ pub(crate) struct ValuesRule {
 /// What rows of one session have to do with each other.
 #[derive(Clone, Debug)]
 pub(crate) enum SessionRule {
-    /// Nothing.
+    /// Each row stands for itself.
     None,
     /// Each row has the sums since the session began.
     Differences { session: Vec<Column>, ends: Option<ValuesRule> },

@@ -58,7 +58,7 @@ pub enum Standing {
     New,
     /// This much was read, and there is more.
     Continues(Box<Continuation>),
-    /// It was read, all of it.
+    /// All of it was read, under this name.
     ReadBefore(Position),
     /// It shares its beginning with what was read, and then differs or ends.
     InDoubt(Position, &'static str),
@@ -67,7 +67,7 @@ pub enum Standing {
 /// Where a content goes on.
 #[derive(Clone, Debug)]
 pub struct Continuation {
-    /// Its number.
+    /// The number under which the content is stored.
     pub number: u64,
     /// How far it was read.
     pub position: Position,

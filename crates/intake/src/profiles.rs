@@ -15,7 +15,7 @@ macro_rules! profile {
     };
 }
 
-/// All of them.
+/// All, in the order in which `intake profile` lists them.
 pub const PROFILES: [Profile; 9] = [
     profile!("asterisk-csv"),
     profile!("asterisk-cdr-pgsql"),

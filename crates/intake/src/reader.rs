@@ -43,7 +43,7 @@ struct Window {
 pub struct RawRow<'a> {
     /// How many bytes it takes, its line's end included.
     pub length: usize,
-    /// All of them.
+    /// The row with its line's end, as it stands in the file.
     pub bytes: &'a [u8],
     /// Whether its line has an end: the last line of a file that grows has none yet.
     pub has_line_end: bool,

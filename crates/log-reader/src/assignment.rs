@@ -122,7 +122,6 @@ impl Assignment {
         if reading.is_empty() { Ok(()) } else { self.consumer.resume(&self.list(&reading)) }
     }
 
-    /// Gives partitions up.
     pub(crate) fn give_up(&mut self, partitions: &[i32]) -> KafkaResult<()> {
         for partition in partitions {
             self.assigned.remove(partition);

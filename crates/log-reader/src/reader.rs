@@ -34,9 +34,9 @@ use crate::records::Polled;
 pub struct Membership {
     /// The client's settings; those on which the order of reading rests are not the caller's to change.
     pub kafka: ClientConfig,
-    /// The group.
+    /// The consumer group, `group.id`.
     pub group_id: String,
-    /// The topic.
+    /// Kafka's name of the one topic that is read.
     pub topic: String,
     /// How many partitions this member may have to read at most: its memory is shared among them.
     pub partitions_each: usize,
@@ -52,7 +52,7 @@ pub enum Event {
     Assigned(Vec<i32>),
     /// These are to be given up: [`Reader::give_up`] answers.
     Revoked {
-        /// Which.
+        /// Kafka's numbers of these partitions.
         partitions: Vec<i32>,
         /// Others may read them already: whatever is done about them comes too late.
         is_lost: bool,
@@ -63,16 +63,16 @@ pub enum Event {
 
 /// What came of a partition.
 pub enum Read<'a> {
-    /// A record.
+    /// The partition's next record, in the order of offsets.
     Record {
-        /// Of this partition.
+        /// Kafka's number of the partition, from 0.
         partition: i32,
         /// Borrowed from the client's memory.
         record: Record<'a>,
     },
     /// There is nothing more, for now.
     End {
-        /// Of this partition.
+        /// Kafka's number of the partition, from 0.
         partition: i32,
         /// The offset that will be read next: behind control records, too, which are never shown.
         end: Position,

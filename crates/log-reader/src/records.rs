@@ -50,23 +50,19 @@ use crate::consumer::GroupConsumer;
 
 /// Something that came of a partition.
 pub(crate) enum Polled<'a> {
-    /// A record.
     Record {
-        /// Of this partition.
         partition: i32,
         /// Borrowed from the client's memory.
         record: Record<'a>,
     },
     /// There is nothing more, for now.
     End {
-        /// Of this partition.
         partition: i32,
         /// The offset that will be fetched next: behind control records, too.
         end: Position,
     },
     /// Something is wrong with it.
     Error {
-        /// What.
         error: KafkaError,
         /// The client's words, which name the partition.
         detail: &'a str,

@@ -108,7 +108,6 @@ impl Sending<'_> {
     }
 }
 
-/// So many of each type.
 fn of_each_type(events: u64) -> BTreeMap<String, u64> {
     TYPES.map(|event_type| (event_type.to_owned(), events)).into()
 }

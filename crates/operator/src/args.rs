@@ -22,7 +22,7 @@ pub struct DatabaseCommandArgs {
     /// How long to wait for PostgreSQL at start
     #[arg(long, env = "WAIT", default_value = "30s", value_parser = parse_duration)]
     pub wait: Duration,
-    /// How to log.
+    /// The form of the log lines.
     #[command(flatten)]
     pub log: LogArgs,
 }
@@ -33,7 +33,7 @@ pub struct QuestionArgs {
     /// Write one JSON object; docs/operations.md describes it
     #[arg(long)]
     pub json: bool,
-    /// Where the database is.
+    /// PostgreSQL's address, for how long it is waited for, and the form of the log lines.
     #[command(flatten)]
     pub database: DatabaseCommandArgs,
 }

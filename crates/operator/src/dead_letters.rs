@@ -39,7 +39,6 @@ pub enum DeadLettersCommand {
     Replay(Box<ReplayArgs>),
 }
 
-/// Which letters.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct FilterArgs {
     /// Only those of this reason, e.g. timestamp_unit

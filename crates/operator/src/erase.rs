@@ -44,7 +44,6 @@ pub struct EraseArgs {
     /// Say what would be erased, and change nothing
     #[arg(long)]
     dry_run: bool,
-    /// Where Kafka is.
     #[command(flatten)]
     kafka: KafkaArgs,
     /// Where PostgreSQL is.

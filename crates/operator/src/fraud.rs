@@ -126,7 +126,7 @@ pub struct StatsArgs {
 }
 
 impl FraudCommand {
-    /// Where the database is.
+    /// The flags that every subcommand has: the database, and how to log.
     pub fn database_args(&self) -> &DatabaseCommandArgs {
         match self {
             FraudCommand::List(args) => &args.database,

@@ -30,7 +30,7 @@ pub struct AcceptGapArgs {
     /// Who accepts it, for the record
     #[arg(long, env = "USER", default_value = "unknown")]
     pub by: String,
-    /// Where the database is.
+    /// PostgreSQL's address, for how long it is waited for, and the form of the log lines.
     #[command(flatten)]
     pub database: DatabaseCommandArgs,
 }
@@ -44,7 +44,7 @@ pub struct RetireArgs {
     /// One partition; without it, all of them
     #[arg(long, value_parser = clap::value_parser!(i32).range(0..))]
     pub partition: Option<i32>,
-    /// Where the database is.
+    /// PostgreSQL's address, for how long it is waited for, and the form of the log lines.
     #[command(flatten)]
     pub database: DatabaseCommandArgs,
 }

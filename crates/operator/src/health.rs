@@ -30,7 +30,7 @@ pub struct HealthArgs {
     /// How often results are written
     #[arg(long, env = "FLUSH_INTERVAL", default_value = "30s", value_parser = parse_flush_interval)]
     pub flush_interval: Duration,
-    /// How to log.
+    /// The form of the log lines.
     #[command(flatten)]
     pub log: LogArgs,
 }

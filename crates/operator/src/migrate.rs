@@ -16,7 +16,7 @@ pub struct MigrateArgs {
     /// Take over the tables of the replaced system: rename them to …_legacy, copy their rows
     #[arg(long)]
     pub adopt: bool,
-    /// Where the database is.
+    /// PostgreSQL's address, for how long it is waited for, and the form of the log lines.
     #[command(flatten)]
     pub database: DatabaseCommandArgs,
 }

@@ -38,7 +38,6 @@ pub enum RulesCommand {
 pub struct CheckArgs {
     /// The file; a table of towers is looked for from its folder on
     file: PathBuf,
-    /// How to log.
     #[command(flatten)]
     log: LogArgs,
 }
@@ -51,7 +50,6 @@ pub struct ApplyArgs {
     /// Who puts them on, for the record
     #[arg(long, env = "USER", default_value = "unknown")]
     by: String,
-    /// Where the database is.
     #[command(flatten)]
     database: DatabaseCommandArgs,
 }
@@ -71,13 +69,12 @@ pub struct OffArgs {
     /// Who puts them off, for the record
     #[arg(long, env = "USER", default_value = "unknown")]
     by: String,
-    /// Where the database is.
     #[command(flatten)]
     database: DatabaseCommandArgs,
 }
 
 impl RulesCommand {
-    /// How to log.
+    /// The form of the log lines, which every subcommand is given.
     pub fn log(&self) -> &LogArgs {
         match self {
             RulesCommand::Check(args) => &args.log,

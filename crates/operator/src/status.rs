@@ -46,7 +46,7 @@ const STALLED_AFTER_MIN: Duration = Duration::from_secs(30);
 #[command(mut_arg("topic_partitions", |arg| arg.hide(true)))]
 #[command(mut_arg("topic_replication", |arg| arg.hide(true)))]
 pub struct StatusArgs {
-    /// Where Kafka is.
+    /// The brokers, the topic, and the client's settings.
     #[command(flatten)]
     pub kafka: KafkaArgs,
     /// Where PostgreSQL is.
@@ -68,7 +68,7 @@ pub struct StatusArgs {
     /// How long PostgreSQL and Kafka each get to answer
     #[arg(long, default_value = "5s", value_parser = parse_duration)]
     pub wait: Duration,
-    /// How to log.
+    /// The form of the log lines.
     #[command(flatten)]
     pub log: LogArgs,
 }

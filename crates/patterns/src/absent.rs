@@ -10,7 +10,6 @@ use event_model::EventTime;
 pub(crate) struct Waiting {
     /// The watermark at which nothing can follow it on time any more.
     pub(crate) known_at: EventTime,
-    /// Its record.
     pub(crate) offset: i64,
     /// Index of the rule.
     pub(crate) rule: usize,

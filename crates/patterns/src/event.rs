@@ -10,7 +10,7 @@ use foldhash::quality::FixedState;
 pub struct PatternEvent<'a> {
     /// What it is known by.
     pub event_id: Option<&'a str>,
-    /// Whose it is.
+    /// The subscriber's pseudonym, as the event has it.
     pub subscriber_id: &'a str,
     /// What happened.
     pub event_type: &'a str,
@@ -18,7 +18,7 @@ pub struct PatternEvent<'a> {
     pub event_subtype: Option<&'a str>,
     /// Who was at the other side.
     pub counterparty_id: Option<&'a str>,
-    /// The tower.
+    /// The tower's id, as the event has it.
     pub cell_tower_id: Option<u32>,
     /// Its timestamp: the end of a call or a session.
     pub time: EventTime,

@@ -31,9 +31,9 @@ pub struct Evidence {
 /// What was measured beside what was asked for.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Measure {
-    /// Measured.
+    /// What the window came to, in the condition's unit.
     pub value: f64,
-    /// Asked for.
+    /// The bound that the rule sets, in the same unit.
     pub threshold: f64,
     /// Whether at least this, or at most.
     pub is_at_least: bool,

@@ -78,7 +78,7 @@ impl Matcher {
         }
     }
 
-    /// The rules.
+    /// The rules that are judged; all matchers of a process share them.
     pub fn rules(&self) -> &Arc<RuleSet> {
         &self.rules
     }

@@ -15,7 +15,6 @@ use std::collections::VecDeque;
 use crate::rules::{Mask, Needs};
 use crate::subscribers::{Owner, SUBSCRIBER_BYTES, Subscribers};
 
-/// Events of a chunk.
 const CHUNK_EVENTS: usize = 1024;
 const WORD_BYTES: usize = 4;
 /// Instead of a tower that an event does not have.

@@ -31,7 +31,7 @@ impl Mode {
     }
 }
 
-/// One rule.
+/// A rule as the file has it, checked and in the units of events.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Rule {
     /// a–z, 0–9 and _; at most 50 characters.
@@ -62,7 +62,6 @@ pub(crate) enum Form {
     Absent { first: Mask, then: Mask, same_counterparty: bool },
 }
 
-/// One condition.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Condition {
     pub(crate) value: Value,

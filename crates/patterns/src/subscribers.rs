@@ -20,7 +20,6 @@ pub(crate) struct Subscriber {
     pub(crate) events: u32,
 }
 
-/// All of them.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Subscribers {
     entries: Vec<Subscriber>,

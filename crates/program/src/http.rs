@@ -56,14 +56,14 @@ fn parse_listen_address(text: &str) -> Result<String, String> {
     }
 }
 
-/// An answer.
+/// What is sent back for one request.
 #[derive(Clone, Debug)]
 pub struct Reply {
     /// The status: 200, or 503 where the program is not well.
     pub status: u16,
     /// What the body is.
     pub content_type: &'static str,
-    /// The body.
+    /// The body, as it is sent.
     pub body: Vec<u8>,
 }
 

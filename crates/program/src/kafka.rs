@@ -18,7 +18,7 @@ use crate::Secret;
 const PARTITIONS_DEFAULT: i32 = 3;
 /// Replication factor of a topic that we create.
 const REPLICATION_DEFAULT: i32 = 1;
-/// Where Kafka is.
+/// The brokers, the topic, and the client's settings.
 #[derive(Args, Clone, Debug)]
 pub struct KafkaArgs {
     /// Kafka brokers, as HOST:PORT[,HOST:PORT…]

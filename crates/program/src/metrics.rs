@@ -18,7 +18,7 @@ pub use prometheus::{Gauge, GaugeVec, Histogram, HistogramVec, IntCounter, IntCo
 pub struct Metric {
     /// Its name; the unit, or `total`, comes last.
     pub name: &'static str,
-    /// Its kind.
+    /// Whether it only rises, goes up and down, or counts in buckets.
     pub kind: MetricKind,
     /// Names of its labels. Their values are few: never a subscriber; of what events say, regions and types
     /// alone, and of these a bounded number.
@@ -27,7 +27,7 @@ pub struct Metric {
     pub help: &'static str,
 }
 
-/// The kind of a metric.
+/// What may be done with a metric's value.
 #[derive(Clone, Copy, Debug)]
 pub enum MetricKind {
     /// Only rises while the program runs.
@@ -39,7 +39,7 @@ pub enum MetricKind {
 }
 
 impl Metric {
-    /// A counter.
+    /// A value that only rises; `name` ends in `_total`.
     pub const fn counter(
         name: &'static str,
         labels: &'static [&'static str],
@@ -48,7 +48,7 @@ impl Metric {
         Metric { name, kind: MetricKind::Counter, labels, help }
     }
 
-    /// A gauge.
+    /// A value that goes up and down.
     pub const fn gauge(
         name: &'static str,
         labels: &'static [&'static str],
@@ -57,7 +57,7 @@ impl Metric {
         Metric { name, kind: MetricKind::Gauge, labels, help }
     }
 
-    /// A histogram.
+    /// Values counted in `buckets`, given by their upper bounds in rising order.
     pub const fn histogram(
         name: &'static str,
         labels: &'static [&'static str],

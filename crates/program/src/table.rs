@@ -26,9 +26,9 @@ pub fn row_of<T, const A: usize, const B: usize, const C: usize, const N: usize>
 /// How the cells of a column stand.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Align {
-    /// Text.
+    /// Text: cells begin at the left edge.
     Left,
-    /// Numbers.
+    /// Numbers: cells end at the right edge, so that digits stand under each other.
     Right,
 }
 

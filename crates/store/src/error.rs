@@ -36,7 +36,7 @@ pub enum StoreError {
         "database {target} has encoding {found}; the pipeline needs one created with ENCODING 'UTF8'"
     )]
     Encoding {
-        /// Where.
+        /// User, server and database, without the password.
         target: Target,
         /// The server's encoding.
         found: String,
@@ -108,7 +108,7 @@ pub enum StoreError {
          events are late: leave {name} unset, or change it for everybody with `streamer settings set`"
     )]
     SettingDiffers {
-        /// The variable.
+        /// Name of the environment variable.
         name: &'static str,
         /// What this start asked for.
         given: String,
@@ -121,9 +121,9 @@ pub enum StoreError {
          `streamer gaps` lists what is halted, and why"
     )]
     NotHalted {
-        /// The topic.
+        /// Kafka's name of the topic.
         topic: String,
-        /// The partition.
+        /// Kafka's number of the partition, from 0.
         partition: i32,
     },
     /// A stored value that no program of ours wrote.
@@ -135,7 +135,7 @@ pub enum StoreError {
          avg_data_per_user_mb of that day is NULL then where the row counts"
     )]
     DamagedSketch {
-        /// Its key.
+        /// Its key: day, time zone, event type and region.
         row: String,
         /// What is wrong with it.
         source: SketchError,

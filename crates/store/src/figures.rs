@@ -27,12 +27,12 @@ pub struct FigureSql {
 }
 
 impl FigureSql {
-    /// From SQL with braces.
+    /// A statement from SQL in which braces stand for each figure.
     pub const fn new(template: &'static str) -> Self {
         FigureSql { template, text: OnceLock::new() }
     }
 
-    /// The statement.
+    /// The SQL, written out when it is asked for the first time.
     pub fn text(&'static self) -> &'static str {
         self.text.get_or_init(|| written_out(self.template))
     }

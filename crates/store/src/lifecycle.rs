@@ -125,7 +125,7 @@ impl Retention {
 /// What went, or would go, and what was kept although it is old enough.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Expired {
-    /// Rows.
+    /// Rows deleted or emptied; with a dry run, those that would be.
     pub rows: u64,
     /// Their quarters of an hour; 0 for tables that don't go by them.
     pub quarters: u64,

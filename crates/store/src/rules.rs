@@ -14,7 +14,7 @@ use crate::session::settings::FIRST_CONTACT_LOCK;
 /// Rules to put on.
 #[derive(Clone, Copy, Debug)]
 pub struct NewRules<'a> {
-    /// The file.
+    /// The rules file, word for word.
     pub text: &'a str,
     /// The table of towers that it names.
     pub towers: Option<&'a str>,
@@ -40,9 +40,9 @@ pub struct StoredRules {
 /// One partition's rules to be put off.
 #[derive(Clone, Copy, Debug)]
 pub struct PutOff<'a> {
-    /// The topic.
+    /// Kafka's name of the topic.
     pub topic: &'a str,
-    /// The partition.
+    /// Kafka's number of the partition, from 0.
     pub partition: i32,
     /// Why, for the record.
     pub because: &'a str,
@@ -154,11 +154,11 @@ async fn lock_all(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
 /// Where rules may have missed something.
 #[derive(Clone, Debug, FromRow)]
 pub struct StoredPatternGap {
-    /// The topic.
+    /// Kafka's name of the topic.
     pub topic: String,
     /// Which life of the topic.
     pub generation: i32,
-    /// The partition.
+    /// Kafka's number of the partition, from 0.
     pub partition: i32,
     /// From this record on.
     pub from_offset: i64,

@@ -15,7 +15,7 @@ const TOWER_MAX: u32 = 2_147_483_647;
 /// Kilometres of a degree of a great circle, of the earth as a sphere of radius 6,371 km.
 const KM_PER_DEGREE: f64 = 6_371.0 * std::f64::consts::PI / 180.0;
 
-/// A tower.
+/// One tower, with its region and its place on the globe.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Tower {
     /// As events name it in `cell_tower_id`.
@@ -93,7 +93,7 @@ impl TowerTable {
         text
     }
 
-    /// A tower by its id.
+    /// The tower that events name so; `None`: the table lacks it.
     pub fn get(&self, id: u32) -> Option<&Tower> {
         self.towers.get(&id)
     }

@@ -39,7 +39,7 @@ pub struct Size {
 }
 
 impl Size {
-    /// Nothing.
+    /// No item and no byte.
     pub const NONE: Size = Size { items: 0, bytes: 0 };
 
     /// A bound on the number alone.

@@ -19,9 +19,9 @@ use crate::{LogEnds, Position, Progress};
 /// What stands in the log at the offset of a remembered record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FoundAt {
-    /// That record.
+    /// The remembered record itself.
     Same,
-    /// Another record.
+    /// A record with another fingerprint.
     Different,
     /// No record, although the log reaches there.
     Absent,
@@ -49,7 +49,7 @@ pub struct Examination {
     pub origin: FoundAt,
     /// Whether the topic is compacted: single records may be missing then.
     pub is_compacted: bool,
-    /// The ends of the log.
+    /// The log's ends, asked for after what stands at the origin.
     pub ends: LogEnds,
 }
 
@@ -101,7 +101,7 @@ pub struct GapPermission {
 /// How a permission is carried out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct GapPlan {
-    /// The permission.
+    /// What the operator permitted, and for which halt.
     pub permission: GapPermission,
     /// What has happened.
     pub cause: LogBreak,

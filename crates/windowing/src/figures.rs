@@ -28,7 +28,7 @@ pub struct Figure {
 /// A figure in a row of `daily_stats`, which has units of its own.
 #[derive(Debug)]
 pub struct DayFigure {
-    /// The column.
+    /// Its column in `daily_stats`.
     pub column: &'static str,
     /// What its sum is called in a report.
     pub title: &'static str,
@@ -91,9 +91,9 @@ pub const FIGURES: [Figure; 3] = [
 
 /// Places in [`FIGURES`] of those that averages are made from.
 impl Figure {
-    /// Seconds.
+    /// The place of the duration, seconds.
     pub const SECONDS: usize = 0;
-    /// MB.
+    /// The place of the data volume, MB.
     pub const DATA_MB: usize = 1;
 }
 
@@ -108,7 +108,7 @@ pub type PerFigure<T> = [T; FIGURES.len()];
 pub struct Totals {
     /// Number of events.
     pub events: i64,
-    /// Seconds.
+    /// Duration, whole seconds.
     pub duration_seconds: i64,
     /// 10⁻⁶ MB.
     pub data_micro_mb: i128,
@@ -117,7 +117,7 @@ pub struct Totals {
 }
 
 impl Totals {
-    /// Adds one event.
+    /// Adds an event; what it has no number for adds 0.
     pub fn add_event(&mut self, event: &EventView<'_>) {
         self.events += 1;
         self.duration_seconds += event.duration_seconds;

@@ -122,13 +122,13 @@ impl FlushBatch {
 /// One locked row of `stream_progress`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LockedRow {
-    /// The partition.
+    /// Kafka's number of the partition, from 0.
     pub partition: i32,
-    /// The generation.
+    /// Which life of the topic's partition, from 0.
     pub generation: i32,
     /// The stored next offset.
     pub position: i64,
-    /// The stored epoch.
+    /// Rises when deltas made before must not be stored any more.
     pub epoch: i64,
     /// The last record that was read.
     pub fingerprint: Option<Fingerprint>,
@@ -141,7 +141,7 @@ pub struct LockedRow {
 pub enum PartOutcome {
     /// There was nothing to write.
     Unneeded,
-    /// Stored.
+    /// Results and position are stored, in one transaction.
     Committed,
     /// The stored row was not the expected one: drop and read it again.
     Fenced,
@@ -156,7 +156,7 @@ pub enum PartOutcome {
 /// What is told of one part.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PartReport {
-    /// The partition.
+    /// Kafka's number of the partition, from 0.
     pub partition: i32,
     /// Which of its assignments the part is of.
     pub incarnation: u64,

@@ -9,7 +9,7 @@ use crate::{Totals, Window};
 /// writers use the same one, or their upserts deadlock.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct GroupKey {
-    /// The minute.
+    /// The minute of event time.
     pub window: Window,
     /// 1–50 characters.
     pub event_type: Box<str>,
@@ -43,7 +43,6 @@ impl BorrowedKey<'_> {
     }
 }
 
-/// One group.
 #[derive(Clone, Copy, Debug, Default)]
 struct Group {
     totals: Totals,

@@ -19,7 +19,7 @@ pub struct LogMark {
     pub watermark: Option<EventTime>,
     /// How many events before it were on time, in this generation.
     pub on_time: i64,
-    /// And how many were late.
+    /// How many events before it were late.
     pub late: i64,
     /// How far the watermark stays behind from here on.
     pub watermark_delay_micros: i64,

@@ -58,7 +58,7 @@ impl Counters {
 /// What we remember of one record, to recognise the log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Fingerprint {
-    /// Its offset.
+    /// Kafka's offset of the record.
     pub offset: i64,
     /// Its record timestamp in milliseconds since 1970, where it has one.
     pub timestamp_ms: Option<i64>,

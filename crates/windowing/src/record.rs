@@ -44,11 +44,11 @@ pub type Header = (String, Option<Vec<u8>>);
 /// One record of one partition.
 #[derive(Clone, Copy)]
 pub struct Record<'a> {
-    /// Its offset.
+    /// Kafka's offset of the record.
     pub offset: i64,
     /// When it was written.
     pub time: RecordTime,
-    /// Its key.
+    /// The key's bytes; `None`: the record has no key.
     pub key: Option<&'a [u8]>,
     /// Its payload; `None` for a null payload (a tombstone).
     pub payload: Option<&'a [u8]>,
@@ -59,7 +59,7 @@ pub struct Record<'a> {
 /// A record that can't be used, whole, with the reason (I-7).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DeadLetter {
-    /// Its offset.
+    /// Kafka's offset of the record.
     pub offset: i64,
     /// Code of the rule that it breaks.
     pub reason: &'static str,
@@ -67,11 +67,11 @@ pub struct DeadLetter {
     pub detail: String,
     /// When it was written.
     pub record_time: Option<EventTime>,
-    /// Its key.
+    /// The key's bytes; `None`: the record has no key.
     pub key: Option<Vec<u8>>,
-    /// Its payload.
+    /// The payload's bytes; `None`: a null payload, a tombstone.
     pub payload: Option<Vec<u8>>,
-    /// Its headers.
+    /// In the record's order; a name may come twice.
     pub headers: Vec<Header>,
 }
 

@@ -35,7 +35,7 @@ use crate::{LogMark, Record, Rules, Window};
 
 /// A kind of result: what is held of it, and the rows of one table that a flush makes of that.
 pub trait ResultKind {
-    /// The table.
+    /// The table that its rows are written into.
     const TABLE: &'static str;
     /// What a partition holds of it until the next flush.
     type Held: Clone + fmt::Debug + Default;
@@ -80,7 +80,6 @@ pub enum Numbers {
     Kept,
 }
 
-/// An event that counts.
 pub(crate) struct CountedEvent<'a> {
     pub(crate) event: &'a EventView<'a>,
     pub(crate) window: Window,
@@ -101,7 +100,7 @@ pub(crate) struct CountedEvent<'a> {
 pub struct PartResults<'a> {
     /// Which life of the topic.
     pub generation: i32,
-    /// Which partition.
+    /// Kafka's number of the partition, from 0.
     pub partition: i32,
     /// What it adds.
     pub delta: &'a Delta,
@@ -134,14 +133,12 @@ macro_rules! define {
         }
 
         impl Delta {
-            /// Counts an event on time.
             pub(crate) fn add_on_time(&mut self, event: &mut CountedEvent<'_>) -> Growth {
                 let mut growth = Growth::default();
                 $(growth.add($kind::LIMIT, $kind::on_time(&mut self.$field, event));)+
                 growth
             }
 
-            /// Counts a late event.
             pub(crate) fn add_late(&mut self, event: &mut CountedEvent<'_>) -> Growth {
                 let mut growth = Growth::default();
                 $(growth.add($kind::LIMIT, $kind::late(&mut self.$field, event));)+

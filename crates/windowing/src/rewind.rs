@@ -33,7 +33,7 @@ pub struct PatternGap {
     pub complete_after: Option<EventTime>,
     /// From this event time on all rules are judged again.
     pub blind_until: Option<EventTime>,
-    /// Why.
+    /// What kept the rules from judging.
     pub reason: GapReason,
 }
 
@@ -64,7 +64,7 @@ pub enum GapReason {
 }
 
 impl GapReason {
-    /// As it is stored.
+    /// The text in `pattern_gaps.reason`.
     pub const fn code(self) -> &'static str {
         match self {
             GapReason::NotJudged => "not_judged",
@@ -106,7 +106,7 @@ pub(crate) struct Rewind {
 pub(crate) enum Beginning {
     /// There is nothing to read again.
     Ready(Box<Matcher>, Option<PatternGap>),
-    /// There is.
+    /// The log is to be read again from an earlier offset.
     Rewind(Box<Rewind>),
 }
 

@@ -21,7 +21,6 @@ pub(crate) fn event(event_type: &str, region: &str, event_time: EventTime) -> Ve
     .into_bytes()
 }
 
-/// A call in Almaty.
 pub(crate) fn call(event_time: EventTime) -> Vec<u8> {
     event("call", "Almaty", event_time)
 }

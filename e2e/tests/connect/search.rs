@@ -20,7 +20,6 @@ const RUN_DIGITS: std::ops::RangeInclusive<usize> = 10..=15;
 const MADE: [&str; 5] =
     ["event_id", "subscriber_id", "counterparty_id", "src_pseudonym", "dst_pseudonym"];
 
-/// What was found.
 #[derive(Debug, Default)]
 pub(crate) struct Found {
     /// Records by topic.

@@ -15,7 +15,6 @@ use serde_json::json;
 
 /// The day of the events that these tests send.
 const DAY: &str = "2025-11-09";
-/// How many these are.
 const EVENTS: usize = 20;
 
 /// A topic that holds events of one day, and an empty database.

@@ -11,7 +11,6 @@ use super::recount::{self, AlertKey, Found};
 use super::{Busy, PARTITIONS, apply, rules, rules_file, stored_alerts};
 
 const RECORDS: usize = 9_000;
-/// Before all of them.
 const BEFORE: &str = "2025-11-08";
 
 #[test]

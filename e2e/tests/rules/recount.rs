@@ -21,7 +21,6 @@ pub(crate) enum Kind {
     CalledBack,
 }
 
-/// A rule.
 pub(crate) struct Rule {
     pub(crate) name: &'static str,
     pub(crate) version: i32,
@@ -34,7 +33,6 @@ pub(crate) struct Rule {
 /// Partition, rule, version, subscriber, bucket.
 pub(crate) type AlertKey = (i32, String, i32, String, NaiveDateTime);
 
-/// An alert.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Found {
     pub(crate) hits: i64,

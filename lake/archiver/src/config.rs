@@ -18,7 +18,6 @@ pub struct Cli {
     /// What to do.
     #[command(subcommand)]
     pub(crate) command: Command,
-    /// How to log.
     #[command(flatten)]
     pub log: LogArgs,
 }

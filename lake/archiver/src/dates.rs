@@ -2,7 +2,6 @@
 
 use chrono::{Datelike, NaiveDate, NaiveDateTime};
 
-/// Days since 1970.
 pub(crate) fn days_since_1970(day: NaiveDate) -> i32 {
     const FROM_COMMON_ERA: i32 = 719_163;
     day.num_days_from_ce() - FROM_COMMON_ERA

@@ -43,7 +43,6 @@ const PLACES: [(&str, Names); 4] = [
     ("extra", |text, subscriber| text.contains(subscriber)),
 ];
 
-/// Erases.
 pub(crate) async fn run(args: EraseArgs) -> anyhow::Result<ExitCode> {
     let lake_url = &args.lake.lake_url;
     ensure!(!args.subscriber.is_empty(), "--subscriber is empty");
@@ -66,7 +65,6 @@ pub(crate) async fn run(args: EraseArgs) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// What was erased.
 #[derive(Clone, Copy, Debug, Default)]
 struct Erased {
     events: i64,

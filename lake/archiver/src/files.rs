@@ -35,7 +35,7 @@ const OPEN_DAYS_MAX: usize = 12;
 const ROWS_ENCODED_AT: usize = 2_048;
 /// … or fewer, where their texts take so much.
 const TEXT_BYTES_ENCODED_AT: usize = 1 << 20;
-/// Rows of a row group.
+/// Rows of one row group of a Parquet file.
 const ROWS_OF_A_GROUP: usize = 131_072;
 /// Encoded row groups under way of all open files together; the largest is ended when they are more.
 const ENCODED_BYTES_MAX: usize = 24 << 20;

@@ -28,7 +28,6 @@ use crate::table::{APPEND, Committed, Table};
 use crate::warehouse::{Snapshot, applications, connect, look, plain_plan, rows_of};
 use crate::{rows, small};
 
-/// Permits.
 pub(crate) async fn run(args: AcceptGapArgs) -> anyhow::Result<ExitCode> {
     let both = &args.both;
     let url = address(&both.lake.lake_url, Name::Events)?;

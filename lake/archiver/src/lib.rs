@@ -13,6 +13,8 @@
 //! Reading order: `config` → `archive` (a round, and the loop around it) → `warehouse`, `source`, `table`,
 //! `rows`, `files` → the commands.
 
+#![allow(missing_docs, reason = "a program: no other crate reads its interface")]
+
 mod archive;
 mod compact;
 mod config;

@@ -14,7 +14,6 @@ use object_store::path::Path;
 use parquet::arrow::async_reader::{ParquetObjectReader, ParquetRecordBatchStream};
 use parquet::arrow::{ParquetRecordBatchStreamBuilder, ProjectionMask};
 
-/// Rows of a batch.
 const ROWS_OF_A_BATCH: usize = 4_096;
 
 /// A file's batches, as they come.
@@ -37,7 +36,6 @@ pub(crate) async fn batches(
     built.with_context(|| format!("reading the lake's file {path}"))
 }
 
-/// The next batch.
 pub(crate) async fn next(batches: &mut Batches) -> anyhow::Result<Option<RecordBatch>> {
     batches.next().await.transpose().context("reading a file of the lake")
 }

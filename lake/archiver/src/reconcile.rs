@@ -35,7 +35,6 @@ const MINUTES_PER_DAY: i64 = 1_440;
 /// How often it is looked whether the lake has come to the warehouse's positions.
 const LOOK_EVERY: std::time::Duration = std::time::Duration::from_millis(200);
 
-/// Compares.
 pub(crate) async fn run(args: ReconcileArgs) -> anyhow::Result<ExitCode> {
     let topic = args.both.kafka.kafka_topic.clone();
     let url = address(&args.both.lake.lake_url, Name::Events)?;

@@ -47,7 +47,6 @@ impl<'a> Rewriter<'a> {
         Rewriter { table, day, file_size, changes_rows, open: None, finished: Vec::new() }
     }
 
-    /// Adds rows.
     pub(crate) async fn push(&mut self, batch: &RecordBatch) -> anyhow::Result<()> {
         if batch.num_rows() == 0 {
             return Ok(());

@@ -25,7 +25,6 @@ const SILENCE_MAX: Duration = Duration::from_secs(30);
 /// A client must be told some group's name; this one is never joined.
 const NO_GROUP: &str = "telecom-archiver";
 
-/// The topic.
 pub(crate) struct Source {
     kafka: ClientConfig,
     topic: String,

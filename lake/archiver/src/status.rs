@@ -13,7 +13,6 @@ use crate::store::{Name, address};
 use crate::table::Table;
 use crate::warehouse::{applications, connect, plain_plan, rows_of};
 
-/// Says it.
 pub(crate) async fn run(args: StatusArgs) -> anyhow::Result<ExitCode> {
     let url = address(&args.both.lake.lake_url, Name::Events)?;
     // The lake first: what it has come to meanwhile would look as if it were ahead.
@@ -70,7 +69,6 @@ fn overtaken(both: &BothArgs, plan: &Plan) -> anyhow::Result<Vec<(Key, Halt)>> {
     Ok(overtaken.collect())
 }
 
-/// One generation.
 struct State {
     partition: i32,
     generation: i32,

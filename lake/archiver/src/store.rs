@@ -17,7 +17,6 @@ use url::Url;
 /// One of the lake's tables.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Name {
-    /// Every event.
     Events,
     /// Losses that an operator has accepted.
     Gaps,

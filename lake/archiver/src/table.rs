@@ -50,7 +50,6 @@ pub(crate) struct Layout {
     pub(crate) partitioned_by: &'static [&'static str],
 }
 
-/// One table.
 pub(crate) struct Table {
     url: Url,
     inner: DeltaTable,
@@ -109,12 +108,10 @@ impl Table {
         }
     }
 
-    /// Its address.
     pub(crate) fn url(&self) -> &Url {
         &self.url
     }
 
-    /// Its folder.
     pub(crate) fn store(&self) -> Arc<dyn ObjectStore> {
         self.inner.object_store()
     }
@@ -125,12 +122,10 @@ impl Table {
         updated.with_context(|| format!("the table {} can't be read", self.url))
     }
 
-    /// The snapshot's number.
     pub(crate) fn version(&self) -> u64 {
         self.inner.version().unwrap_or_default()
     }
 
-    /// The snapshot.
     pub(crate) fn state(&self) -> anyhow::Result<&DeltaTableState> {
         Ok(self.inner.snapshot()?)
     }

@@ -12,7 +12,6 @@ use arrow_array::{Array, RecordBatch};
 
 const MICROS_PER_MINUTE: i64 = 60_000_000;
 
-/// What is summed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Totals {
     pub(crate) events: i64,
@@ -169,7 +168,6 @@ pub(crate) struct Columns<'a> {
     offset: &'a arrow_array::Int64Array,
 }
 
-/// A column of this name.
 pub(crate) fn column<'a>(batch: &'a RecordBatch, name: &str) -> anyhow::Result<&'a dyn Array> {
     let column = batch.column_by_name(name).map(AsRef::as_ref);
     column.with_context(|| format!("a file of the lake has no column {name}"))

@@ -15,7 +15,7 @@
 use crate::day::MEASURES;
 use crate::gather::{Longest, Person};
 
-/// One of the features.
+/// What is asked of a subscriber's days; a number of [`MEASURES`] says of which measure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Feature {
     /// How much of a measure there was in the longest window.

@@ -22,7 +22,7 @@ pub enum Longest {
 }
 
 impl Longest {
-    /// The windows.
+    /// Lengths of the windows, days, the shortest first.
     pub fn windows(self) -> &'static [u32] {
         &WINDOWS[..if self == Longest::Days30 { 3 } else { 4 }]
     }

@@ -26,7 +26,7 @@ pub enum Refusal {
     /// A day has no rows.
     #[error("missing day: there are no subscriber-days of {day}; run `archiver subscribers {day}`")]
     MissingDay {
-        /// Which.
+        /// The business day.
         day: NaiveDate,
     },
     /// A day's rows were made before all of its events were counted.
@@ -34,7 +34,7 @@ pub enum Refusal {
         "stale day: the subscriber-days of {day} hold {rows} events, and the ledger of the day has {ledger}; run `archiver subscribers {day}` again"
     )]
     StaleDay {
-        /// Which.
+        /// The business day.
         day: NaiveDate,
         /// Events in the rows, and of those erased since.
         rows: u64,
@@ -62,7 +62,7 @@ pub enum Refusal {
         trained: NaiveDate,
         /// The model's epoch.
         of_model: u32,
-        /// Today's.
+        /// The epoch that this run was given.
         now: u32,
     },
     /// Too few leave for a model to learn from.
@@ -70,9 +70,9 @@ pub enum Refusal {
         "too few positives: {positives} of {population} subscribers left, and {least} are needed; a longer history has more"
     )]
     TooFewPositives {
-        /// Who left.
+        /// How many left.
         positives: usize,
-        /// Who was asked about.
+        /// How many were asked about.
         population: usize,
         /// The least number.
         least: usize,

@@ -65,7 +65,7 @@ impl Cohort {
         self.add_people(&people);
     }
 
-    /// Adds people.
+    /// Adds a row for each of the people: the features, and whether they left.
     pub fn add_people(&mut self, people: &IndexMap<Box<str>, Person>) {
         for (subscriber, person) in people {
             self.lots.push(lot(subscriber));
@@ -76,7 +76,7 @@ impl Cohort {
         }
     }
 
-    /// Rows.
+    /// Number of rows, one for each subscriber.
     pub fn len(&self) -> usize {
         self.leaves.len()
     }
@@ -100,9 +100,9 @@ impl Cohort {
 /// What a model is worth on people whom it was not trained with. Each of the first rows is a probability or a ratio without unit.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Metrics {
-    /// Who was asked about.
+    /// How many were asked about.
     pub population: usize,
-    /// Who left.
+    /// How many left.
     pub positives: usize,
     /// Area under the curve.
     pub auc: f64,
@@ -121,9 +121,9 @@ pub struct Metrics {
 /// A model and what it is worth.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Trained {
-    /// The forecast.
+    /// Coefficients from all rows.
     pub model: Model,
-    /// By folds.
+    /// What models from some of the rows are worth on the others.
     pub metrics: Metrics,
 }
 

@@ -33,7 +33,7 @@ pub enum Passing {
     /// The warehouse's last record does not stand in the log: the log was exchanged or cut, and the warehouse has
     /// not noticed yet, or waits for its operator.
     LastRecordMissing {
-        /// Its offset.
+        /// Kafka's offset of that record.
         offset: i64,
     },
     /// Nothing came of it for too long.
@@ -62,7 +62,7 @@ pub enum Halt {
     },
     /// The last record that the lake has archived is not the one that stands there.
     AnotherLog {
-        /// Its offset.
+        /// Kafka's offset of that record.
         offset: i64,
         /// The generation's first offset.
         first: Position,
@@ -72,12 +72,12 @@ pub enum Halt {
     Incomparable {
         /// The generation's first offset.
         from: Position,
-        /// Its end.
+        /// The offset before which it ends.
         to: Position,
     },
     /// The warehouse does not know a generation of which the lake has archived something.
     RolledBack {
-        /// Which.
+        /// The generation's number, from 0.
         generation: i32,
         /// Where the warehouse's generation began.
         first: Position,
@@ -86,11 +86,11 @@ pub enum Halt {
     CountsDiffer {
         /// What the warehouse has counted.
         expected: Counted,
-        /// What was found.
+        /// What reading the range found.
         found: Counted,
         /// The range that was read.
         from: Position,
-        /// Its end.
+        /// The offset before which it ends.
         to: Position,
         /// Dead letters of the range that the warehouse still has.
         letters: i64,

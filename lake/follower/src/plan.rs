@@ -24,7 +24,7 @@ use crate::{Counted, Key, Mark, Reached, Versions};
 /// How far the warehouse has counted a generation: the part of a row of `stream_progress` that matters here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Row {
-    /// Which generation.
+    /// Partition and generation.
     pub key: Key,
     /// Where it began.
     pub first: Position,
@@ -41,7 +41,7 @@ pub struct Row {
 /// One partition to read, and what must come out of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Task {
-    /// Which generation.
+    /// Partition and generation.
     pub key: Key,
     /// Where the generation began.
     pub first: Position,

@@ -39,14 +39,14 @@ impl fmt::Display for Key {
 pub struct Counted {
     /// Counted by the warehouse, on time or late.
     pub events: i64,
-    /// Dead letters.
+    /// Number of dead letters.
     pub dead: i64,
 }
 
 /// The last record before a position, to recognise the log by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Mark {
-    /// Its offset.
+    /// Kafka's offset of the record.
     pub offset: i64,
     /// CRC-32 of its fingerprint: checksum, time and offset.
     pub print: u32,

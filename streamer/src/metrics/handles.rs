@@ -174,7 +174,6 @@ impl WorkerMetrics {
         self.flush_interval.set(holdings.flush_interval.as_secs_f64());
     }
 
-    /// A flush begins.
     pub(crate) fn flush_begins(&self, batch: &FlushBatch) -> Outgoing {
         self.flush_under_way.set(now());
         let parts = batch.parts.iter().map(|part| {

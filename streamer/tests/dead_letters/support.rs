@@ -40,7 +40,6 @@ pub(crate) struct Found {
     pub(crate) headers: TestHeaders,
 }
 
-/// How the program ended.
 pub(crate) struct Ended {
     pub(crate) code: i32,
     pub(crate) stdout: String,

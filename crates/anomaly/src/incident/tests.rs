@@ -46,7 +46,6 @@ fn incidents(drawing: &str) -> Vec<String> {
     all.values().map(shown).collect()
 }
 
-/// So many calm windows.
 fn calm(windows: usize) -> String {
     ".".repeat(windows)
 }

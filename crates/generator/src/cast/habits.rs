@@ -20,7 +20,6 @@ pub(crate) enum Stay {
     Far,
 }
 
-/// On which days.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Days {
     /// On so many days of each week.

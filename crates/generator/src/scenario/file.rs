@@ -16,7 +16,6 @@ use super::built_in_text;
 /// The key that names the scenario below.
 const EXTENDS: &str = "extends";
 
-/// A whole file.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ScenarioFile {

@@ -22,7 +22,7 @@ pub struct Pairs {
 /// Share of people who have a role that looks like a fraud.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct RoleShare {
-    /// Which role.
+    /// What they do that looks like a fraud.
     pub role: Role,
     /// How many there are, relative to the ordinary subscribers, in addition to these.
     pub share: f64,
@@ -43,7 +43,7 @@ pub enum Role {
     Shop,
     /// Writes to all parents at once.
     School,
-    /// Tops up for others.
+    /// Tops up many accounts that are not the agent's own, like a recharge fraud.
     TopUpAgent,
     /// Never calls, and sends a little data all day and night.
     Machine,
@@ -65,7 +65,7 @@ impl Role {
         ("border", Role::Border),
     ];
 
-    /// Its name.
+    /// As scenario files and the truth write it.
     pub fn name(self) -> &'static str {
         name_of(&Role::ALL, self)
     }
@@ -76,7 +76,7 @@ impl Role {
 pub struct Fraud {
     /// What is done.
     pub kind: FraudKind,
-    /// How openly.
+    /// How openly it is done, and so how easily it is found.
     pub variant: Variant,
     /// How many there are, relative to the ordinary subscribers.
     pub share: f64,
@@ -109,7 +109,7 @@ impl FraudKind {
         ("recharge", FraudKind::Recharge),
     ];
 
-    /// Its name.
+    /// As scenario files and the truth write it.
     pub fn name(self) -> &'static str {
         name_of(&FraudKind::ALL, self)
     }
@@ -131,7 +131,7 @@ impl Variant {
     pub const ALL: [(&'static str, Variant); 3] =
         [("plain", Variant::Plain), ("quiet", Variant::Quiet), ("human_like", Variant::HumanLike)];
 
-    /// Its name.
+    /// As scenario files and the truth write it.
     pub fn name(self) -> &'static str {
         name_of(&Variant::ALL, self)
     }
@@ -148,7 +148,7 @@ impl RoleShare {
     }
 }
 
-/// Who has which role.
+/// Which role the subscribers have who come after the ordinary ones.
 #[derive(Clone, Debug)]
 pub struct RoleOf {
     ordinary: u32,

@@ -14,7 +14,6 @@ pub(super) const VERSION: u32 = 1;
 pub(super) const TYPE_NAMES: [&str; 4] =
     [type_name(TYPES[0]), type_name(TYPES[1]), type_name(TYPES[2]), type_name(TYPES[3])];
 
-/// A line.
 #[derive(Serialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub(super) enum Line<'a> {
@@ -194,7 +193,6 @@ pub(super) struct End {
     pub(super) dead: u64,
 }
 
-/// Writes a line.
 pub(super) fn write(writer: &mut impl Write, line: &Line<'_>) -> io::Result<()> {
     serde_json::to_writer(&mut *writer, line)?;
     writer.write_all(b"\n")

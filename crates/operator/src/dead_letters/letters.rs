@@ -23,9 +23,9 @@ const READING: &str = "reading dead letters";
 pub struct DeadLetterFilter {
     /// Code of the reason.
     pub reason: Option<String>,
-    /// Topic.
+    /// Kafka's name of the topic.
     pub topic: Option<String>,
-    /// Partition.
+    /// Kafka's number of the partition, from 0.
     pub partition: Option<i32>,
     /// Stored at this time or later, UTC.
     pub since: Option<NaiveDateTime>,
@@ -50,14 +50,14 @@ impl DeadLetterFilter {
 pub enum ReplayState {
     /// Marked, and not known yet whether it arrived: a run is at it, or was interrupted.
     Replaying,
-    /// Arrived.
+    /// The broker has acknowledged it.
     Replayed,
 }
 
 /// One line of a list.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DeadLetterLine {
-    /// Which record.
+    /// The record that became the letter.
     pub id: DeadLetterId,
     /// Code of the reason.
     pub reason: String,
@@ -78,10 +78,10 @@ pub struct DeadLetterLine {
 /// A record header: its name and, unless null, its value.
 pub type DeadLetterHeader = (String, Option<Vec<u8>>);
 
-/// A whole letter.
+/// A letter with its key, payload and headers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StoredDeadLetter {
-    /// Which record.
+    /// The record that became the letter.
     pub id: DeadLetterId,
     /// Code of the reason.
     pub reason: String,
@@ -125,15 +125,15 @@ pub struct DeadLetterReplay {
 pub struct DeadLetterCount {
     /// Code of the reason.
     pub reason: String,
-    /// Topic.
+    /// Kafka's name of the topic.
     pub topic: String,
     /// Partition, of all generations.
     pub partition: i32,
     /// Day of storing, UTC.
     pub day: NaiveDate,
-    /// Letters.
+    /// How many letters were stored.
     pub letters: i64,
-    /// Those of them that were replayed.
+    /// How many of these were sent again.
     pub replayed: i64,
 }
 

@@ -47,7 +47,6 @@ pub(super) struct Plan {
 /// One letter to send.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Planned {
-    /// Which letter.
     pub(super) id: DeadLetterId,
     /// The topic that it goes to.
     pub(super) target: String,

@@ -45,9 +45,7 @@ pub(super) struct ReplayRecord {
     pub(super) topic: String,
     /// The partition, unless its key decides.
     pub(super) partition: Option<i32>,
-    /// Key.
     pub(super) key: Option<Vec<u8>>,
-    /// Payload.
     pub(super) payload: Option<Vec<u8>>,
     /// The record's own headers.
     pub(super) headers: Vec<DeadLetterHeader>,
@@ -60,14 +58,12 @@ pub(super) struct ReplayRecord {
 pub(super) struct ReplayId {
     /// topic/generation/partition/offset of the letter.
     pub(super) source: String,
-    /// The attempt.
     pub(super) attempt: i32,
 }
 
 /// A batch that did not get through.
 #[derive(Debug)]
 pub(super) struct NotSent {
-    /// Why.
     pub(super) error: anyhow::Error,
     /// Whether it may have arrived nevertheless.
     pub(super) is_in_doubt: bool,

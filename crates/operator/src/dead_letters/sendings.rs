@@ -26,7 +26,7 @@ const INTERRUPTED_MAX: i64 = 100_000;
 /// A letter on its way to a topic.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Sending {
-    /// Which letter.
+    /// The record that became the letter.
     pub id: DeadLetterId,
     /// 1, 2, …; counted through letters that were replayed and died again.
     pub attempt: i32,

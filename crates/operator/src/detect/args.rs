@@ -63,7 +63,7 @@ pub struct DetectArgs {
     /// Where metrics are served.
     #[command(flatten)]
     pub metrics: MetricsArgs,
-    /// How to log.
+    /// The form of the log lines.
     #[command(flatten)]
     pub log: LogArgs,
 }

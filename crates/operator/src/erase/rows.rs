@@ -19,9 +19,9 @@ const DOING: &str = "erasing";
 /// Whom to erase, and what is kept of that.
 #[derive(Clone, Copy, Debug)]
 pub struct Request<'a> {
-    /// Whom.
+    /// Who is erased; of a pseudonym a salted digest is kept, of anything else nothing.
     pub identifier: &'a Identifier,
-    /// Why.
+    /// The operator's words, for the record.
     pub reason: &'a str,
     /// Who does it.
     pub by: &'a str,

@@ -39,7 +39,7 @@ pub enum Verdict {
 }
 
 impl Verdict {
-    /// As it is stored.
+    /// The text in `persons.verdicts.verdict`.
     pub const fn code(self) -> &'static str {
         match self {
             Verdict::Confirmed => "confirmed",
@@ -48,7 +48,6 @@ impl Verdict {
     }
 }
 
-/// Which cases.
 #[derive(Clone, Debug, Default)]
 pub(super) struct CaseFilter {
     pub(super) state: Option<State>,

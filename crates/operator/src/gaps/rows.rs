@@ -7,28 +7,28 @@ use store::{PgConnection, StoreError};
 /// What an operator permits.
 #[derive(Clone, Debug)]
 pub struct GapRequest {
-    /// The topic.
+    /// Kafka's name of the topic.
     pub topic: String,
-    /// The partition.
+    /// Kafka's number of the partition, from 0.
     pub partition: i32,
     /// `earliest`, `latest` or an offset; needed only when nothing tells where the log goes on.
     pub start_from: Option<String>,
     /// The operator's words.
     pub reason: String,
-    /// Who it is.
+    /// The operator's name, for the record.
     pub accepted_by: String,
 }
 
 /// One row of `gaps`.
 #[derive(Clone, Debug, FromRow)]
 pub struct AcceptedGap {
-    /// Its number.
+    /// Its number in the table, in the order of permission.
     pub id: i64,
-    /// The topic.
+    /// Kafka's name of the topic.
     pub topic: String,
     /// The life of the topic that ended, or went on.
     pub generation: i32,
-    /// The partition.
+    /// Kafka's number of the partition, from 0.
     pub partition: i32,
     /// The position for which it was given.
     pub position: i64,
@@ -53,13 +53,13 @@ pub struct AcceptedGap {
 /// A partition that waits for an operator.
 #[derive(Clone, Debug)]
 pub struct HaltedPartition {
-    /// The topic.
+    /// Kafka's name of the topic.
     pub topic: String,
-    /// The partition.
+    /// Kafka's number of the partition, from 0.
     pub partition: i32,
-    /// Its position.
+    /// The next offset to read, once it goes on.
     pub next: i64,
-    /// Why.
+    /// What halted it, with what is lost and the way on.
     pub reason: String,
 }
 

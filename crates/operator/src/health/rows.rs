@@ -9,7 +9,7 @@ use store::StoreError;
 /// The last write of one partition's row.
 #[derive(Clone, Debug)]
 pub struct LastWrite {
-    /// The partition.
+    /// Kafka's number of the partition, from 0.
     pub partition: i32,
     /// Who wrote it: host, process and worker, joined by colons; `None`: nobody has flushed yet.
     pub owner: Option<String>,

@@ -19,7 +19,7 @@ const SUMMING_UP: &str = "summing up late events";
 /// Sums of late events, and how many events of the same kind were on time.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct LateSums {
-    /// Late events.
+    /// Number of late events.
     pub events: i64,
     /// Their figures, 10⁻⁶ of each one's unit.
     pub micros: PerFigure<i128>,
@@ -34,7 +34,7 @@ pub struct LateSummary {
     pub by_key: Vec<((String, String), LateSums)>,
     /// By business day.
     pub by_day: BTreeMap<NaiveDate, LateSums>,
-    /// All together.
+    /// The sum over all keys and days.
     pub total: LateSums,
     /// Minutes that have expired: their events, late and on time, are in none of the sums.
     pub expired: Option<ExpiredMinutes>,

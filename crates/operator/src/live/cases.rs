@@ -25,18 +25,18 @@ pub struct Cases {
 /// What one rule has found.
 #[derive(Clone, Debug, PartialEq, Eq, FromRow)]
 pub struct RuleCases {
-    /// Its name.
+    /// The rule's name.
     pub rule: String,
     /// Its open cases.
     pub open: i64,
 }
 
-/// One case.
+/// Open alerts about one subscriber by one rule.
 #[derive(Clone, Debug, FromRow)]
 pub struct OpenCase {
-    /// Its number.
+    /// The number that `streamer fraud show` takes.
     pub id: i64,
-    /// The rule.
+    /// The name of the rule that held.
     pub rule: String,
     /// A pseudonym.
     pub subscriber_id: String,

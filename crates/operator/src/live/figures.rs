@@ -41,18 +41,18 @@ pub struct LiveFigures {
 /// One region and type.
 #[derive(Clone, Debug, PartialEq, Eq, FromRow)]
 pub struct LiveCell {
-    /// Region.
+    /// As events name it, 1–100 characters.
     pub region: String,
-    /// Type.
+    /// As events name it, 1–50 characters.
     pub event_type: String,
     /// Events on time.
     pub events: i64,
 }
 
-/// One minute.
+/// Events of all regions and types in one minute of event time.
 #[derive(Clone, Debug, PartialEq, Eq, FromRow)]
 pub struct LiveMinute {
-    /// Its start.
+    /// The minute's first instant, UTC.
     pub window_start: NaiveDateTime,
     /// Events on time.
     pub events: i64,
@@ -61,21 +61,21 @@ pub struct LiveMinute {
 /// A day so far.
 #[derive(Clone, Debug, PartialEq)]
 pub struct LiveDay {
-    /// Which.
+    /// Its date and time zone.
     pub day: BusinessDay,
-    /// Its sums.
+    /// What its events have come to until now.
     pub sums: DaySums,
 }
 
-/// Sums of a day.
+/// What a day's events come to, all regions and types together.
 #[derive(Clone, Copy, Debug, Default, PartialEq, FromRow)]
 pub struct DaySums {
     /// Events on time.
     pub events: i64,
-    /// Their figures.
+    /// What these come to, in the units of `real_time_metrics`.
     #[sqlx(flatten)]
     pub figures: Sums,
-    /// Late events.
+    /// Events that came too late for their minutes, in no other figure here.
     pub late_events: i64,
 }
 

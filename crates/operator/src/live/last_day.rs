@@ -81,7 +81,7 @@ pub struct Line {
 pub struct Hours {
     /// Events on time.
     pub events: i64,
-    /// Their figures.
+    /// What these come to, in the units of `real_time_metrics`.
     #[serde(flatten)]
     pub figures: Sums,
     /// Events of each of the [`STEPS`]; empty for a region and a type together.

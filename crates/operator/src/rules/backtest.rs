@@ -48,10 +48,8 @@ pub struct BacktestArgs {
     /// Write the alerts, one JSON object a line, instead of the report
     #[arg(long)]
     json: bool,
-    /// Where Kafka is.
     #[command(flatten)]
     kafka: KafkaArgs,
-    /// Where the database is.
     #[command(flatten)]
     pub(super) database: DatabaseCommandArgs,
 }

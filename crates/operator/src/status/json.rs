@@ -63,7 +63,6 @@ struct Partition<'a> {
     halted_reason: Option<&'a str>,
 }
 
-/// The report as one line.
 pub(super) fn line(report: &Report) -> String {
     let mut line = serde_json::to_string(&document(report))
         .expect("text, numbers and lists become JSON always");

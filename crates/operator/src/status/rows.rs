@@ -21,18 +21,18 @@ pub struct PipelineStatus {
     pub now: NaiveDateTime,
     /// By topic and partition.
     pub partitions: Vec<PartitionStatus>,
-    /// By topic.
+    /// One for each topic of the database, by its name.
     pub topics: Vec<TopicCompleteness>,
 }
 
 /// The newest life of one partition.
 #[derive(Clone, Debug, FromRow)]
 pub struct PartitionStatus {
-    /// Topic.
+    /// Kafka's name of the topic.
     pub topic: String,
-    /// Generation.
+    /// Which life of the topic's partition, from 0.
     pub generation: i32,
-    /// Partition.
+    /// Kafka's number of the partition, from 0.
     pub partition: i32,
     /// Whether an operator has taken it out.
     pub is_retired: bool,
@@ -40,19 +40,19 @@ pub struct PartitionStatus {
     pub owner: Option<String>,
     /// Their consumer group.
     pub group_id: Option<String>,
-    /// The position.
+    /// The next offset to read.
     pub next_offset: i64,
     /// Events counted on time.
     pub on_time: i64,
     /// Events counted late.
     pub late: i64,
-    /// Dead letters.
+    /// Records kept as dead letters.
     pub dead: i64,
     /// Offsets accepted as lost.
     pub gap: i64,
     /// Offsets that never held a record for us.
     pub skipped: i64,
-    /// Watermark.
+    /// How far event time has come, less the delay for stragglers, UTC; `None`: no event yet.
     pub watermark: Option<NaiveDateTime>,
     /// All on-time events before this have been counted: an estimate.
     pub complete_through: Option<NaiveDateTime>,
@@ -88,7 +88,7 @@ pub struct PartitionStatus {
 /// less it counts: e times less after 15 minutes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, FromRow)]
 pub struct RecentEvents {
-    /// How many.
+    /// How many events there were, on time and late.
     #[sqlx(rename = "recent_events")]
     pub events: f64,
     /// How many of them came late.
@@ -120,7 +120,7 @@ impl RecentEvents {
 /// How far one topic's figures are complete.
 #[derive(Clone, Debug, PartialEq, Eq, FromRow)]
 pub struct TopicCompleteness {
-    /// Topic.
+    /// Kafka's name of the topic.
     pub topic: String,
     /// All on-time events before this have been counted, UTC: an estimate.
     pub complete_through: Option<NaiveDateTime>,

@@ -17,7 +17,6 @@ const NAME_CHARS_MAX: usize = 50;
 const WITHIN_MAX: Duration = Duration::from_hours(7 * 24);
 const BUCKET_MAX: Duration = Duration::from_hours(366 * 24);
 
-/// Checks the whole text.
 pub(super) fn check(text: &str, towers: Towers) -> Result<RuleSet, RulesError> {
     let file = read(text)?;
     if file.rules.is_empty() || file.rules.len() > RULES_MAX {

@@ -5,7 +5,6 @@ use toml::Spanned;
 
 use super::RulesError;
 
-/// A whole file.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RulesFile {
@@ -14,7 +13,6 @@ pub(super) struct RulesFile {
     pub(super) rules: Vec<Spanned<RuleFile>>,
 }
 
-/// A rule.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RuleFile {
@@ -45,7 +43,6 @@ pub(super) struct ConditionFile {
     pub(super) span: Option<Spanned<String>>,
 }
 
-/// A filter.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct FilterFile {

@@ -95,7 +95,6 @@ impl Filters {
         Ok(bit)
     }
 
-    /// Those that the event matches.
     #[inline]
     pub(crate) fn matching(&self, event: &PatternEvent<'_>) -> Mask {
         let passing = self.by_event_type.passing(Some(event.event_type))

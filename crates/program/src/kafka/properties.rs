@@ -64,13 +64,13 @@ pub enum KafkaPropertyError {
     File {
         /// As it was given.
         path: String,
-        /// The system's.
+        /// The operating system's words.
         reason: String,
     },
     /// A setting on which an invariant rests.
     #[error("KAFKA_PROPERTIES: `{key}` can't be set here: {reason}")]
     Reserved {
-        /// The setting.
+        /// librdkafka's name of the setting.
         key: String,
         /// Why, or what to use instead.
         reason: &'static str,

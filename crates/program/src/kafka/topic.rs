@@ -37,7 +37,7 @@ pub enum TopicError {
     Unreachable {
         /// The addresses tried.
         servers: String,
-        /// How long.
+        /// For how long an answer was waited for.
         waited: Duration,
         /// The client's last word.
         #[source]
@@ -55,7 +55,7 @@ pub enum TopicError {
         servers: String,
         /// Those that the brokers say are theirs.
         advertised: String,
-        /// How long.
+        /// For how long an answer was waited for.
         waited: Duration,
         /// The client's last word.
         #[source]
@@ -75,7 +75,7 @@ pub enum TopicError {
     /// The topic does not exist and could not be created.
     #[error("topic {topic} does not exist at {servers} and could not be created: {reason}")]
     NotCreated {
-        /// The topic.
+        /// Kafka's name of the topic.
         topic: String,
         /// The addresses tried.
         servers: String,

@@ -16,7 +16,7 @@ use crate::{BusinessDay, StoreError};
 /// What is known of a day that was computed, or may have been.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DayRecord {
-    /// The date.
+    /// The business day.
     pub date: NaiveDate,
     /// Whether its rows are right, and whether they will stay so.
     pub state: RecordState,
@@ -61,7 +61,7 @@ impl DayRecord {
 pub enum Dates {
     /// All that were ever computed.
     All,
-    /// One.
+    /// This date alone, if it was ever computed.
     One(NaiveDate),
 }
 

@@ -23,11 +23,11 @@ pub struct DayState {
 /// How far one partition has come. `Display` says it in words, with the reason.
 #[derive(Clone, Debug, PartialEq, Eq, FromRow)]
 pub struct PartitionCompleteness {
-    /// Topic.
+    /// Kafka's name of the topic.
     pub topic: String,
-    /// Generation.
+    /// Which life of the topic's partition, from 0.
     pub generation: i32,
-    /// Partition.
+    /// Kafka's number of the partition, from 0.
     pub partition: i32,
     /// All on-time events before this have been counted, UTC; an estimate that never goes back.
     pub complete_through: Option<NaiveDateTime>,

@@ -71,7 +71,7 @@ pub struct RunOptions<'a> {
 /// Which days are computed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Condition {
-    /// Every one.
+    /// Every day that is asked for, even if nothing has changed.
     Always,
     /// Not those whose rows are what this run would write.
     UnlessCurrent,
@@ -124,9 +124,8 @@ pub async fn compute_day_from_lake(
 /// What a day's figures are made from.
 #[derive(Clone, Copy)]
 enum Source<'a> {
-    /// Its windows.
+    /// Its windows of a minute, as long as they have not expired.
     Minutes,
-    /// What a lake has of it.
     Lake(&'a LakeDay),
 }
 

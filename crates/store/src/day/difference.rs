@@ -8,13 +8,13 @@ pub const DIFFERENCES_LISTED_MAX: usize = 100;
 /// Two figures that must agree and do not.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Difference {
-    /// The figure.
+    /// In words: a figure, or a row that only one side has.
     pub what: String,
     /// Whose figure: a partition, a quarter of an hour, a row.
     pub place: String,
     /// What it should be.
     pub expected: String,
-    /// What it is.
+    /// What was found instead.
     pub found: String,
 }
 
@@ -42,7 +42,7 @@ impl Differences {
         &self.listed
     }
 
-    /// Adds one.
+    /// Counts a difference, and lists it while there is room.
     pub fn push(&mut self, difference: Difference) {
         self.total += 1;
         if self.listed.len() < DIFFERENCES_LISTED_MAX {

@@ -21,7 +21,7 @@ pub struct LakeDay {
 /// A day's sums of one event type and region.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LakePair {
-    /// As the events have it.
+    /// As the events name it.
     pub event_type: String,
     /// As the events have it.
     pub region: String,
@@ -34,9 +34,9 @@ pub struct LakePair {
 pub struct LakeSums {
     /// How many there are.
     pub events: i64,
-    /// Seconds.
+    /// Duration, whole seconds.
     pub seconds: i64,
-    /// MB, in millionths.
+    /// Data, 10⁻⁶ MB.
     pub data_mb_millionths: i128,
     /// Tenge, in millionths.
     pub amount_millionths: i128,

@@ -28,7 +28,7 @@ const REPORTING: &str = "reading the day's report";
 pub struct DayReport {
     /// What is known of its computation; `None`: no run of ours has noted it.
     pub record: Option<DayRecord>,
-    /// Its totals.
+    /// What its rows of `daily_stats` come to.
     pub day: DayTotals,
     /// Those of the day before; `None`: not computed.
     pub day_before: Option<DayTotals>,
@@ -47,7 +47,7 @@ pub struct DayReport {
 /// A day's figures over all types and by type.
 #[derive(Clone, Debug, PartialEq)]
 pub struct DayTotals {
-    /// The date.
+    /// The business day.
     pub date: NaiveDate,
     /// All types together.
     pub all: FigureSums,
@@ -58,9 +58,9 @@ pub struct DayTotals {
 /// Sums of rows of `daily_stats`, in its units.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct FigureSums {
-    /// Events.
+    /// Number of events, late ones left out unless the day was computed with them.
     pub events: i64,
-    /// The figures.
+    /// Sums and averages, in the units of `daily_stats`.
     pub figures: PerFigure<f64>,
 }
 
@@ -78,7 +78,7 @@ pub struct BusyHour {
     pub start: NaiveDateTime,
     /// How far they were ahead of UTC: an hour that happens twice has two.
     pub offset_seconds: i32,
-    /// Its events.
+    /// Events on time that it holds.
     pub events: i64,
 }
 

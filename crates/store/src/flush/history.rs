@@ -13,7 +13,6 @@ use windowing::{History, LogMark, PatternHistory, Progress};
 
 use crate::StoreError;
 
-/// The rules that are on.
 struct AppliedRules {
     id: i64,
     set: Arc<RuleSet>,

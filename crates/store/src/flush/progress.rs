@@ -25,11 +25,11 @@ pub enum FirstContact {
 /// One partition's stored row, and the rules read together with it.
 #[derive(Clone, Debug)]
 pub struct StoredPartition {
-    /// The partition.
+    /// Kafka's number of the partition, from 0.
     pub partition: i32,
-    /// Its row.
+    /// What its row of `stream_progress` says.
     pub progress: Progress,
-    /// The rules.
+    /// The settings that its events are judged by.
     pub rules: Rules,
     /// Its group, whether it is retired, and an operator's permission.
     pub ownership: Ownership,
@@ -141,9 +141,9 @@ pub async fn halt_missing_partitions(
 /// Where one partition stands, for those who only look.
 #[derive(Clone, Debug)]
 pub struct StoredPosition {
-    /// The partition.
+    /// Kafka's number of the partition, from 0.
     pub partition: i32,
-    /// Its position.
+    /// The next offset to read.
     pub next: Position,
     /// Why it waits for an operator, if it does.
     pub halted_reason: Option<String>,
@@ -184,9 +184,9 @@ pub async fn stored_positions(
 pub struct CountedRecords {
     /// Events on time.
     pub on_time: i64,
-    /// Late events.
+    /// Number of late events.
     pub late: i64,
-    /// Dead letters.
+    /// Number of dead letters.
     pub dead: i64,
 }
 

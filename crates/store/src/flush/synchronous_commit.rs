@@ -9,10 +9,10 @@ use crate::StoreError;
 /// are read again. It decides how much there is to read again, and what a reader at a standby sees.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum SynchronousCommit {
-    /// Nothing.
+    /// COMMIT waits for no disk at all.
     #[default]
     Off,
-    /// The server's own disk.
+    /// COMMIT waits until the server's own disk has it.
     Local,
     /// A synchronous standby has received it.
     RemoteWrite,

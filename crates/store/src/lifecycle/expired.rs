@@ -12,7 +12,7 @@ use crate::StoreError;
 pub struct ExpiredMinutes {
     /// Quarters of an hour of which minutes have expired.
     pub quarters: i64,
-    /// Their events.
+    /// Events of these minutes; late ones only where they were asked for.
     pub events: i64,
 }
 

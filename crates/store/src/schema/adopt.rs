@@ -47,7 +47,7 @@ pub struct AdoptedTable {
     pub name: &'static str,
     /// What it is called now.
     pub legacy_name: &'static str,
-    /// Its rows.
+    /// How many rows it had.
     pub rows: i64,
     /// Those that ours has now.
     pub copied: u64,
@@ -60,11 +60,11 @@ pub struct AdoptedTable {
 pub struct DoubledKey {
     /// Start of the window, UTC.
     pub window_start: Option<NaiveDateTime>,
-    /// Type.
+    /// The key's event type; `None`: NULL.
     pub event_type: Option<String>,
-    /// Region.
+    /// The key's region; `None`: NULL.
     pub region: Option<String>,
-    /// How many rows it has.
+    /// How many rows share the key, two at least.
     pub rows: i64,
     /// Whether they agree in all figures.
     pub agree: bool,

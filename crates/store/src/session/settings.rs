@@ -12,7 +12,7 @@ use crate::StoreError;
 /// Held while rows are made for new partitions, so that two first starts agree. Any constant does.
 pub(crate) const FIRST_CONTACT_LOCK: i64 = 0x7465_6c65_636f_6d31;
 
-/// The stored settings.
+/// What all programs of one database must agree on, as the table `settings` has it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Settings {
     /// How far the watermark stays behind the highest event time; whole milliseconds.

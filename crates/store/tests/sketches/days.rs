@@ -13,7 +13,6 @@ fn day() -> BusinessDay {
     BusinessDay::new("2025-11-09".parse().unwrap(), ZONE)
 }
 
-/// Computes the day.
 async fn compute(database: &mut Database) -> Result<DayRun, DailyError> {
     let options = store::RunOptions {
         condition: store::Condition::Always,

@@ -51,7 +51,6 @@ impl Status {
 
 /// What is stored of a partition.
 pub(super) struct LoadedRow {
-    /// Its row.
     pub(super) progress: Progress,
     /// The rules, read together with it.
     pub(super) rules: Rules,
@@ -63,7 +62,6 @@ pub(super) struct LoadedRow {
     pub(super) history: History,
 }
 
-/// One assigned partition.
 #[derive(Debug)]
 pub(super) struct AssignedPartition {
     /// Which of the assignments to this worker it is; a new one also for each new judgement.

@@ -22,26 +22,26 @@ pub struct Ownership {
 pub enum Input<'a> {
     /// A record came. `now` is the clock, for topics without LogAppendTime.
     Record {
-        /// Its partition.
+        /// Kafka's number of the partition, from 0.
         partition: i32,
-        /// The record.
+        /// Borrowed from the reader's memory.
         record: Record<'a>,
-        /// The clock.
+        /// The wall clock, as the caller has read it.
         now: EventTime,
     },
     /// The reader has come to the end of the log: whatever it was not shown before `end` never
     /// held a record for us.
     EndOfLog {
-        /// The partition.
+        /// Kafka's number of the partition, from 0.
         partition: i32,
-        /// Its end.
+        /// The offset that will be read next, behind control records, too.
         end: Position,
     },
     /// These partitions are ours now.
     Assigned(&'a [i32]),
     /// The answer to [`Effect::Load`] for one partition.
     Loaded {
-        /// The partition.
+        /// Kafka's number of the partition, from 0.
         partition: i32,
         /// Its stored row.
         progress: Box<Progress>,
@@ -51,12 +51,12 @@ pub enum Input<'a> {
         ownership: Ownership,
         /// What is stored of what was read before.
         history: Box<History>,
-        /// The ends of its log.
+        /// The log's ends, asked for after the row was read.
         ends: LogEnds,
     },
     /// The answer to [`Effect::Examine`].
     Examined {
-        /// The partition.
+        /// Kafka's number of the partition, from 0.
         partition: i32,
         /// What was found out.
         examination: Examination,
@@ -73,9 +73,9 @@ pub enum Input<'a> {
     Revoked(&'a [i32]),
     /// The flush has ended.
     Flushed {
-        /// How.
+        /// What became of each part of the batch.
         report: FlushReport,
-        /// The clock.
+        /// The wall clock, as the caller has read it.
         now: EventTime,
     },
     /// Time to store what there is, and to look at the log's ends.
@@ -103,15 +103,15 @@ pub enum Effect {
     /// [`Engine::is_paused`](crate::Engine::is_paused), only from [`Effect::Resume`] on. No record that was fetched before
     /// may come afterwards: what lies between it and `from` would count as skipped.
     Read {
-        /// The partition.
+        /// Kafka's number of the partition, from 0.
         partition: i32,
-        /// Where.
+        /// The next offset to read.
         from: Position,
     },
     /// Look at the log of this partition: what stands where its first record was? Answer
     /// [`Input::Examined`].
     Examine {
-        /// The partition.
+        /// Kafka's number of the partition, from 0.
         partition: i32,
         /// The first record read, if there was one.
         origin: Option<Fingerprint>,
@@ -119,16 +119,16 @@ pub enum Effect {
     /// Carry out an operator's permission, in one transaction and only if the stored row is still
     /// this one; then answer [`Input::RowChanged`].
     AcceptGap {
-        /// The partition.
+        /// Kafka's number of the partition, from 0.
         partition: i32,
-        /// Its row.
+        /// The row as it was read, to be compared.
         stored: Box<Progress>,
         /// What to do.
         plan: GapPlan,
     },
     /// Stop reading this partition, until [`Effect::Read`] names it again.
     Halt {
-        /// The partition.
+        /// Kafka's number of the partition, from 0.
         partition: i32,
         /// Why, for the operator.
         reason: String,

@@ -11,7 +11,6 @@ use crate::bounds::{Limit, Size};
 #[derive(Debug)]
 pub struct Alerts;
 
-/// Whose alert, and of what.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 struct AlertKey {
     subscriber: Box<str>,
@@ -23,7 +22,7 @@ struct AlertKey {
 /// What a flush adds to an alert.
 #[derive(Clone, Debug)]
 pub struct Alert {
-    /// How many hits.
+    /// Events at which the rule held, in this bucket.
     pub hits: i64,
     /// Whether somebody is to act upon it.
     pub mode: Mode,
@@ -33,18 +32,18 @@ pub struct Alert {
     pub evidence: Evidence,
 }
 
-/// One row.
+/// What a flush adds to one row of `persons.alerts`.
 #[derive(Clone, Copy, Debug)]
 pub struct AlertRow<'a> {
     /// Which life of the topic.
     pub generation: i32,
-    /// Which partition.
+    /// Kafka's number of the partition, from 0.
     pub partition: i32,
-    /// Whose.
+    /// The subscriber's pseudonym.
     pub subscriber: &'a str,
     /// The rule's name.
     pub rule: &'a str,
-    /// Its version.
+    /// The rule's version, from 1.
     pub version: i32,
     /// The bucket's start.
     pub bucket: EventTime,

@@ -13,12 +13,12 @@ use crate::{DeadLetter, Record};
 #[derive(Debug)]
 pub struct DeadLetters;
 
-/// One row.
+/// A row that a flush inserts into `dead_letters`.
 #[derive(Clone, Copy, Debug)]
 pub struct DeadLetterRow<'a> {
     /// Which life of the topic.
     pub generation: i32,
-    /// Which partition.
+    /// Kafka's number of the partition, from 0.
     pub partition: i32,
     /// The record and what is wrong with it.
     pub letter: &'a DeadLetter,

@@ -18,13 +18,13 @@ pub struct Ledger;
 pub struct LedgerRow {
     /// Which life of the topic.
     pub generation: i32,
-    /// Which partition.
+    /// Kafka's number of the partition, from 0.
     pub partition: i32,
-    /// The quarter.
+    /// The first instant of the quarter of an hour.
     pub quarter_start: EventTime,
-    /// Events on time.
+    /// Number of events on time to add.
     pub on_time: i64,
-    /// Late events.
+    /// Number of late events to add.
     pub late: i64,
 }
 

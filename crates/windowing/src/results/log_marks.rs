@@ -8,14 +8,14 @@ use crate::bounds::{Limit, Size};
 #[derive(Debug)]
 pub struct LogMarks;
 
-/// One row.
+/// A row that a flush inserts into `log_marks`.
 #[derive(Clone, Copy, Debug)]
 pub struct LogMarkRow<'a> {
     /// Which life of the topic.
     pub generation: i32,
-    /// Which partition.
+    /// Kafka's number of the partition, from 0.
     pub partition: i32,
-    /// The place.
+    /// An offset, and what a matcher needs to begin there.
     pub mark: &'a LogMark,
 }
 

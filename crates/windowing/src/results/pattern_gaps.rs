@@ -8,12 +8,12 @@ use crate::bounds::Limit;
 #[derive(Debug)]
 pub struct PatternGaps;
 
-/// One row.
+/// A row that a flush inserts into `pattern_gaps`.
 #[derive(Clone, Copy, Debug)]
 pub struct PatternGapRow<'a> {
     /// Which life of the topic.
     pub generation: i32,
-    /// Which partition.
+    /// Kafka's number of the partition, from 0.
     pub partition: i32,
     /// What was missed.
     pub gap: &'a PatternGap,

@@ -52,7 +52,6 @@ pub(crate) struct Stored {
     changes: usize,
     /// How often other rules were put on.
     rule_changes: usize,
-    /// Where that was, in each life.
     spans: BTreeMap<Life, Spans>,
     /// Partitions that an operator let begin somewhere, not knowing what was counted before.
     restarted_by_operator: std::collections::BTreeSet<i32>,

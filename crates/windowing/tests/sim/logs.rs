@@ -87,7 +87,6 @@ impl Message {
     }
 }
 
-/// An event.
 pub(crate) struct EventPlan {
     pub(crate) event_type: &'static str,
     pub(crate) region: &'static str,

@@ -21,7 +21,6 @@ use super::tables::{Key, Life, Sketch, StoredLetter, Sums, assert_rows};
 
 /// A kind of result in the simulated database.
 pub(crate) trait Simulated: ResultKind {
-    /// Its table.
     type Table: Clone + Debug + Default;
     /// What its rows are compared by.
     type Key: Clone + Debug + Ord;
@@ -59,7 +58,6 @@ macro_rules! walk {
                 Results { $($field: <$kind as Simulated>::seen(&self.$field),)+ }
             }
 
-            /// How many rows each table has.
             pub(crate) fn rows_by_table(&self) -> Vec<(&'static str, usize)> {
                 vec![$((<$kind as ResultKind>::TABLE, <$kind as Simulated>::count(&self.$field))),+]
             }

@@ -88,7 +88,6 @@ pub(crate) type Spans = Vec<(i64, usize)>;
 /// What names an alert: whose life, rule, version, subscriber, bucket.
 pub(crate) type AlertKey = (Life, String, i32, String, i64);
 
-/// A stored alert.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct StoredAlert {
     pub(crate) hits: i64,

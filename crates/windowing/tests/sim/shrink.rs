@@ -32,7 +32,6 @@ pub(crate) fn keep_panics_quiet() {
     }));
 }
 
-/// Runs a seed.
 pub(crate) fn run_seed(seed: u64) -> Result<Outcome, Box<Failure>> {
     let mut dice = Dice::seeded(seed, 0);
     let setting = Setting::draw(seed, &mut dice);

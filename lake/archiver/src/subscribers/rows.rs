@@ -23,7 +23,6 @@ const TYPES: [(&str, &str); 4] = [
 /// What a row's name is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum NamedBy {
-    /// A subscriber_id.
     SubscriberId,
     /// A masked number, which many people may share.
     Msisdn,
@@ -34,7 +33,6 @@ pub(crate) enum NamedBy {
 }
 
 impl NamedBy {
-    /// As it is stored.
     pub(crate) const fn text(self) -> &'static str {
         match self {
             NamedBy::SubscriberId => "subscriber_id",
@@ -50,7 +48,6 @@ impl NamedBy {
     }
 }
 
-/// One subscriber's day.
 #[derive(Debug, Default)]
 pub(crate) struct Row {
     by_type: [i64; TYPES.len()],

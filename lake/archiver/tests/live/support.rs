@@ -243,7 +243,6 @@ impl Scene {
         assert!(ended.status.success(), "{command:?}:\n{}", String::from_utf8_lossy(&ended.stderr));
     }
 
-    /// Where the database is.
     pub(crate) fn database(&self) -> &str {
         &self.database
     }

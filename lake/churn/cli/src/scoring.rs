@@ -19,7 +19,6 @@ const WATCHED_MOST: u64 = 100_000;
 /// Bytes that are sent to the database at a time.
 const CHUNK_BYTES: usize = 1 << 20;
 
-/// A model as it is stored.
 #[derive(sqlx::FromRow)]
 pub(crate) struct StoredModel {
     pub(crate) id: i64,

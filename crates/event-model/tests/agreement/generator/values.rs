@@ -10,7 +10,6 @@ pub(crate) fn escapes() -> impl Strategy<Value = u64> {
     prop_oneof![8 => Just(0), 1 => any::<u64>(), 1 => Just(u64::MAX)]
 }
 
-/// `text` as JSON.
 pub(crate) fn json_string(text: &str, escapes: u64) -> String {
     let mut json = String::from("\"");
     for (index, character) in text.chars().enumerate() {

@@ -52,7 +52,6 @@ pub(super) fn roles(file: &ScenarioFile) -> Checked<Vec<RoleShare>> {
     Ok(roles)
 }
 
-/// Who is one.
 pub(super) fn frauds(file: &ScenarioFile) -> Checked<Vec<Fraud>> {
     let most = format!("{FRAUDS_MAX} at most");
     expect("frauds", file.frauds.len(), file.frauds.len() <= FRAUDS_MAX, &most)?;

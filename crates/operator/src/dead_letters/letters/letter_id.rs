@@ -8,13 +8,13 @@ use sqlx::FromRow;
 /// Which record became a letter. Written `topic/generation/partition/offset`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, FromRow)]
 pub struct DeadLetterId {
-    /// Topic.
+    /// Kafka's name of the topic.
     pub topic: String,
     /// Generation of the topic.
     pub generation: i32,
-    /// Partition.
+    /// Kafka's number of the partition, from 0.
     pub partition: i32,
-    /// Offset.
+    /// Kafka's offset of the record.
     pub offset: i64,
 }
 

@@ -10,7 +10,6 @@ use patterns::{Evidence, Hit, RuleSet};
 /// More alerts than these are no finding, and would not fit into memory (I-6).
 const ALERTS_MAX: usize = 500_000;
 
-/// Whose alert, and of what.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct AlertKey {
     /// Index into the set's rules.
@@ -20,7 +19,6 @@ pub(super) struct AlertKey {
     pub(super) partition: i32,
 }
 
-/// An alert.
 #[derive(Clone, Debug)]
 pub(super) struct FoundAlert {
     pub(super) generation: i32,
@@ -31,7 +29,6 @@ pub(super) struct FoundAlert {
     pub(super) highest: Option<f64>,
 }
 
-/// All of them.
 pub(super) struct Found {
     set: Arc<RuleSet>,
     pub(super) alerts: BTreeMap<AlertKey, FoundAlert>,

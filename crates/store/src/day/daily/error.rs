@@ -24,7 +24,7 @@ pub enum DailyError {
          deleted, and daily_stats is left as it was"
     )]
     WindowsMissing {
-        /// The date.
+        /// The business day that was to be computed.
         date: NaiveDate,
         /// Events that the day's windows hold.
         found: i64,
@@ -37,9 +37,9 @@ pub enum DailyError {
          a data lake may still have the day: `batcher {date} --from-lake`"
     )]
     MinutesExpired {
-        /// The date.
+        /// The business day that was to be computed.
         date: NaiveDate,
-        /// What has expired.
+        /// How many quarters of an hour, and their events.
         expired: ExpiredMinutes,
     },
     /// A lake was asked for a day that its minutes can give.
@@ -48,7 +48,7 @@ pub enum DailyError {
          `batcher {date} --include-late` computes the same from them"
     )]
     MinutesThere {
-        /// The date.
+        /// The business day that was to be computed.
         date: NaiveDate,
     },
     /// A lake lacks something of the day, or has too much.
@@ -57,7 +57,7 @@ pub enum DailyError {
          counted were {counted}. `archiver status` says whether it has come to where the warehouse is"
     )]
     LakeDiffers {
-        /// The date.
+        /// The business day that was to be computed.
         date: NaiveDate,
         /// What the lake has.
         found: String,
@@ -71,7 +71,7 @@ pub enum DailyError {
         format_duration(*waited)
     )]
     Busy {
-        /// The date.
+        /// The business day that was to be computed.
         date: NaiveDate,
         /// How long we waited.
         waited: Duration,

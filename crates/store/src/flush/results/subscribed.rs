@@ -134,7 +134,6 @@ async fn update(
     Ok(())
 }
 
-/// One row as it is stored.
 #[derive(FromRow)]
 pub(crate) struct SketchRow {
     business_day: NaiveDate,

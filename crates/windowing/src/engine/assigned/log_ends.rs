@@ -31,7 +31,6 @@ pub(super) struct Stall {
 pub(in crate::engine) struct ObservedEnds {
     /// As the broker told them during the flush.
     pub(in crate::engine) ends: LogEnds,
-    /// The clock.
     pub(in crate::engine) now: EventTime,
     /// A position was refused, nobody knows of which partition.
     pub(in crate::engine) reset_refused: bool,

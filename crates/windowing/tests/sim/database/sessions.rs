@@ -18,7 +18,6 @@ pub(super) struct Sessions {
 }
 
 impl Database {
-    /// Begins a transaction.
     pub(crate) fn begin(&mut self) -> Transaction {
         self.sessions.begun += 1;
         self.sessions.open.insert(self.sessions.begun);
