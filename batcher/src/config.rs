@@ -102,6 +102,12 @@ pub struct Config {
     #[arg(long, env = "ARCHIVER", global = true)]
     pub(crate) archiver: Option<PathBuf>,
 
+    /// How long to wait for that program's answer
+    ///
+    /// It reads a whole day from the lake. When the time is over it is ended, and daily_stats is as it was.
+    #[arg(long, default_value = "30m", value_parser = parse_duration, global = true)]
+    pub(crate) archiver_wait: Duration,
+
     /// Who runs this, for the table batch_runs
     #[arg(long, env = "USER", default_value = "unknown", global = true)]
     pub(crate) by: String,
@@ -150,13 +156,21 @@ pub enum ReportFormat {
     Csv,
 }
 
-/// What to do with which days.
+/// What to do with which days, and in which sessions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Task {
+    /// Replace a day's rows by what the data lake has. It opens its sessions itself, for none may wait while another
+    /// program is asked.
+    FromLake(DayArg),
+    /// All else needs one session, from beginning to end.
+    InSession(SessionTask),
+}
+
+/// What is done in one session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SessionTask {
     /// Replace a day's rows in `daily_stats`.
     Compute(DayArg),
-    /// The same, from the data lake.
-    ComputeFromLake(DayArg),
     /// The same for all days of a range.
     ComputeRange {
         /// The first.
@@ -228,21 +242,21 @@ impl Config {
 
     /// What to do, with which days.
     pub(crate) fn task(&self) -> Task {
-        match (&self.command, self.day, self.from, self.to) {
-            (Some(Command::Check { day }), ..) => Task::Check(*day),
-            (Some(Command::Validate { day }), ..) => Task::Validate(*day),
-            (Some(Command::Report { day, format }), ..) => Task::Report(*day, *format),
+        Task::InSession(match (&self.command, self.day, self.from, self.to) {
+            (Some(Command::Check { day }), ..) => SessionTask::Check(*day),
+            (Some(Command::Validate { day }), ..) => SessionTask::Validate(*day),
+            (Some(Command::Report { day, format }), ..) => SessionTask::Report(*day, *format),
             (Some(Command::Lifecycle(args)), ..) => {
-                Task::Lifecycle { retention: args.retention(), is_dry: args.dry_run }
+                SessionTask::Lifecycle { retention: args.retention(), is_dry: args.dry_run }
             }
-            (None, Some(day), ..) if self.from_lake => Task::ComputeFromLake(day),
-            (None, Some(day), ..) => Task::Compute(day),
+            (None, Some(day), ..) if self.from_lake => return Task::FromLake(day),
+            (None, Some(day), ..) => SessionTask::Compute(day),
             (None, None, Some(from), Some(to)) => {
-                Task::ComputeRange { from, to, again: self.again }
+                SessionTask::ComputeRange { from, to, again: self.again }
             }
             // clap asks for one of the three where there is no subcommand.
-            (None, None, ..) => Task::ComputeStale { include_open: self.include_open },
-        }
+            (None, None, ..) => SessionTask::ComputeStale { include_open: self.include_open },
+        })
     }
 }
 
@@ -299,33 +313,35 @@ mod tests {
     fn days_alone_are_computed_and_a_subcommand_names_another_task() {
         use DayArg::Yesterday;
         use ErrorKind::*;
+        use SessionTask::*;
         let date = DayArg::Date("2025-11-09".parse().unwrap());
-        let range = |to, again| Task::ComputeRange { from: date, to, again };
+        let in_session = |task| Ok(Task::InSession(task));
+        let range = |to, again| in_session(ComputeRange { from: date, to, again });
         for (arguments, expected) in [
-            (&["2025-11-09"][..], Ok(Task::Compute(date))),
-            (&["yesterday"], Ok(Task::Compute(Yesterday))),
-            (&["yesterday", "--include-late"], Ok(Task::Compute(Yesterday))),
-            (&["2025-11-09", "--from-lake"], Ok(Task::ComputeFromLake(date))),
-            (&["--from", "2025-11-09", "--to", "2025-11-09"], Ok(range(date, false))),
-            (&["--from", "2025-11-09", "--to", "yesterday", "--again"], Ok(range(Yesterday, true))),
-            (&["--stale"], Ok(Task::ComputeStale { include_open: false })),
-            (&["--stale", "--include-open"], Ok(Task::ComputeStale { include_open: true })),
-            (&["check", "2025-11-09"], Ok(Task::Check(date))),
-            (&["validate", "yesterday"], Ok(Task::Validate(Yesterday))),
-            (&["report", "2025-11-09"], Ok(Task::Report(date, ReportFormat::Table))),
+            (&["2025-11-09"][..], in_session(Compute(date))),
+            (&["yesterday"], in_session(Compute(Yesterday))),
+            (&["yesterday", "--include-late"], in_session(Compute(Yesterday))),
+            (&["2025-11-09", "--from-lake"], Ok(Task::FromLake(date))),
+            (&["--from", "2025-11-09", "--to", "2025-11-09"], range(date, false)),
+            (&["--from", "2025-11-09", "--to", "yesterday", "--again"], range(Yesterday, true)),
+            (&["--stale"], in_session(ComputeStale { include_open: false })),
+            (&["--stale", "--include-open"], in_session(ComputeStale { include_open: true })),
+            (&["check", "2025-11-09"], in_session(Check(date))),
+            (&["validate", "yesterday"], in_session(Validate(Yesterday))),
+            (&["report", "2025-11-09"], in_session(Report(date, ReportFormat::Table))),
             (&["report", "yesterday", "--format", "csv"], {
-                Ok(Task::Report(Yesterday, ReportFormat::Csv))
+                in_session(Report(Yesterday, ReportFormat::Csv))
             }),
             (&["lifecycle", "--dry-run"], {
-                Ok(Task::Lifecycle { retention: Retention::default(), is_dry: true })
+                in_session(Lifecycle { retention: Retention::default(), is_dry: true })
             }),
             (&["lifecycle", "2025-11-09"], Err(UnknownArgument)),
             (&["lifecycle", "--retain-minutes", "23h"], Err(ValueValidation)),
             (&["lifecycle", "--retain-alerts", "400"], Err(ValueValidation)),
             (&["2025-11-09", "lifecycle"], Err(ArgumentConflict)),
-            (&["check", "yesterday", "--database-url", "x"], Ok(Task::Check(Yesterday))),
+            (&["check", "yesterday", "--database-url", "x"], in_session(Check(Yesterday))),
             (&["--database-url", "x", "check", "yesterday", "--log-format", "json"], {
-                Ok(Task::Check(Yesterday))
+                in_session(Check(Yesterday))
             }),
             (&[], Err(MissingRequiredArgument)),
             (&["--include-late"], Err(MissingRequiredArgument)),
@@ -348,6 +364,7 @@ mod tests {
             (&["2025-11-09", "2025-11-10"], Err(UnknownArgument)),
             (&["report", "2025-11-09", "--format", "xml"], Err(InvalidValue)),
             (&["2025-11-09", "--lock-wait", "5"], Err(ValueValidation)),
+            (&["2025-11-09", "--archiver-wait", "5"], Err(ValueValidation)),
             (&["2025-11-09", "--business-timezone", "Mars"], Err(ValueValidation)),
         ] {
             assert_eq!(parse(arguments), expected, "{arguments:?}");

@@ -5,12 +5,16 @@
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Stdio;
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
 use chrono::NaiveDateTime;
+use program::duration_text;
 use serde::Deserialize;
 use store::{BusinessDay, LakeDay, LakePair, LakeSums, Session};
+use tokio::process::Command;
+use tokio::time::timeout;
 
 use crate::{Config, DayArg, Exit, business_zone, date, options, said, started_by, write};
 
@@ -38,7 +42,8 @@ struct Row {
     amount: String,
 }
 
-/// Replaces the day's rows. Three steps, of which the second one, the archiver's, may take minutes: no session waits for it.
+/// Replaces the day's rows. Three steps, of which the second one, the archiver's, may take minutes: no session waits for it,
+/// and we wait for no longer than `--archiver-wait`.
 ///
 /// # Errors
 /// The day's minutes are there, the archiver or the database can't be asked, or the lake has not what was counted.
@@ -53,7 +58,7 @@ pub(crate) async fn compute(config: &Config, day: DayArg, output: &mut impl Writ
     drop(connection);
 
     let program = archiver(config.archiver.as_deref());
-    let found = ask(program, url.to_owned(), day).await?;
+    let found = ask(&program, url, &day, config.archiver_wait).await?;
 
     let mut connection = store::connect_within(url, Session::Batch, config.wait).await?;
     let session = store::session_id(&mut connection).await?;
@@ -77,29 +82,43 @@ fn archiver(named: Option<&Path>) -> PathBuf {
     beside.filter(|path| path.is_file()).unwrap_or_else(|| NAME.into())
 }
 
-/// Asks the archiver for a day. It takes LAKE_URL and whatever else it needs from the environment; its messages go where ours do.
+/// Asks the archiver for a day, and waits for its answer for so long. It takes LAKE_URL and whatever else it needs from the
+/// environment; its messages go where ours do.
 ///
 /// # Errors
-/// It can't be started, fails, has nothing of the day, or prints something else.
-async fn ask(archiver: PathBuf, database_url: String, day: BusinessDay) -> Result<LakeDay> {
+/// It can't be started, fails, takes longer, has nothing of the day, or prints something else.
+async fn ask(
+    archiver: &Path,
+    database_url: &str,
+    day: &BusinessDay,
+    wait: Duration,
+) -> Result<LakeDay> {
     let date = day.date();
-    let asking = tokio::task::spawn_blocking(move || {
-        let ended = Command::new(&archiver)
-            .args(["day", &date.to_string(), "--json"])
-            .env("DATABASE_URL", database_url)
-            .stdin(Stdio::null())
-            .stderr(Stdio::inherit())
-            .output();
-        ended.with_context(|| {
+    let child = Command::new(archiver)
+        .args(["day", &date.to_string(), "--json"])
+        .env("DATABASE_URL", database_url)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::inherit())
+        // An answer that nobody waits for any more is not worth reading the lake.
+        .kill_on_drop(true)
+        .spawn()
+        .with_context(|| {
             format!(
                 "cannot start {}: it reads the data lake; ARCHIVER names it where it is neither beside batcher nor on PATH",
                 archiver.display()
             )
-        })
-    });
-    let ended = asking.await.context("the thread that waits for the archiver panicked")??;
+        })?;
+    let Ok(ended) = timeout(wait, child.wait_with_output()).await else {
+        bail!(
+            "the archiver has not answered for {date} within {}, and was ended; daily_stats is as it was: look at what it \
+             says, or wait longer with --archiver-wait",
+            duration_text(wait)
+        );
+    };
+    let ended = ended.context("cannot wait for the archiver")?;
     match ended.status.code() {
-        Some(0) => parse(&ended.stdout, &day),
+        Some(0) => parse(&ended.stdout, day),
         Some(NO_DATA) => bail!("the lake has no event of {date}; daily_stats is as it was"),
         _ => bail!("the archiver failed ({}); its messages stand above", ended.status),
     }

@@ -26,7 +26,7 @@ use store::{
     Validation,
 };
 
-pub use config::{Config, DayArg, ReportFormat, Task};
+pub use config::{Config, DayArg, ReportFormat, SessionTask, Task};
 pub use metrics::{METRICS, run_metrics};
 
 use crate::days::Batch;
@@ -64,14 +64,16 @@ impl From<Exit> for ExitCode {
 /// # Errors
 /// The database can't be used, a day can't be computed, or `output` can't be written.
 pub async fn run(config: Config, output: &mut impl Write) -> Result<Exit> {
-    if let Task::ComputeFromLake(day) = config.task() {
-        return lake::compute(&config, day, output).await;
+    match config.task() {
+        Task::FromLake(day) => lake::compute(&config, day, output).await,
+        Task::InSession(task) => {
+            let url = config.database.database_url.expose();
+            let mut connection = store::connect_within(url, Session::Batch, config.wait).await?;
+            let session = store::session_id(&mut connection).await?;
+            // A night's run has nobody who would notice that it waits for ever.
+            store::watched(url, session, carry_out(&config, task, &mut connection, output)).await
+        }
     }
-    let url = config.database.database_url.expose();
-    let mut connection = store::connect_within(url, Session::Batch, config.wait).await?;
-    let session = store::session_id(&mut connection).await?;
-    // A night's run has nobody who would notice that it waits for ever.
-    store::watched(url, session, carry_out(&config, &mut connection, output)).await
 }
 
 fn started_by(config: &Config) -> String {
@@ -89,6 +91,7 @@ fn options<'a>(config: &Config, started_by: &'a str) -> RunOptions<'a> {
 
 async fn carry_out(
     config: &Config,
+    task: SessionTask,
     connection: &mut PgConnection,
     output: &mut impl Write,
 ) -> Result<Exit> {
@@ -99,26 +102,25 @@ async fn carry_out(
     let options = options(config, &started_by);
     let day = |day| BusinessDay::new(date(day, zone), zone);
 
-    let (exit, text) = match config.task() {
-        Task::ComputeRange { from, to, again } => {
+    let (exit, text) = match task {
+        SessionTask::ComputeRange { from, to, again } => {
             let condition = if again { Condition::Always } else { Condition::UnlessCurrent };
             let options = RunOptions { condition, ..options };
             let batch = Batch { connection, zone, options, output };
             return batch.compute_range(date(from, zone), date(to, zone)).await;
         }
-        Task::ComputeStale { include_open } => {
+        SessionTask::ComputeStale { include_open } => {
             let options = RunOptions { condition: Condition::IfStale, ..options };
             let batch = Batch { connection, zone, options, output };
             return batch.compute_stale(include_open).await;
         }
-        Task::Lifecycle { retention, is_dry } => {
+        SessionTask::Lifecycle { retention, is_dry } => {
             return lifecycle::expire(connection, zone, &retention, is_dry, output).await;
         }
-        Task::Compute(date) => compute(connection, &day(date), options).await?,
-        Task::ComputeFromLake(_) => unreachable!("`run` has no session for it yet"),
-        Task::Check(date) => check(connection, &day(date)).await?,
-        Task::Validate(date) => validate(connection, &day(date)).await?,
-        Task::Report(date, format) => {
+        SessionTask::Compute(date) => compute(connection, &day(date), options).await?,
+        SessionTask::Check(date) => check(connection, &day(date)).await?,
+        SessionTask::Validate(date) => validate(connection, &day(date)).await?,
+        SessionTask::Report(date, format) => {
             let day = day(date);
             match store::day_report(connection, &day).await? {
                 None => (Exit::NoData, messages::not_computed(&day)),

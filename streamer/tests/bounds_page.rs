@@ -13,10 +13,11 @@ const ROOTS: [(&str, &str); 4] =
 const LEFT_OUT: [&str; 1] = ["sandbox"];
 
 /// Bounds that are no constants: what must stand in their files.
-const WRITTEN_OTHERWISE: [(&str, &str); 4] = [
+const WRITTEN_OTHERWISE: [(&str, &str); 5] = [
     ("begin_in_turn.sql", "lock_timeout = '30s'"),
     ("--wait", "default_value = \"30s\""),
     ("--lock-wait", "default_value = \"60s\""),
+    ("--archiver-wait", "default_value = \"30m\""),
     ("Session::own_options", "(\"statement_timeout\", \"15s\")"),
 ];
 

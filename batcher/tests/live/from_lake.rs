@@ -109,7 +109,12 @@ impl Setting {
     }
 
     fn compute_from_lake(&self) -> (i32, String) {
-        let mut command = command(&self.database.url, &[DATE, "--from-lake"]);
+        self.compute_from_lake_with(&[])
+    }
+
+    fn compute_from_lake_with(&self, options: &[&str]) -> (i32, String) {
+        let arguments = [&[DATE, "--from-lake"], options].concat();
+        let mut command = command(&self.database.url, &arguments);
         command.env("ARCHIVER", self.archiver()).env("PATH", "/usr/bin:/bin");
         let ended = command.output().unwrap();
         let text = |bytes| String::from_utf8(bytes).unwrap();
@@ -303,6 +308,28 @@ async fn an_archiver_that_can_not_answer_is_an_error_with_the_way_out() {
         &["cannot start", "ARCHIVER names it where it is neither beside batcher nor on PATH"],
     );
     assert_eq!(setting.database.daily_rows(DATE).await, before);
+}
+
+#[tokio::test]
+async fn an_archiver_that_never_answers_is_ended_and_the_day_stays_as_it_was() {
+    let mut setting = Setting::new("UTC").await;
+    setting.expire();
+    let before = setting.database.daily_rows(DATE).await;
+    // It waits in the shell itself, so that all who write to its standard error are gone when that is: `output` returns then.
+    setting.script(
+        "mkfifo \"$0.never\"; exec bash -c 'read -t 60 <> \"$0\"; echo it ended by itself >&2; exit 9' \"$0.never\"",
+    );
+    let (code, said) = setting.compute_from_lake_with(&["--archiver-wait", "2s"]);
+    let expected = "the archiver has not answered for 2025-11-09 within 2s, and was ended; daily_stats is as it was";
+    assert!(code == 1 && said.contains(expected), "{code}: {said}");
+    assert!(
+        said.contains("wait longer with --archiver-wait") && !said.contains("by itself"),
+        "{said}"
+    );
+    assert_eq!(setting.database.daily_rows(DATE).await, before);
+    // Nobody has noted a run, and the next one is not in its way.
+    setting.print(&setting.answer(&setting.all));
+    setting.check(0, &["final, with late events"]);
 }
 
 #[tokio::test]

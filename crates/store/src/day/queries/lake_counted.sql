@@ -8,11 +8,7 @@ FROM (
     FROM expired_quarters
     WHERE quarter_start >= $1 AND quarter_start < $2
     UNION ALL
-    SELECT event_count, total_duration, exact_data_mb, exact_amount
-    FROM real_time_metrics
+    SELECT events, seconds, data_mb, amount
+    FROM minute_figures
     WHERE own AND window_start >= $1 AND window_start < $2
-    UNION ALL
-    SELECT event_count, total_duration, exact_data_mb, exact_amount
-    FROM late_metrics
-    WHERE window_start >= $1 AND window_start < $2
 ) AS counted
