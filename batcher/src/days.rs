@@ -135,7 +135,7 @@ impl<W: Write> Batch<'_, W> {
                 self.say_empty(bar, tally)?;
                 tally.failed.insert(date);
                 let error = program::chain(&anyhow::Error::new(error));
-                bar.suspend(|| tracing::error!("{date} was not computed: {error}"));
+                bar.suspend(|| tracing::error!(%date, %error, "a day was not computed"));
                 Ok(())
             }
             Err(error) => Err(anyhow::Error::new(error).context(format!("computing {date}"))),

@@ -147,7 +147,8 @@ fn said(day: &BusinessDay, run: DayRun) -> (Exit, String) {
         DayRun::NotNeeded => (Exit::Done, String::new()),
         DayRun::Computed(computed) => {
             if !computed.state.is_complete() {
-                tracing::warn!("provisional: {}", messages::why_open(day, &computed.state));
+                let because = messages::why_open(day, &computed.state);
+                tracing::warn!(date = %day.date(), %because, "provisional");
             }
             warn_of_correction(day, &computed);
             (Exit::Done, messages::computed(day, &computed))
@@ -159,9 +160,10 @@ fn said(day: &BusinessDay, run: DayRun) -> (Exit, String) {
 fn warn_of_correction(day: &BusinessDay, computed: &store::ComputedDay) {
     if let Some(before) = computed.changed_after_final {
         tracing::warn!(
-            "{} had been computed as complete, and changed afterwards: {before} events then, {} now",
-            day.date(),
-            computed.version
+            date = %day.date(),
+            events_then = before,
+            events_now = computed.version,
+            "a day had been computed as complete, and changed afterwards"
         );
     }
 }

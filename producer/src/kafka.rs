@@ -169,7 +169,7 @@ impl Reports {
 impl ClientContext for Reports {
     fn error(&self, error: KafkaError, reason: &str) {
         // The client goes on trying; what it can't deliver in the end is counted as failed.
-        tracing::warn!("Kafka: {error}: {reason}");
+        tracing::warn!(%error, %reason, "Kafka");
     }
 }
 
@@ -183,10 +183,8 @@ impl ProducerContext for Reports {
             }
             Err((error, _)) => {
                 if self.failed.fetch_add(1, Ordering::Relaxed) == 0 {
-                    let remedy = delivery_remedy(error);
-                    tracing::error!(
-                        "an event was not delivered: {error}{remedy}; others are only counted"
-                    );
+                    let error = format!("{error}{}", delivery_remedy(error));
+                    tracing::error!(%error, "an event was not delivered; others are only counted");
                 }
             }
         }

@@ -217,7 +217,7 @@ fn towers_are_printed_as_a_table_that_it_accepts_itself() {
 fn the_closing_summary_says_how_many() {
     let output = output("--stdout --from 2025-11-09 --to 2025-11-10 --count 5");
     let log = text(&output.stderr);
-    assert!(log.contains("sent 5, delivered 5, failed 0 in "), "{log}");
+    assert!(log.contains("sent=5 delivered=5 failed=0 seconds="), "{log}");
 }
 
 #[test]
@@ -361,6 +361,6 @@ fn a_signal_ends_a_live_run_in_good_order() {
         assert!(output.status.success(), "{log}");
         assert!(read.ends_with("}\n"), "the last line is cut: {read}");
         let sent = read.lines().count();
-        assert!(log.contains(&format!("sent {sent}, delivered {sent}, failed 0")), "{log}");
+        assert!(log.contains(&format!("sent={sent} delivered={sent} failed=0 ")), "{log}");
     }
 }

@@ -29,12 +29,13 @@ pub(crate) struct ClockWarning {
 }
 
 /// What became of one partition's records.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Tally {
-    partition: i32,
-    records: u64,
-    refused: u64,
-    max_ahead_ms: i64,
+    pub(crate) partition: i32,
+    pub(crate) records: u64,
+    pub(crate) refused: u64,
+    /// How far the furthest of them was ahead so far, of all that this partition has seen.
+    pub(crate) max_ahead_ms: i64,
 }
 
 /// What each part of a batch would store, noted before the flush: afterwards it is gone.
@@ -56,13 +57,13 @@ pub(crate) fn tallies(batch: &FlushBatch) -> Vec<Tally> {
 }
 
 impl ClockWarning {
-    /// Takes in what was stored of this, and returns the sentences that are due.
+    /// Takes in what was stored of this, and returns what is due to be said.
     pub(crate) fn note(
         &mut self,
         tallies: Vec<Tally>,
         report: &FlushReport,
         now: Instant,
-    ) -> Vec<String> {
+    ) -> Vec<Tally> {
         for (tally, part) in tallies.into_iter().zip(&report.parts) {
             if part.outcome == PartOutcome::Committed {
                 let sum = self.tallies.entry(tally.partition).or_default();
@@ -78,7 +79,7 @@ impl ClockWarning {
         let concerned = |sum: &&Tally| {
             sum.refused >= REFUSED_MIN && sum.refused * 100 > sum.records * REFUSED_PERCENT_MAX
         };
-        let said: Vec<String> = self.tallies.values().filter(concerned).map(sentence).collect();
+        let said: Vec<Tally> = self.tallies.values().filter(concerned).copied().collect();
         if !said.is_empty() || is_old {
             self.said = !said.is_empty();
             self.since = Some(now);
@@ -86,15 +87,6 @@ impl ClockWarning {
         }
         said
     }
-}
-
-fn sentence(sum: &Tally) -> String {
-    let Tally { partition, records, refused, max_ahead_ms } = sum;
-    format!(
-        "{refused} of {records} records of partition {partition} were refused (timestamp_in_future): they \
-         lie ahead of the records' times or of this host's clock, by up to {} s so far",
-        max_ahead_ms / 1_000
-    )
 }
 
 #[cfg(test)]
@@ -114,20 +106,15 @@ mod tests {
         let (mut warning, start) = (ClockWarning::default(), Instant::now());
         let tally =
             |refused| Tally { partition: 3, records: 100, refused, max_ahead_ms: 3_600_999 };
-        let sentence = |refused: u64, records: u64| {
-            vec![format!(
-                "{refused} of {records} records of partition 3 were refused (timestamp_in_future): they lie \
-                 ahead of the records' times or of this host's clock, by up to 3600 s so far"
-            )]
-        };
+        let told = |refused, records| vec![Tally { records, ..tally(refused) }];
         let committed = PartOutcome::Committed;
         for (second, refused, outcome, expected) in [
             (0, 5, &committed, vec![]), // a slip
             (1, 100, &PartOutcome::Fenced, vec![]),
-            (2, 6, &committed, sentence(11, 200)),
+            (2, 6, &committed, told(11, 200)),
             (3, 100, &committed, vec![]),
             (61, 50, &committed, vec![]),
-            (62, 50, &committed, sentence(200, 300)),
+            (62, 50, &committed, told(200, 300)),
             (200, 5, &committed, vec![]),
         ] {
             let now = start + Duration::from_secs(second);

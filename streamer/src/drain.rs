@@ -43,7 +43,7 @@ pub(crate) async fn drained(args: &RunArgs, started: &Started) -> Drained {
             Ok(Some(drained)) => return drained,
             Ok(None) => {}
             Err(error) => {
-                tracing::debug!("cannot look at the positions: {error}");
+                tracing::debug!(%error, "cannot look at the positions");
                 connection = None;
             }
         }
@@ -64,7 +64,14 @@ async fn look(
     let stored = store::stored_positions(connection, &args.kafka.kafka_topic).await?;
     if said_at.elapsed() >= SAY_EVERY {
         *said_at = Instant::now();
-        tracing::info!("{}", progress(started, &stored));
+        let (done, total) = progress(started, &stored);
+        tracing::info!(
+            percent = 100 * done / total.max(1),
+            records_stored = done,
+            records = total,
+            time_left = %time_left(done, total, started.at.elapsed()),
+            "draining"
+        );
     }
     let (mut halted, mut held_up) = (0, Vec::new());
     for (partition, ends) in &started.log_ends {
@@ -90,10 +97,10 @@ async fn look(
 fn say_end(halted: usize, held_up: &[String]) -> Exit {
     if !held_up.is_empty() {
         tracing::warn!(
+            held_up = %held_up.join(", "),
             "not everything that the log held at start is stored: a Kafka transaction that was still open \
-             then holds up {}. It is counted by the next run after the transaction's end, and no day that \
-             it may belong to is complete before",
-            held_up.join(", ")
+             then holds up the rest. It is counted by the next run after the transaction's end, and no day that \
+             it may belong to is complete before"
         );
     }
     if halted == 0 && held_up.is_empty() {
@@ -122,8 +129,8 @@ fn summary(before: CountedRecords, now: CountedRecords, taken: Duration) -> Stri
     )
 }
 
-/// How far the positions have come, from where they were at the start to the ends that the log had then.
-fn progress(started: &Started, stored: &[StoredPosition]) -> String {
+/// How many records are stored, of all between the positions at the start and the ends that the log had then.
+fn progress(started: &Started, stored: &[StoredPosition]) -> (i64, i64) {
     let position = |rows: &[StoredPosition], partition| {
         rows.iter().find(|row| row.partition == partition).map(|row| row.next.offset())
     };
@@ -134,18 +141,16 @@ fn progress(started: &Started, stored: &[StoredPosition]) -> String {
         total += end - first;
         done += position(stored, *partition).unwrap_or(end).clamp(first, end) - first;
     }
-    progress_text(done, total, started.at.elapsed())
+    (done, total)
 }
 
-fn progress_text(done: i64, total: i64, taken: Duration) -> String {
-    let percent = 100 * done / total.max(1);
-    let left = if done == 0 {
-        "nobody can say how long it takes".to_owned()
-    } else {
-        let seconds = taken.as_secs_f64() * (total - done) as f64 / done as f64;
-        format!("about {} left", duration_text(Duration::from_secs(seconds.ceil() as u64)))
-    };
-    format!("draining: {percent} %, {done} of {total} records stored, {left}")
+/// As if it went on as it has gone so far.
+fn time_left(done: i64, total: i64, taken: Duration) -> String {
+    if done == 0 {
+        return "not known yet".to_owned();
+    }
+    let seconds = taken.as_secs_f64() * (total - done) as f64 / done as f64;
+    duration_text(Duration::from_secs(seconds.ceil() as u64))
 }
 
 fn held_up_words(row: &StoredPosition, high: Position) -> String {
@@ -158,14 +163,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_drain_says_how_far_it_is() {
+    fn a_drain_says_how_long_it_may_still_take() {
         for (done, total, seconds, expected) in [
-            (0, 100, 5, "draining: 0 %, 0 of 100 records stored, nobody can say how long it takes"),
-            (25, 100, 30, "draining: 25 %, 25 of 100 records stored, about 1m 30s left"),
-            (99, 100, 99, "draining: 99 %, 99 of 100 records stored, about 1s left"),
-            (100, 100, 99, "draining: 100 %, 100 of 100 records stored, about 0s left"),
+            (0, 100, 5, "not known yet"),
+            (25, 100, 30, "1m 30s"),
+            (99, 100, 99, "1s"),
+            (100, 100, 99, "0s"),
         ] {
-            assert_eq!(progress_text(done, total, Duration::from_secs(seconds)), expected);
+            assert_eq!(time_left(done, total, Duration::from_secs(seconds)), expected);
         }
     }
 

@@ -49,14 +49,13 @@ impl Loader {
         let has_row = |partition: &&i32| rows.iter().any(|row| row.partition == **partition);
         let lacking: Vec<&i32> = partitions.iter().filter(|id| !has_row(id)).collect();
         if !lacking.is_empty() {
-            let missing = anyhow::anyhow!(
-                "stream_progress or settings lack rows for partitions {lacking:?} of {}",
-                self.identity.topic
-            );
+            let topic = &self.identity.topic;
             if rows.is_empty() {
-                return Err(missing);
+                anyhow::bail!(
+                    "stream_progress or settings lack rows for partitions {lacking:?} of {topic}"
+                );
             }
-            tracing::warn!("{missing}");
+            tracing::warn!(%topic, partitions = ?lacking, "stream_progress or settings lack rows for partitions");
         }
         let (queries, topic) = (&self.queries, &self.identity.topic);
         let asked = rows.iter().map(|row| row.partition);

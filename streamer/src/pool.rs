@@ -86,8 +86,8 @@ impl WorkerPool {
             Ok(result) => result,
             Err(_) => {
                 tracing::warn!(
-                    "workers did not stop within {STOP_DEADLINE:?}; \
-                     what they had not stored will be read again"
+                    deadline = ?STOP_DEADLINE,
+                    "workers did not stop within their deadline; what they had not stored will be read again"
                 );
                 Ok(())
             }

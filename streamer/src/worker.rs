@@ -278,7 +278,7 @@ impl Worker {
             Effect::Halt { partition, reason } => {
                 // It is judged again and again; that is news only when the reason is.
                 if self.halted.insert(partition, reason.clone()).as_ref() != Some(&reason) {
-                    tracing::error!(partition, "halted: {reason}");
+                    tracing::error!(partition, %reason, "halted");
                 }
                 self.reader.hold_back(partition)?;
             }
@@ -326,7 +326,7 @@ impl Worker {
             match self.writer.said.recv_timeout(left) {
                 Ok(said) => self.hear(said),
                 Err(RecvTimeoutError::Timeout) => {
-                    tracing::warn!("no flush within {limit:?}; its records will be read again");
+                    tracing::warn!(deadline = ?limit, "no flush within its deadline; its records will be read again");
                     return;
                 }
                 Err(RecvTimeoutError::Disconnected) => return,
@@ -347,7 +347,7 @@ fn tell(trouble: Trouble, engine: &mut Engine, effects: &mut Vec<Effect>) {
             tracing::warn!(%said, "records that can't be read");
             engine.apply(Input::BatchUnreadable, effects);
         }
-        Trouble::Passing(said) => tracing::warn!("Kafka: {said}"),
+        Trouble::Passing(error) => tracing::warn!(%error, "Kafka"),
     }
 }
 

@@ -10,14 +10,13 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use crate::clock_warning::{self, ClockWarning, Tally};
+use crate::metrics::WorkerMetrics;
 use anyhow::Context;
 use log_reader::{Committer, QUERY_TIMEOUT, Queries, Rounds};
 use program::ThreadExecutor;
 use store::{Flusher, Haste};
 use windowing::{FlushBatch, FlushReport, LogEnds, PartOutcome};
-
-use crate::clock_warning::{self, ClockWarning};
-use crate::metrics::WorkerMetrics;
 
 /// One batch is under way at a time, so one place is enough in each direction (I-6).
 const CHANNEL_CAPACITY: usize = 1;
@@ -117,9 +116,16 @@ impl WriterTask {
             let give_up = || self.give_up.load(Ordering::Relaxed);
             let report = self.executor.block_on(self.flusher.flush(batch, ends, give_up));
             self.metrics.flush_ended(outgoing, &report);
-            for said in self.clock_warning.note(tallies, &report, Instant::now()) {
+            for Tally { partition, records, refused, max_ahead_ms } in
+                self.clock_warning.note(tallies, &report, Instant::now())
+            {
                 tracing::warn!(
-                    "{said}; the clock of the broker, of a sender or of a streamer's host is wrong"
+                    partition,
+                    refused,
+                    records,
+                    max_ahead_seconds = max_ahead_ms / 1_000,
+                    "records were refused (timestamp_in_future): they lie ahead of the records' times or of this host's \
+                     clock; the clock of the broker, of a sender or of a streamer's host is wrong"
                 );
             }
             self.commit_group_offsets(&report);
@@ -161,7 +167,7 @@ impl WriterTask {
         let patience = if self.flusher.has_begun() { QUERY_TIMEOUT_IN_TURN } else { QUERY_TIMEOUT };
         self.rounds.ask(partitions, |partition| {
             let asked = self.queries.log_ends(&self.topic, partition, patience);
-            asked.inspect_err(|error| tracing::debug!(partition, "no log ends: {error}")).ok()
+            asked.inspect_err(|error| tracing::debug!(partition, %error, "no log ends")).ok()
         })
     }
 

@@ -29,9 +29,9 @@ async fn a_day_from_open_to_final() {
         0,
         &[
             "16 rows from 288 windows, provisional",
-            "provisional: 1 of 1 partitions",
+            "provisional date=2025-11-09 because=1 of 1 partitions",
             holds_back,
-            "avg_data_per_user_mb of 2025-11-09 is NULL in",
+            "avg_data_per_user_mb is NULL in some rows",
         ],
     );
     check(&["validate", "2025-11-09"], 0, &["2025-11-09: valid"]);

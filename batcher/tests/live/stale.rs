@@ -52,7 +52,8 @@ async fn just_the_stale_days_are_computed_and_open_ones_only_when_asked() {
     let counted = "stale days: 1 computed, 0 without data, 0 failed, 1 left because";
     assert!(stdout.contains(counted), "{stdout}");
     // A day that had been complete is reported as a warning besides.
-    let warned = "2025-11-08 had been computed as complete, and changed afterwards";
+    let warned =
+        "a day had been computed as complete, and changed afterwards date=2025-11-08 events_then=";
     assert!(stderr.contains(warned), "{stderr}");
     assert!(!stdout.contains("2025-11-09:"), "{stdout}");
     assert_eq!(states(&mut database).await, "final, final, stale");
@@ -95,7 +96,7 @@ async fn a_day_that_can_not_be_computed_keeps_no_other_day_waiting() {
         )
         .await;
     let named = [
-        "2025-11-08 was not computed: real_time_metrics has a row",
+        "a day was not computed date=2025-11-08 error=real_time_metrics has a row",
         "2025-11-09: 16 rows",
         "stale days: 1 computed, 0 without data, 1 failed",
         "1 days were not computed: 2025-11-08",
@@ -138,7 +139,7 @@ async fn stale_days_without_windows_are_named_and_left() {
     let before = database.daily_rows("2025-11-08").await;
     let said = [
         "2025-11-08: real_time_metrics has no window of that day",
-        "2025-11-09 was not computed: 2025-11-09 has windows of ",
+        "a day was not computed date=2025-11-09 error=2025-11-09 has windows of ",
         "0 computed, 1 without data, 1 failed",
     ];
     check(&database.url, &["--stale"], 1, &said);

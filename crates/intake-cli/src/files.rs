@@ -85,7 +85,7 @@ impl<'a, 'm> Files<'a, 'm> {
             Err(FeedError::Read(error)) => {
                 self.seen.insert(file.path.clone(), file.stamp);
                 self.work.metrics.file("failed");
-                self.trouble(&file.path, &format!("can't be read: {error}"), result);
+                self.unreadable(&file.path, &error.to_string(), result);
                 // What is under way of it is dropped with this life.
                 return Err(LifeEnd::Again);
             }
@@ -100,37 +100,47 @@ impl<'a, 'm> Files<'a, 'm> {
             Done::Read => {
                 self.work.metrics.file("read");
                 tracing::info!(
-                    "{shown}: {} rows, {} events, {} not mapped, {} left out",
-                    counts.rows(),
-                    counts.events,
-                    counts.not_mapped(),
-                    counts.left_out()
+                    file = %shown,
+                    rows = counts.rows(),
+                    events = counts.events,
+                    not_mapped = counts.not_mapped(),
+                    left_out = counts.left_out(),
+                    "a file was read"
                 );
             }
-            Done::Nothing | Done::Stopped => tracing::debug!("{shown}: nothing new"),
+            Done::Nothing | Done::Stopped => tracing::debug!(file = %shown, "nothing new"),
             Done::ReadBefore(position) => {
                 self.work.metrics.file("refused");
-                tracing::debug!("{shown}: read before, as {}", position.name);
+                tracing::debug!(file = %shown, before_as = %position.name, "read before");
                 self.read_before
                     .push(format!("{shown} (as {}, {} rows)", position.name, position.rows));
             }
             Done::InDoubt(position, why) => {
                 self.work.metrics.file("refused");
                 let said = format!(
-                    "is not read: {why}, compared with {}, of which {} rows were read; --again reads all of it",
+                    "{why}, compared with {}, of which {} rows were read; --again reads all of it",
                     position.name, position.rows
                 );
-                self.trouble(path, &said, result);
+                self.refused(path, &said, result);
             }
             Done::Unusable(problem) => {
                 self.work.metrics.file("failed");
-                self.trouble(path, &format!("is not read: {problem}"), result);
+                self.refused(path, problem, result);
             }
         }
     }
 
-    fn trouble(&self, path: &Path, what: &str, result: &mut RunResult) {
-        tracing::error!("{} {what}", path.display());
+    fn unreadable(&self, path: &Path, error: &str, result: &mut RunResult) {
+        tracing::error!(file = %path.display(), %error, "a file can't be read");
+        self.failed(path, &format!("can't be read: {error}"), result);
+    }
+
+    fn refused(&self, path: &Path, because: &str, result: &mut RunResult) {
+        tracing::error!(file = %path.display(), %because, "a file is not read");
+        self.failed(path, &format!("is not read: {because}"), result);
+    }
+
+    fn failed(&self, path: &Path, what: &str, result: &mut RunResult) {
         result.has_failures = true;
         if result.lines.len() < NAMED_MAX {
             result.lines.push(format!("{} {what}", path.display()));
@@ -210,7 +220,7 @@ pub(crate) fn rehearse(work: &Work<'_, '_>, mut progress: Progress) -> anyhow::R
         match take(work, &candidate, &mut progress, &mut Nowhere, taking, &mut counts) {
             Ok(done) => files.done(&candidate.path, &done, &counts, &mut result),
             Err(FeedError::Read(error)) => {
-                files.trouble(&candidate.path, &format!("can't be read: {error}"), &mut result);
+                files.unreadable(&candidate.path, &error.to_string(), &mut result);
             }
             Err(FeedError::Sink(never)) => match never {},
         }

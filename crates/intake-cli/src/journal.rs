@@ -98,7 +98,7 @@ pub(crate) async fn ensure_journal(kafka: &KafkaArgs, journal: &str) -> anyhow::
     let described = match admin.describe_configs([&resource], &options).await {
         Ok(described) => described,
         Err(error) => {
-            tracing::warn!("whether topic {journal} is compacted can't be seen: {error}");
+            tracing::warn!(topic = %journal, %error, "whether the journal is compacted can't be seen");
             return Ok(());
         }
     };
@@ -106,7 +106,7 @@ pub(crate) async fn ensure_journal(kafka: &KafkaArgs, journal: &str) -> anyhow::
         let policy = match result {
             Ok(resource) => resource.get("cleanup.policy").and_then(|entry| entry.value.clone()),
             Err(code) => {
-                tracing::debug!("the settings of topic {journal} can't be seen: {code}");
+                tracing::debug!(topic = %journal, %code, "the settings of the journal can't be seen");
                 continue;
             }
         };
@@ -130,7 +130,7 @@ async fn create(
     let topic = NewTopic::new(journal, 1, replication).set("cleanup.policy", "compact");
     for result in admin.create_topics([&topic], options).await? {
         match result {
-            Ok(_) => tracing::info!(topic = journal, "created the journal, a compacted topic"),
+            Ok(_) => tracing::info!(topic = %journal, "created the journal, a compacted topic"),
             // Somebody else was quicker.
             Err((_, RDKafkaErrorCode::TopicAlreadyExists)) => {}
             Err((_, code)) => bail!(

@@ -118,7 +118,8 @@ impl Work<'_, '_> {
             if self.is_stopped() || (!self.args.follow && since.elapsed() >= self.args.wait) {
                 return Err(error);
             }
-            tracing::warn!("{error:#}; beginning anew from what was committed");
+            let error = format!("{error:#}");
+            tracing::warn!(%error, "beginning anew from what was committed");
             self.sleep(pause);
             pause = (pause * 2).min(PAUSE_CAP);
         }

@@ -216,7 +216,12 @@ impl<'a> RawTopic<'a> {
         };
         if work.args.accept_gap {
             tracing::warn!(
-                "{topic} partition {partition} was read up to {offset}, and {problem}; going on at {low}"
+                %topic,
+                partition,
+                read_up_to = offset,
+                %problem,
+                oldest = low,
+                "going on at the oldest record, as --accept-gap permits"
             );
             return Ok(oldest);
         }
@@ -318,7 +323,7 @@ impl<'a> RawTopic<'a> {
         let has_more = partitions.is_ok_and(|count| count > self.partitions.len());
         // Only with nothing under way: what is read by then is read again otherwise.
         if has_more && self.moved.is_empty() {
-            tracing::info!("topic {} has more partitions; reading them too", self.topic);
+            tracing::info!(topic = %self.topic, "the topic has more partitions; reading them too");
             return Err(LifeEnd::Again);
         }
         Ok(())

@@ -255,7 +255,7 @@ struct Reports;
 
 impl ClientContext for Reports {
     fn error(&self, error: KafkaError, reason: &str) {
-        tracing::warn!("Kafka: {error}: {reason}");
+        tracing::warn!(%error, %reason, "Kafka");
     }
 }
 
@@ -268,7 +268,8 @@ impl ProducerContext for Reports {
                 matches!(code, RDKafkaErrorCode::PurgeQueue | RDKafkaErrorCode::PurgeInflight)
             });
             if !is_purged {
-                tracing::warn!("a record was not delivered: {error}{}", delivery_remedy(error));
+                let error = format!("{error}{}", delivery_remedy(error));
+                tracing::warn!(%error, "a record was not delivered");
             }
         }
     }

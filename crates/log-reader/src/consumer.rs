@@ -88,12 +88,12 @@ impl ClientContext for RebalanceMailbox {
         // librdkafka repeats broken connections endlessly at ERROR, and heals them itself.
         match level {
             RDKafkaLogLevel::Emerg | RDKafkaLogLevel::Alert | RDKafkaLogLevel::Critical => {
-                tracing::error!("librdkafka: {facility}: {message}");
+                tracing::error!(%facility, said = %message, "librdkafka");
             }
             RDKafkaLogLevel::Error | RDKafkaLogLevel::Warning => {
-                tracing::warn!("librdkafka: {facility}: {message}");
+                tracing::warn!(%facility, said = %message, "librdkafka");
             }
-            _ => tracing::debug!("librdkafka: {facility}: {message}"),
+            _ => tracing::debug!(%facility, said = %message, "librdkafka"),
         }
     }
 
@@ -103,7 +103,7 @@ impl ClientContext for RebalanceMailbox {
         if code == Some(RDKafkaErrorCode::PartitionEOF) || code.and_then(remedy).is_some() {
             return;
         }
-        tracing::warn!("Kafka: {error}: {reason}");
+        tracing::warn!(%error, %reason, "Kafka");
     }
 }
 
@@ -135,7 +135,7 @@ pub(crate) fn give_all_up<C: ConsumerContext>(consumer: &BaseConsumer<C>) {
         .incremental_assign(&TopicPartitionList::new())
         .and_then(|()| consumer.incremental_unassign(&consumer.assignment()?));
     if let Err(error) = given_up {
-        tracing::debug!("giving partitions up while closing: {error}");
+        tracing::debug!(%error, "giving partitions up while closing");
     }
 }
 

@@ -40,8 +40,10 @@ impl Joining {
         };
         if self.refused.is_none_or(|(former, _)| former != code) {
             tracing::error!(
-                "the consumer group {} can't be joined: {code}: {remedy}. It is tried again by itself",
-                self.group_id
+                group = %self.group_id,
+                %code,
+                %remedy,
+                "the consumer group can't be joined; it is tried again by itself"
             );
             self.refused = Some((code, Some(now)));
         }
@@ -66,7 +68,8 @@ impl Joining {
         let is_refusal = code == Some(RDKafkaErrorCode::TopicAuthorizationFailed);
         if is_refusal && self.read_refused.is_none() {
             tracing::error!(
-                "records are not given to us: {READ_REMEDY}. It is tried again by itself"
+                remedy = %READ_REMEDY,
+                "records are not given to us; it is tried again by itself"
             );
             self.read_refused = Some(now);
         }
@@ -83,7 +86,7 @@ impl Joining {
     /// The group has let us in.
     pub(crate) fn joined(&mut self) {
         if self.refused.take().is_some() {
-            tracing::info!("the consumer group {} has been joined", self.group_id);
+            tracing::info!(group = %self.group_id, "the consumer group has been joined");
         }
     }
 

@@ -70,7 +70,7 @@ pub(crate) fn leave(
         outbox.send(()).ok();
     });
     if closed.recv_timeout(CLOSE_DEADLINE).is_err() {
-        tracing::warn!("the Kafka client did not close within {CLOSE_DEADLINE:?}");
+        tracing::warn!(deadline = ?CLOSE_DEADLINE, "the Kafka client did not close within its deadline");
         return;
     }
     closing.join().ok();
@@ -89,6 +89,6 @@ fn await_answers(consumer: &GroupConsumer, topic: &str, deadline: Instant) -> bo
     any.add_partition(topic, 0);
     let asked = consumer.committed_offsets(any, patience);
     asked
-        .inspect_err(|error| tracing::debug!("no answer from the group's coordinator: {error}"))
+        .inspect_err(|error| tracing::debug!(%error, "no answer from the group's coordinator"))
         .is_ok()
 }

@@ -32,11 +32,11 @@ pub struct Quiet {
 impl ClientContext for Quiet {
     fn log(&self, _: RDKafkaLogLevel, facility: &str, message: &str) {
         self.sent_on_to.hear(message);
-        tracing::debug!("librdkafka (queries): {facility}: {message}");
+        tracing::debug!(%facility, said = %message, "librdkafka, of questions");
     }
 
     fn error(&self, error: KafkaError, reason: &str) {
-        tracing::debug!("Kafka (queries): {error}: {reason}");
+        tracing::debug!(%error, %reason, "Kafka, of questions");
     }
 }
 

@@ -84,7 +84,7 @@ pub async fn serve_live(
     let links = args.links.clone();
     let answers = Answers { latest: Arc::clone(&latest), process, detector, patience, links };
     let serving = serve(&args.address, move |path| answers.answer(path)).await?;
-    tracing::info!("the page at http://{}/", serving.address());
+    tracing::info!(url = %format_args!("http://{}/", serving.address()), "the page is served");
     observer::spawn(args, Arc::downgrade(&latest))?;
     Ok(serving)
 }

@@ -115,7 +115,7 @@ pub async fn serve(
         .await
         .with_context(|| format!("can't listen on --metrics-addr {address}"))?;
     let address = listener.local_addr()?;
-    tracing::info!("metrics at http://{address}/metrics");
+    tracing::info!(url = %format_args!("http://{address}/metrics"), "metrics are served");
     let task = tokio::spawn(accept(listener, Arc::new(answer)));
     Ok(Serving { address, task })
 }
@@ -159,7 +159,7 @@ async fn accept(listener: TcpListener, answer: Arc<Answer>) {
                     .spawn(tokio::time::timeout(CONNECTION_DEADLINE, converse(stream, answer)));
             }
             Err(error) => {
-                tracing::debug!("connection not accepted: {error}");
+                tracing::debug!(%error, "connection not accepted");
                 tokio::time::sleep(ACCEPT_PAUSE).await;
             }
         }
@@ -180,7 +180,7 @@ async fn converse(stream: TcpStream, answer: Arc<Answer>) {
         .serve_connection(TokioIo::new(stream), service)
         .await;
     if let Err(error) = served {
-        tracing::debug!("a connection ended: {error}");
+        tracing::debug!(%error, "a connection ended");
     }
 }
 

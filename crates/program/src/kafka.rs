@@ -83,7 +83,7 @@ pub fn repeated(attempt: impl Fn() -> Result<(), KafkaError>) -> Result<(), Kafk
     for _ in 1..ATTEMPTS_MAX {
         match attempt() {
             Err(KafkaError::Transaction(error)) if error.is_retriable() => {
-                tracing::debug!("Kafka: {error}; once more");
+                tracing::debug!(%error, "Kafka; once more");
             }
             answered => return answered,
         }

@@ -6,20 +6,19 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// Completes at the first SIGINT, SIGTERM, or SIGHUP: what a closed terminal sends.
 pub async fn shutdown_requested() {
-    let name = tokio::select! {
+    let signal = tokio::select! {
         () = received(SignalKind::interrupt()) => "SIGINT",
         () = received(SignalKind::terminate()) => "SIGTERM",
         () = received(SignalKind::hangup()), if is_hangup_heard() => "SIGHUP",
     };
-    tracing::info!("{name}: stopping");
+    tracing::info!(%signal, "stopping");
 }
 
 /// Completes when the signal comes. One that can't be listened for ends the program at once, as it
 /// would any other.
 async fn received(kind: SignalKind) {
-    let listening: Option<Signal> = signal(kind)
-        .inspect_err(|error| tracing::warn!("cannot listen for a signal: {error}"))
-        .ok();
+    let listening: Option<Signal> =
+        signal(kind).inspect_err(|error| tracing::warn!(%error, "cannot listen for a signal")).ok();
     match listening {
         Some(mut signal) => {
             signal.recv().await;

@@ -126,7 +126,7 @@ impl Flusher {
         match tokio::time::timeout(ATTEMPT_DEADLINE, self.begin()).await {
             Ok(Ok(())) => {}
             Ok(Err(error)) => {
-                tracing::debug!("no turn: {error}");
+                tracing::debug!(%error, "no turn");
                 self.drop_connection();
             }
             Err(_) => self.drop_connection(),
@@ -217,7 +217,7 @@ impl Flusher {
         };
         match tokio::time::timeout(ATTEMPT_DEADLINE, noting).await {
             Ok(Ok(())) => {}
-            Ok(Err(error)) => tracing::debug!("the refusal was not stored: {error}"),
+            Ok(Err(error)) => tracing::debug!(%error, "the refusal was not stored"),
             Err(_) => tracing::debug!("the refusal was not stored: no answer"),
         }
     }
@@ -322,7 +322,8 @@ fn report_failed_attempt(error: &StoreError, wait: Duration, nothing_takes_over:
         tracing::error!(
             retry_in = ?wait,
             error = %format!("{error}{cause}"),
-            "flush not stored: no server has been writable for {SWITCH_OF_SERVERS:?} or longer"
+            for_at_least = ?SWITCH_OF_SERVERS,
+            "flush not stored: no server has been writable for long"
         );
     } else if error.is_retryable() {
         let error = format!("{error}{cause}");

@@ -74,7 +74,7 @@ async fn watch(pause: Duration, database_url: &str, session: SessionId) -> Store
                 without_life = 0;
                 if let Some(cause) = seen.waits_for() {
                     let seconds = started.elapsed().as_secs();
-                    tracing::warn!(seconds, "the database has kept us waiting: {cause}");
+                    tracing::warn!(seconds, because = %cause, "the database has kept us waiting");
                 }
             }
             // A server that answers, if only that it has no place for one more, is no reason.

@@ -17,7 +17,7 @@ fn fill(pipeline: &Pipeline) -> Result<()> {
         let density = ["--seed", "1", "--base-rate", "0.25"];
         let arguments = ["--from", from, "--to", to].into_iter().chain(density);
         let ended = pipeline.run("producer", &arguments.collect::<Vec<_>>())?.expect(0)?;
-        assert!(ended.log.contains("failed 0"), "{}", ended.log);
+        assert!(ended.log.contains("failed=0 "), "{}", ended.log);
         Ok(())
     };
     produce("2025-11-07", "2025-11-08T12:00:00Z")?;

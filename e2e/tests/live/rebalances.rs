@@ -39,7 +39,7 @@ fn partitions_move_between_workers_and_processes_and_nothing_is_lost_or_counted_
 
     producer.terminate()?;
     let summary = producer.end()?.expect(0)?.log;
-    assert!(summary.contains("failed 0"), "{summary}");
+    assert!(summary.contains("failed=0 "), "{summary}");
     pipeline.wait_until_caught_up()?;
     third.terminate()?;
     third.end()?.expect(0)?;

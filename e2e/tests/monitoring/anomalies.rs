@@ -239,7 +239,7 @@ fn a_detector_that_finds_another_one_at_work_still_stops_when_it_is_asked_to() -
         })?;
         detector.terminate()?;
         let ended = detector.end()?.expect(code)?;
-        ensure!(ended.log.contains("SIGTERM: stopping"), "{}", ended.log);
+        ensure!(ended.log.contains("stopping signal=SIGTERM"), "{}", ended.log);
     }
     Ok(())
 }

@@ -53,7 +53,7 @@ fn get(url: &str) -> Result<(u16, String)> {
 
 /// Where a program serves its metrics: `http://127.0.0.1:PORT`. Its log says so.
 fn served_at(program: &Running) -> Result<String> {
-    let mark = "metrics at ";
+    let mark = "metrics are served url=";
     program.wait_for_log(mark)?;
     let log = program.log();
     let (_, rest) = log.split_once(mark).context("just seen")?;

@@ -47,6 +47,6 @@ fn a_mistyped_filter_is_refused_by_name_with_what_is_accepted() -> Result<()> {
 fn an_empty_filter_counts_as_unset() -> Result<()> {
     let arguments = ["--stdout", "--count", "1", "--rate", "max"];
     let ended = run("producer", &arguments, &[("RUST_LOG", "")])?.expect(0)?;
-    ensure!(ended.log.contains("INFO") && ended.log.contains("sent 1"), "{}", ended.log);
+    ensure!(ended.log.contains("INFO") && ended.log.contains("sent=1 "), "{}", ended.log);
     Ok(())
 }

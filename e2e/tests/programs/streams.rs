@@ -183,7 +183,7 @@ fn sighup_ends_a_program_as_sigterm_does() -> Result<()> {
     wait_until("events are sent", WAIT_TIMEOUT, || {
         pipeline.topic.end().is_ok_and(|end| end > EVENTS as i64)
     })?;
-    for (running, last_words) in [(producer, "failed 0 in"), (streamer, "SIGHUP: stopping")] {
+    for (running, last_words) in [(producer, "failed=0 "), (streamer, "stopping signal=SIGHUP")] {
         running.hang_up()?;
         let ended = running.end()?.expect(0)?;
         ensure!(ended.log.contains(last_words), "{}", ended.log);

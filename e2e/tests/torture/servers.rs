@@ -121,11 +121,11 @@ fn a_kafka_that_is_killed_and_started_again_is_read_on() -> Result<()> {
     for _ in 0..volume("KAFKA_KILLS", 1, 15) {
         let before = pipeline.database.progress();
         pipeline.wait_for_progress_from(before)?;
-        let noticed = streamer.count_in_log("Kafka: ");
+        let noticed = streamer.count_in_log("Kafka error=");
         kafka.kill()?;
         tally.inject(1);
         wait_until("the streamer's client notices", WAIT_TIMEOUT, || {
-            streamer.count_in_log("Kafka: ") > noticed
+            streamer.count_in_log("Kafka error=") > noticed
         })?;
         tally.observe(1);
         kafka.restart()?;
@@ -133,7 +133,7 @@ fn a_kafka_that_is_killed_and_started_again_is_read_on() -> Result<()> {
     }
     ensure!(streamer.is_alive() && producer.is_alive(), "nobody has restarted them");
     let summary = stop(producer)?;
-    ensure!(summary.contains("failed 0"), "{summary}");
+    ensure!(summary.contains("failed=0 "), "{summary}");
     pipeline.wait_until_caught_up()?;
     stop(streamer)?;
     settle(&mut pipeline)?;

@@ -137,7 +137,7 @@ impl ReplaySender {
         match repeated(|| self.producer.abort_transaction(REQUEST_TIMEOUT)) {
             Ok(()) => Err(NotSent { error, is_in_doubt: false }),
             Err(abort) => {
-                tracing::debug!("the transaction can't be aborted: {abort}");
+                tracing::debug!(error = %abort, "the transaction can't be aborted");
                 Err(NotSent { error, is_in_doubt: true })
             }
         }
@@ -320,7 +320,7 @@ impl Reports {
 impl ClientContext for Reports {
     fn error(&self, error: KafkaError, reason: &str) {
         // The client goes on trying; what it can't deliver in the end fails the transaction.
-        tracing::warn!("Kafka: {error}: {reason}");
+        tracing::warn!(%error, %reason, "Kafka");
     }
 }
 
@@ -333,7 +333,8 @@ impl ProducerContext for Reports {
                 self.delivered.fetch_add(1, Ordering::Relaxed);
             }
             Err((error, _)) => {
-                tracing::warn!("a letter was not delivered: {error}{}", delivery_remedy(error));
+                let error = format!("{error}{}", delivery_remedy(error));
+                tracing::warn!(%error, "a letter was not delivered");
             }
         }
     }

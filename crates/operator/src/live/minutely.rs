@@ -67,12 +67,12 @@ impl Minutely {
     async fn read(&mut self, connection: &mut PgConnection) {
         self.cases =
             open_cases(connection).await.map(|cases| cases.map(Arc::new)).unwrap_or_else(|error| {
-                tracing::debug!("no look at the fraud cases: {error}");
+                tracing::debug!(%error, "no look at the fraud cases");
                 None
             });
         self.pattern_gaps = count_pattern_gaps(connection)
             .await
-            .inspect_err(|error| tracing::debug!("no look at the rules' gaps: {error}"))
+            .inspect_err(|error| tracing::debug!(%error, "no look at the rules' gaps"))
             .ok();
         match last_day(connection).await {
             Ok(day) => {

@@ -61,16 +61,18 @@ impl<T: Copy> Remembered<T> {
         match found {
             Ok(answer) => {
                 if self.failures >= FAILURES_SAID_AT {
-                    tracing::info!("{question} can be asked again");
+                    tracing::info!(%question, "the night's state can be asked for again");
                 }
                 *self = Remembered { answer: Some((now, answer)), failures: 0 };
             }
             Err(error) => {
                 self.failures = self.failures.saturating_add(1);
                 if self.failures == FAILURES_SAID_AT {
-                    let cause = chain(&error.into());
+                    let error = chain(&error.into());
                     tracing::warn!(
-                        "{question} can't be asked, the last answer counts for 10 minutes: {cause}"
+                        %question,
+                        %error,
+                        "the night's state can't be asked for, the last answer counts for 10 minutes"
                     );
                 }
             }

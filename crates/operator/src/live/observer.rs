@@ -102,7 +102,7 @@ impl FiguresReader<'_> {
             }
             // The right to see what is unusual may be missing: that is no reason to show nothing at all.
             self.detection = read_detection(connection).await.unwrap_or_else(|error| {
-                tracing::debug!("no look at the anomalies: {error}");
+                tracing::debug!(%error, "no look at the anomalies");
                 None
             });
             figures

@@ -109,12 +109,12 @@ impl ConsumerContext for Asking {}
 impl ClientContext for Asking {
     fn log(&self, _: RDKafkaLogLevel, facility: &str, message: &str) {
         self.hear(message);
-        tracing::debug!("librdkafka: {facility}: {message}");
+        tracing::debug!(%facility, said = %message, "librdkafka");
     }
 
     fn error(&self, error: KafkaError, reason: &str) {
         self.hear(reason);
-        tracing::debug!("Kafka: {error}: {reason}");
+        tracing::debug!(%error, %reason, "Kafka");
     }
 }
 
@@ -170,7 +170,7 @@ pub async fn ensure_topic(args: &KafkaArgs, wait: Duration) -> Result<FoundTopic
                 return Err(args.unanswered(Some(&advertised), wait, error));
             }
             Err(error) if passes(&error) && !is_over => {
-                tracing::debug!("the topic is not created yet: {error}");
+                tracing::debug!(%error, "the topic is not created yet");
             }
             Err(error) => return Err(args.not_created(reason(&error))),
         }
@@ -199,7 +199,7 @@ async fn metadata(
         match asked {
             Ok(metadata) => return Ok(metadata),
             Err(error) if Instant::now() >= deadline => return Err(error),
-            Err(error) => tracing::debug!("no broker yet: {error}"),
+            Err(error) => tracing::debug!(%error, "no broker yet"),
         }
         tokio::time::sleep(METADATA_RETRY_PAUSE).await;
     }

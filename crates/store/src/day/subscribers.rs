@@ -37,18 +37,23 @@ impl SubscriberCoverage {
     pub(crate) fn warn(&self, date: NaiveDate) {
         if let Some(Uncovered { event_type, region, events, covered }) = self.uncovered.first() {
             tracing::warn!(
-                "avg_data_per_user_mb of {date} is NULL in {} of {} rows, because their subscribers \
-                 were not counted for exactly their events; the first is {event_type}, {region}: \
-                 {events} events, {covered} covered",
-                self.uncovered.len(),
-                self.rows,
+                %date,
+                null_rows = self.uncovered.len(),
+                rows = self.rows,
+                first_type = %event_type,
+                first_region = %region,
+                first_events = events,
+                first_covered = covered,
+                "avg_data_per_user_mb is NULL in some rows, because their subscribers were not counted for exactly \
+                 their events"
             );
         }
         if self.events_by_msisdn > 0 {
             tracing::warn!(
-                "{} events of {date} name no subscriber_id; their subscribers were told apart by \
-                 msisdn, which several share because it is masked",
-                self.events_by_msisdn,
+                %date,
+                events = self.events_by_msisdn,
+                "events name no subscriber_id; their subscribers were told apart by msisdn, which several share \
+                 because it is masked"
             );
         }
     }

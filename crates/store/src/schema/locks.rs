@@ -49,7 +49,7 @@ pub(super) async fn with_short_lock_waits<T>(
         if Instant::now() >= deadline {
             return Err(StoreError::TablesInUse { waited: PATIENCE, holders: holders.to_string() });
         }
-        tracing::warn!(retry_in = ?PAUSE, "the schema can't be changed yet: {holders}");
+        tracing::warn!(retry_in = ?PAUSE, because = %holders, "the schema can't be changed yet");
         tokio::time::sleep(PAUSE).await;
     }
 }

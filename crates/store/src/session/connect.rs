@@ -200,7 +200,7 @@ pub async fn connect_within(
     loop {
         match connect(database_url, session).await {
             Err(error) if error.is_retryable() && Instant::now() < deadline => {
-                tracing::debug!("no database yet: {error}");
+                tracing::debug!(%error, "no database yet");
                 tokio::time::sleep(pause).await;
                 pause = (pause * 2).min(CONNECT_RETRY_CAP);
             }

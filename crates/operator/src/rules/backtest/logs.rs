@@ -229,8 +229,8 @@ fn tell(topic: &str, trouble: Trouble) -> anyhow::Result<()> {
         Trouble::OutsideLog(said) => {
             bail!("{topic} has lost records while it was read: {said}; begin later")
         }
-        Trouble::UnreadableBatch(said) => tracing::warn!("records that can't be read: {said}"),
-        Trouble::Passing(said) => tracing::warn!("Kafka: {said}"),
+        Trouble::UnreadableBatch(said) => tracing::warn!(%said, "records that can't be read"),
+        Trouble::Passing(error) => tracing::warn!(%error, "Kafka"),
     }
     Ok(())
 }

@@ -111,7 +111,7 @@ impl fmt::Display for Tally {
 
 /// How many events a producer says were delivered.
 fn delivered(log: &str) -> Result<u64> {
-    let (_, rest) = log.rsplit_once(", delivered ").context("the producer gave no summary")?;
+    let (_, rest) = log.rsplit_once(" delivered=").context("the producer gave no summary")?;
     let digits: String = rest.chars().take_while(char::is_ascii_digit).collect();
     digits.parse().with_context(|| format!("no number in the producer's summary {rest:?}"))
 }
