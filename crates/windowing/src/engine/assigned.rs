@@ -5,22 +5,22 @@
 //! a partition that can't be read halts with a reason; it never just stays silent.
 
 mod log_ends;
-
-use patterns::Matcher;
+mod rules;
 
 use self::log_ends::{Stall, unreadable};
+use self::rules::KeptRules;
 use super::{Effect, Ownership};
 use crate::continuity::{describe, log_break_of, plan_gap};
 use crate::results::Numbers;
-use crate::rewind::{Beginning, Rewind, begin, cut_back, not_judged};
+use crate::rewind::Rewind;
 use crate::{
     AwaitedEnd, Doubt, Examination, GapPermission, GapReason, History, LogBreak, LogEnds,
-    PartitionState, PatternHistory, Position, Progress, Record, RuleHoldings, Rules,
-    fingerprint_of,
+    PartitionState, Position, Progress, Record, Rules, fingerprint_of,
 };
 
 pub(super) use self::log_ends::ObservedEnds;
 pub use self::log_ends::STALL_AFTER_MICROS;
+pub(super) use self::rules::RuleLimits;
 
 /// A row that another group has changed this often in a row, under our hands, is not ours.
 const FENCES_UNTIL_HALT: u32 = 3;
@@ -93,31 +93,6 @@ pub(super) struct AssignedPartition {
     kept: Option<KeptRules>,
     /// The row as it was when the last flush was stored, or when it was loaded.
     committed: Progress,
-}
-
-/// Rules that may be cut back instead of being built again.
-#[derive(Debug)]
-struct KeptRules {
-    matcher: Matcher,
-    /// Rows that are known to be of the same history: before the last flush, and after it.
-    fit: [Progress; 2],
-}
-
-impl KeptRules {
-    /// Whether what was judged before this row is what these rules have seen.
-    fn fits(&self, row: &Progress) -> bool {
-        let of = |row: &Progress| (row.generation, row.next, row.fingerprint, row.counters);
-        self.fit.iter().any(|known| of(known) == of(row))
-    }
-}
-
-/// What rules may take of a worker.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct RuleLimits {
-    /// Of one partition.
-    pub(super) bytes_max: usize,
-    /// Whether one more partition may be rewound now.
-    pub(super) may_rewind: bool,
 }
 
 impl AssignedPartition {
@@ -232,66 +207,6 @@ impl AssignedPartition {
             return;
         }
         self.read_anew(partition, ends, effects);
-    }
-
-    /// Rules go on with what was kept, or are to be built again. `false`: that has to wait.
-    fn begin_rules(
-        &mut self,
-        history: Option<PatternHistory>,
-        ends: &LogEnds,
-        limits: RuleLimits,
-    ) -> bool {
-        let (Some(history), Some(state)) = (history, &mut self.state) else {
-            self.kept = None;
-            return true;
-        };
-        let gap = not_judged(&history, &self.stored);
-        let kept = self.kept.take_if(|kept| kept.fits(&self.stored));
-        let cut = kept.and_then(|kept| cut_back(kept.matcher, &history, &self.stored));
-        self.kept = None;
-        let (matcher, missing) = match cut {
-            Some(matcher) => (matcher, None),
-            None => match begin(history, &self.stored, ends, limits.bytes_max) {
-                Beginning::Ready(matcher, missing) => (*matcher, missing),
-                Beginning::Rewind(_) if !limits.may_rewind => return false,
-                Beginning::Rewind(rewind) => {
-                    self.rewind = Some(rewind);
-                    state.note_gap(gap);
-                    return true;
-                }
-            },
-        };
-        state.judge_by(matcher);
-        state.note_gap(gap);
-        state.note_gap(missing);
-        true
-    }
-
-    /// Whether records from before the position are shown to rules.
-    pub(super) fn is_rewinding(&self) -> bool {
-        self.rewind.is_some()
-    }
-
-    /// Adds what rules take of this partition.
-    pub(super) fn add_rule_holdings(&self, holdings: &mut RuleHoldings) {
-        holdings.rewinding += usize::from(self.is_rewinding() || self.status == Status::Waiting);
-        let rewound = self.rewind.as_ref().map(|rewind| rewind.matcher());
-        let judging = self.state.as_ref().and_then(PartitionState::matcher);
-        let kept = self.kept.as_ref().map(|kept| &kept.matcher);
-        for matcher in [rewound, judging, kept].into_iter().flatten() {
-            holdings.add(matcher);
-        }
-    }
-
-    /// The rules go on with what the rewind has built; with nothing, if it can't be trusted.
-    fn end_rewind(&mut self, given_up: Option<GapReason>) {
-        let (Some(rewind), Some(state)) = (self.rewind.take(), &mut self.state) else { return };
-        let (matcher, gap) = match given_up {
-            None => rewind.finish(&self.stored),
-            Some(reason) => rewind.give_up(&self.stored, reason),
-        };
-        state.judge_by(matcher);
-        state.note_gap(gap);
     }
 
     /// Reads from the position on, once the fingerprint was met.
