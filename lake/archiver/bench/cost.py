@@ -123,7 +123,7 @@ def of_many_commits(programs, archiver, folder, environment):
         process.wait()
     said.seek(0)
     units = {"ms": 1, "s": 1000, "µs": 0.001}
-    took = [float(number) * units[unit] for number, unit in re.findall(r"committed in ([0-9.]+)(µs|ms|s)", said.read())]
+    took = [float(number) * units[unit] for number, unit in re.findall(r"committed_in=([0-9.]+)(µs|ms|s)", said.read())]
     took.sort()
     show(f"commits in {LIVE_SECONDS} s, one every {INTERVAL_MILLIS} ms at most", len(took))
     show("greatest age of the newest event in the lake, s", f"{greatest_lag(log_of(folder)[before:]):.1f}")

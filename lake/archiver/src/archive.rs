@@ -110,7 +110,7 @@ impl Archiver {
         let source = Source::new(kafka, both.kafka.kafka_topic.clone())?;
         let connection = connect(&both).await?;
         let table = Table::open_or_create(&url, rows::layout()).await?;
-        tracing::info!("following the warehouse into {url}, from version {}", table.version());
+        tracing::info!(%url, version = table.version(), "following the warehouse");
         Ok(Archiver {
             both,
             file_size: args.file_size,
@@ -315,10 +315,14 @@ impl Archiver {
         let adds = files.finish().await?;
         Ok(match self.commit(adds, reached).await? {
             Committed::As(version) => {
+                let committed = begun.elapsed() - read;
                 tracing::info!(
-                    "version {version}: {events} events, {} bytes, read in {read:.3?}, committed in {:.3?}",
-                    files.bytes(),
-                    begun.elapsed() - read
+                    version,
+                    events,
+                    bytes = files.bytes(),
+                    read_in = %format_args!("{read:.3?}"),
+                    committed_in = %format_args!("{committed:.3?}"),
+                    "committed"
                 );
                 Round::Committed
             }
@@ -351,17 +355,26 @@ impl Archiver {
         let mut waiting = BTreeMap::new();
         for (key, trouble) in &plan.waiting {
             if self.said.get(key) != Some(trouble) {
+                let Key { partition, generation } = key;
                 match trouble {
-                    Trouble::Halt(halt) => tracing::error!("halted: {key}: {halt}"),
-                    Trouble::Passing(passing) => tracing::warn!("{key}: {passing}"),
+                    Trouble::Halt(reason) => {
+                        tracing::error!(partition, generation, %reason, "halted");
+                    }
+                    Trouble::Passing(reason) => {
+                        tracing::warn!(partition, generation, %reason, "left out of this round");
+                    }
                 }
             }
             waiting.insert(*key, *trouble);
         }
         for (key, lake, warehouse) in &plan.ahead {
             tracing::warn!(
-                "{key}: the lake is ahead, at {lake}; the warehouse is at {warehouse}, so its database was \
-                 restored. Nothing is archived until it has come there again"
+                partition = key.partition,
+                generation = key.generation,
+                lake = %lake,
+                warehouse = %warehouse,
+                "the lake is ahead of the warehouse, so its database was restored. Nothing is archived until it has \
+                 come there again"
             );
         }
         self.said = waiting;

@@ -81,7 +81,7 @@ async fn compact(
         match table.commit(actions.collect(), versions, operation).await? {
             Committed::As(_) => return Ok((small.len(), after)),
             Committed::Refused => {
-                tracing::info!("{day}: other files were rewritten meanwhile; once more")
+                tracing::info!(%day, "other files were rewritten meanwhile; once more")
             }
         }
     }

@@ -45,7 +45,7 @@ pub(crate) async fn run(args: DayArgs) -> anyhow::Result<ExitCode> {
     drop(connection);
     let pairs = pairs(&args.both.lake, &mut lake, topic, &day).await?;
     if pairs.is_empty() {
-        tracing::warn!("the lake has no event of {}", args.day);
+        tracing::warn!(day = %args.day, "the lake has no event of that day");
         return Ok(ExitCode::from(NO_DATA));
     }
     let text = if args.json { json(&day, behind, &pairs) } else { text(&pairs) };

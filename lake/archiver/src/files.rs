@@ -143,7 +143,7 @@ impl Files {
     pub(crate) async fn drop_all(self) {
         for add in &self.finished {
             if let Err(error) = self.store.delete(&Path::from(add.path.as_str())).await {
-                tracing::debug!("{} is left to a vacuum: {error}", add.path);
+                tracing::debug!(file = %add.path, %error, "left to a vacuum");
             }
         }
     }

@@ -238,7 +238,7 @@ fn leave_out(
 
 fn weigh(trouble: Trouble) -> anyhow::Result<()> {
     match trouble {
-        Trouble::Passing(said) => tracing::warn!("Kafka: {said}"),
+        Trouble::Passing(error) => tracing::warn!(%error, "Kafka"),
         Trouble::OutsideLog(said) => bail!("a position lies outside its log: {said}"),
         Trouble::UnreadableBatch(said) => bail!("records can't be read: {said}"),
     }

@@ -57,7 +57,7 @@ fn overtaken(both: &BothArgs, plan: &Plan) -> anyhow::Result<Vec<(Key, Halt)>> {
     let ends = match source.ends(&partitions) {
         Ok(ends) => ends,
         Err(error) => {
-            tracing::warn!("whether records were deleted is not known: {}", chain(&error));
+            tracing::warn!(error = %chain(&error), "whether records were deleted is not known");
             return Ok(Vec::new());
         }
     };

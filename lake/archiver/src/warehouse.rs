@@ -115,8 +115,9 @@ pub(crate) async fn behind(
     let behind = behind.sum();
     if behind > 0 {
         tracing::warn!(
-            "the lake is {behind} offsets behind the warehouse: events of the day may be missing; `archiver status` \
-             says of which partitions"
+            offsets = behind,
+            "the lake is behind the warehouse: events of the day may be missing; `archiver status` says of which \
+             partitions"
         );
     }
     Ok(behind)
