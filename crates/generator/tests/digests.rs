@@ -74,6 +74,11 @@ fn the_built_in_scenarios_keep_their_bytes() {
             "bc378417ecfcf5b47faa1ddc20027e7e0c46145c0674cd4c188c1e4c867c05b2",
         ),
         (
+            Scenario::built_in("lifelike"),
+            "2025-11-09T12:00:00Z",
+            "82c2ecf887791976bf273ef417c82feecc9b508eecc5a3a6b7e241a950187bd6",
+        ),
+        (
             faulty,
             "2025-11-09T12:00:00Z",
             "8a721eee11a0552cd275ddf133dbb0ee554a197110cb51e93bc1ca89c9ba709b",
