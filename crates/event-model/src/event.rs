@@ -77,14 +77,6 @@ pub struct Event {
     pub counterparty_id: Option<String>,
 }
 
-impl Event {
-    /// Appends the event to `out` as compact JSON, without a line break.
-    pub fn encode(&self, out: &mut Vec<u8>) {
-        serde_json::to_writer(out, self)
-            .expect("a Vec takes every byte, and nothing in an Event has no JSON form");
-    }
-}
-
 /// Writes hundredths as a JSON number with up to two decimals.
 fn hundredths_as_number<S: serde::Serializer>(
     hundredths: &Option<u32>,

@@ -11,6 +11,7 @@ mod chunk;
 mod dead;
 mod decimal;
 mod decode;
+mod encode;
 mod event;
 mod field;
 mod mask;

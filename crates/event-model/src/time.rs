@@ -4,8 +4,9 @@
 //! breaks. No clock is read here.
 
 use std::fmt;
+use std::ops::Range;
 
-use chrono::{DateTime, NaiveDateTime, Timelike, Utc};
+use chrono::{DateTime, Datelike, NaiveDateTime, Timelike, Utc};
 
 use crate::chunk::{bytes_above, leading_digits, word_at};
 
@@ -77,11 +78,42 @@ impl fmt::Display for EventTime {
         let Some(utc) = self.to_datetime() else {
             return write!(f, "{} µs since 1970", self.0);
         };
-        // Every event that is written passes here: chrono would parse a format string each time.
-        let (hour, minute, second) = (utc.hour(), utc.minute(), utc.second());
-        let micros = utc.nanosecond() / 1_000;
-        write!(f, "{}T{hour:02}:{minute:02}:{second:02}.{micros:06}Z", utc.date())
+        match text_of(utc) {
+            Some(text) => f.write_str(&String::from_utf8_lossy(&text)),
+            None => write!(f, "{}", utc.format("%FT%T%.6fZ")),
+        }
     }
+}
+
+impl EventTime {
+    /// Appends what `Display` writes.
+    pub(crate) fn put(self, out: &mut Vec<u8>) {
+        match self.to_datetime().and_then(text_of) {
+            Some(text) => out.extend_from_slice(&text),
+            None => out.extend_from_slice(self.to_string().as_bytes()),
+        }
+    }
+}
+
+/// `YYYY-MM-DDTHH:MM:SS.ffffffZ`; `None` where the year needs more than four digits or a sign. Every event that is
+/// written passes here: the machinery of formats would cost ten times as much.
+fn text_of(utc: NaiveDateTime) -> Option<[u8; 27]> {
+    let year = u32::try_from(utc.year()).ok().filter(|year| *year < 10_000)?;
+    let mut text = *b"0000-00-00T00:00:00.000000Z";
+    let mut put = |at: Range<usize>, mut value: u32| {
+        for digit in text[at].iter_mut().rev() {
+            *digit += (value % 10) as u8;
+            value /= 10;
+        }
+    };
+    put(0..4, year);
+    put(5..7, utc.month());
+    put(8..10, utc.day());
+    put(11..13, utc.hour());
+    put(14..16, utc.minute());
+    put(17..19, utc.second());
+    put(20..26, utc.nanosecond() / 1_000);
+    Some(text)
 }
 
 /// Which rule of `timestamp` a text breaks.

@@ -6,7 +6,6 @@
 //! drawn again whenever it is needed. Nothing here does IO, reads a clock or knows how fast events are
 //! sent.
 
-use std::fmt::Write;
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 
@@ -474,5 +473,5 @@ impl World {
 fn write_uuid(out: &mut String, dice: &mut Dice) {
     let uuid: Uuid = UUIDv4.fake_with_rng(dice.rng());
     out.clear();
-    write!(out, "{}", uuid.hyphenated()).expect("writing to a string can't fail");
+    out.push_str(uuid.hyphenated().encode_lower(&mut Uuid::encode_buffer()));
 }

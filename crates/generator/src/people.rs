@@ -23,8 +23,9 @@ pub(crate) const OUTSIDE: u32 = 1 << 24;
 const NUMBERS_PER_PREFIX: u64 = 10_000_000;
 /// A number's first seven digits are shown: divide by this to get them.
 const HIDDEN: u64 = 10_000;
-/// What stands for the other four.
-const MASK: &str = "****";
+/// How many are shown, and what stands for the other four.
+const SHOWN: usize = 7;
+const MASKED: &[u8; SHOWN + 4] = b"0000000****";
 
 /// All subscribers, numbered from 0. Where people have homes, those of one region are neighbours.
 #[derive(Clone, Debug)]
@@ -190,8 +191,13 @@ impl People {
 impl Person {
     /// Writes the masked number.
     pub(crate) fn write_msisdn(&self, out: &mut String) {
-        out.clear();
-        write!(out, "{}{MASK}", self.shown_digits).expect("writing to a string can't fail");
+        let mut text = *MASKED;
+        let mut rest = self.shown_digits;
+        for digit in text[..SHOWN].iter_mut().rev() {
+            *digit += (rest % 10) as u8;
+            rest /= 10;
+        }
+        put_ascii(&text, out);
     }
 
     /// Writes the pseudonym.
@@ -201,8 +207,17 @@ impl Person {
 }
 
 fn write_pseudonym(pseudonym: u64, out: &mut String) {
+    let mut text = [0; 16];
+    for (index, digit) in text.iter_mut().enumerate() {
+        *digit = b"0123456789abcdef"[(pseudonym >> (60 - 4 * index) & 15) as usize];
+    }
+    put_ascii(&text, out);
+}
+
+/// Every event has such texts: formatting costs several times as much.
+fn put_ascii(text: &[u8], out: &mut String) {
     out.clear();
-    write!(out, "{pseudonym:016x}").expect("writing to a string can't fail");
+    out.push_str(std::str::from_utf8(text).expect("digits and letters are UTF-8"));
 }
 
 /// Where the people of each region end, when they are as many as its weight says.
