@@ -27,7 +27,6 @@ use crate::attempt::{Around, Attempt};
 use crate::cast::Stay;
 use crate::cast_days::CastDays;
 use crate::curve::{RateCurve, Rates};
-use crate::lives::Fates;
 use crate::people::OUTSIDE;
 use crate::places::Whereabouts;
 use crate::scenario::{Scenario, Towers};
@@ -159,6 +158,7 @@ impl Acts {
             attempts.clear();
             let end = slot.end * MICROS_PER_SECOND;
             let quarters = around.curve.quarters(around.scenario, &slot);
+            around.today.turn_to(quarters[0].local_day_and_second(slot.start).0);
             while self.ahead.peek().is_some_and(|Reverse(first)| first.start < end) {
                 attempts.extend(self.ahead.pop().map(|Reverse(first)| first));
             }
@@ -225,7 +225,7 @@ fn reach(
     let is_gone = |party: u32| {
         let (day, _) = rates.local_day_and_second(second);
         let lives = around.scenario.lives.as_ref().filter(|_| party < people.count());
-        lives.is_some_and(|lives| Fates { lives, streams: around.streams }.is_gone(party, day))
+        lives.is_some_and(|lives| around.fates(lives).is_gone(party, day))
     };
     // Where a clone is, its subscriber is not.
     let is_far = |party: u32| attempt.case > 0 && party == attempt.actor && party < people.count();
@@ -242,12 +242,12 @@ fn reach(
 
 /// Whether a subscriber is not on the way between regions.
 fn has_coverage(around: &Around<'_>, subscriber: u32, rates: &Rates, second: i64) -> bool {
-    let Around { scenario, people, streams, .. } = *around;
+    let Around { scenario, people, streams, today, .. } = *around;
     let Towers::Grids { grids, movement } = &scenario.towers else { return true };
     let part = people.part(subscriber);
     if part.is_some_and(|part| part.habit(scenario).stay != Stay::Ordinary) {
         return true;
     }
-    let whereabouts = Whereabouts { grids, movement, regions: &scenario.regions, streams };
+    let whereabouts = Whereabouts { grids, movement, regions: &scenario.regions, streams, today };
     whereabouts.has_coverage(people, subscriber, rates, second)
 }

@@ -30,6 +30,7 @@ use crate::people::People;
 use crate::random::{Purpose, Streams};
 use crate::scenario::{Scenario, TimeSpan, Weather, type_index};
 use crate::shard::Shard;
+use crate::today::Today;
 use crate::weather::{Campaign, Skies};
 
 /// Lengths that a slot can have, in seconds: each divides the next, and the day.
@@ -159,6 +160,7 @@ impl Arrivals {
         end: EventTime,
         scenario: &Scenario,
         people: &People,
+        today: &Today,
     ) -> Option<Occurrence> {
         while self.next_key == self.keys.len() && self.next_moment == self.moments.len() {
             let next_start = self.slot_start + self.slot_seconds;
@@ -166,7 +168,7 @@ impl Arrivals {
                 return None;
             }
             self.slot_start = next_start;
-            self.open_slot(scenario, people);
+            self.open_slot(scenario, people, today);
         }
         let key = self.keys.get(self.next_key).copied();
         let key_micros =
@@ -192,7 +194,7 @@ impl Arrivals {
         Some(Occurrence { time, source, subscriber: who & 0x00ff_ffff })
     }
 
-    fn open_slot(&mut self, scenario: &Scenario, people: &People) {
+    fn open_slot(&mut self, scenario: &Scenario, people: &People, today: &Today) {
         self.keys.clear();
         self.next_key = 0;
         let slot = self.slot_start..self.slot_start + self.slot_seconds;
@@ -224,7 +226,8 @@ impl Arrivals {
         self.moments.clear();
         self.next_moment = 0;
         if let Some(acts) = &mut self.acts {
-            let around = Around { scenario, people, streams: self.streams, curve: self.curve };
+            let (streams, curve) = (self.streams, self.curve);
+            let around = Around { scenario, people, streams, curve, today };
             acts.up_to(slot.end, &around, self.shard, &mut self.moments);
         }
     }
@@ -383,7 +386,8 @@ mod tests {
         let at = |second: i64| EventTime::from_micros(second * MICROS_PER_SECOND);
         let curve = RateCurve::Flat { per_second };
         let mut arrivals = Arrivals::from_slot_of(at(from), curve, shard, streams, &scenario);
-        std::iter::from_fn(|| arrivals.next_before(at(to), &scenario, &people)).collect()
+        let today = Today::of(0);
+        std::iter::from_fn(|| arrivals.next_before(at(to), &scenario, &people, &today)).collect()
     }
 
     #[test]

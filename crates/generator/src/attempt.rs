@@ -1,9 +1,11 @@
 //! What somebody means to do, before it is known whether the lines are free.
 
 use crate::curve::RateCurve;
+use crate::lives::Fates;
 use crate::people::People;
 use crate::random::Streams;
-use crate::scenario::Scenario;
+use crate::scenario::{Lives, Scenario};
+use crate::today::Today;
 
 /// A call or message that somebody means to make.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -57,4 +59,11 @@ pub(crate) struct Around<'a> {
     pub(crate) people: &'a People,
     pub(crate) streams: Streams,
     pub(crate) curve: RateCurve,
+    pub(crate) today: &'a Today,
+}
+
+impl<'a> Around<'a> {
+    pub(crate) fn fates(&self, lives: &'a Lives) -> Fates<'a> {
+        Fates { lives, streams: self.streams, today: self.today }
+    }
 }

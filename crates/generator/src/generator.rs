@@ -27,6 +27,7 @@ use crate::places::{Place, Whereabouts};
 use crate::random::{Dice, Purpose, Streams, unit};
 use crate::scenario::{Scenario, TYPES, TimeSpan, Towers, type_index};
 use crate::shard::Shard;
+use crate::today::Today;
 use crate::weather::Skies;
 
 /// Hundredths in a megabyte: volumes have two decimals.
@@ -81,6 +82,7 @@ pub(crate) struct World {
     rates: Rates,
     /// Whether calls and messages are acts; those that are drawn as other events are left out then.
     has_pairs: bool,
+    pub(crate) today: Today,
 }
 
 impl Generator {
@@ -112,6 +114,7 @@ impl Generator {
             world: World {
                 has_pairs: scenario.pairs.is_some() && are_possible(&scenario, draft.curve),
                 scenario,
+                today: Today::of(people.total()),
                 people,
                 streams,
                 curve: draft.curve,
@@ -123,8 +126,8 @@ impl Generator {
     /// Puts the next event into `event` and returns what it follows from; `None`: there are no more.
     pub(crate) fn next_into(&mut self, event: &mut Event) -> Option<Occurrence> {
         loop {
-            let World { scenario, people, .. } = &self.world;
-            let occurrence = self.arrivals.next_before(self.to, scenario, people)?;
+            let World { scenario, people, today, .. } = &self.world;
+            let occurrence = self.arrivals.next_before(self.to, scenario, people, today)?;
             if occurrence.time < self.from {
                 continue;
             }
@@ -141,8 +144,8 @@ impl Generator {
     /// a fraction of the price. `None`: there are no more.
     pub fn next_kind(&mut self) -> Option<(EventTime, EventType, usize)> {
         loop {
-            let World { scenario, people, .. } = &self.world;
-            let occurrence = self.arrivals.next_before(self.to, scenario, people)?;
+            let World { scenario, people, today, .. } = &self.world;
+            let occurrence = self.arrivals.next_before(self.to, scenario, people, today)?;
             if occurrence.time < self.from {
                 continue;
             }
@@ -208,14 +211,15 @@ impl Generator {
     /// Whether somebody who does less than usual still makes this event. What people do with each other is decided
     /// where it begins; those with a role or a fraud come and go as that says.
     fn life_allows(&self, occurrence: Occurrence, event_type: EventType) -> bool {
-        let World { scenario, streams, rates, people, .. } = &self.world;
+        let World { scenario, streams, rates, people, today, .. } = &self.world;
         let Occurrence { time, source, subscriber } = occurrence;
         let Some(lives) = &scenario.lives else { return true };
         if matches!(source, Source::Act(_)) || subscriber >= people.count() {
             return true;
         }
         let (day, _) = rates.local_day_and_second(time.micros().div_euclid(MICROS_PER_SECOND));
-        let left = Fates { lives, streams: *streams }.left(subscriber, type_index(event_type), day);
+        let fates = Fates { lives, streams: *streams, today };
+        let left = fates.left(subscriber, type_index(event_type), day);
         let at = streams.at(time.micros());
         left >= 1.0 || unit(at.first_bits(Purpose::LifeDrop, source.code(), subscriber)) < left
     }
@@ -307,6 +311,7 @@ impl World {
         let in_quarter = unix_second - self.rates.quarter_start;
         if !(0..QUARTER_SECONDS).contains(&in_quarter) {
             self.rates = self.curve.rates(&self.scenario, unix_second);
+            self.today.turn_to(self.rates.local_day_and_second(unix_second).0);
         }
         let at = self.streams.at(time.micros());
         let purpose = if matches!(source, Source::Act(_)) { Purpose::Act } else { Purpose::Event };
@@ -397,7 +402,8 @@ impl World {
                 Some(Place { region, tower: dice.within(towers) })
             }
             Towers::Grids { grids, movement } => {
-                let whereabouts = Whereabouts { grids, movement, regions, streams: self.streams };
+                let (streams, today) = (self.streams, &self.today);
+                let whereabouts = Whereabouts { grids, movement, regions, streams, today };
                 let people = &self.people;
                 let case = if let Source::Act(act) = source { act.case } else { 0 };
                 let stay = match people.part(subscriber) {

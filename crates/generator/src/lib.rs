@@ -40,6 +40,7 @@ pub mod schedule;
 mod shard;
 #[cfg(test)]
 mod testing;
+mod today;
 pub mod towers;
 pub mod truth;
 mod weather;

@@ -13,6 +13,7 @@
 
 use crate::random::{Dice, Purpose, Streams, unit};
 use crate::scenario::{Lives, type_index};
+use crate::today::{Question, Today};
 use event_model::EventType;
 
 /// Days of an average month.
@@ -75,13 +76,16 @@ pub(crate) struct Chapter {
 pub(crate) struct Fates<'a> {
     pub(crate) lives: &'a Lives,
     pub(crate) streams: Streams,
+    pub(crate) today: &'a Today,
 }
 
 impl Fates<'_> {
     /// The share of a type's usual events that is left on a local day.
     pub(crate) fn left(&self, subscriber: u32, type_index: usize, day: i64) -> f64 {
-        let leave = self.leave(subscriber, day);
-        let left = leave.left(type_index, day);
+        if self.lives_as_usual(subscriber, day) {
+            return 1.0;
+        }
+        let left = self.leave(subscriber, day).left(type_index, day);
         if left == 0.0 {
             return 0.0;
         }
@@ -90,13 +94,24 @@ impl Fates<'_> {
 
     /// Whether the number has no owner on a local day.
     pub(crate) fn is_gone(&self, subscriber: u32, day: i64) -> bool {
-        self.leave(subscriber, day).is_gone(day)
+        !self.lives_as_usual(subscriber, day) && self.leave(subscriber, day).is_gone(day)
     }
 
     /// Whether everybody knows by this local day that the number has no owner.
     pub(crate) fn is_known_to_be_gone(&self, subscriber: u32, day: i64) -> bool {
+        if self.lives_as_usual(subscriber, day) {
+            return false;
+        }
         let leave = self.leave(subscriber, day);
         leave.is_gone(day) && day - leave.phase_to >= KNOWN_AFTER_DAYS
+    }
+
+    /// Whether nothing of what follows holds for somebody on a local day: true of most, and quickly known.
+    fn lives_as_usual(&self, subscriber: u32, day: i64) -> bool {
+        self.today.is_so(Question::LivesAsUsual, subscriber, day, || {
+            !self.leave(subscriber, day).touches(day)
+                && self.dip(subscriber, day).is_none_or(|dip| !dip.touches(day))
+        })
     }
 
     /// Everything that happens to somebody and touches these days.
@@ -183,6 +198,11 @@ impl Chapter {
         self.next_owner.is_some_and(|next| (self.phase_to..next).contains(&day))
     }
 
+    /// Whether a local day is not a usual one because of it.
+    fn touches(&self, day: i64) -> bool {
+        (self.phase_from..self.next_owner.unwrap_or(self.phase_to)).contains(&day)
+    }
+
     fn left(&self, type_index: usize, day: i64) -> f64 {
         if self.is_gone(day) {
             return 0.0;
@@ -222,7 +242,7 @@ mod tests {
 
     #[test]
     fn three_of_a_hundred_leave_each_month_and_as_many_come() {
-        let fates = Fates { lives: &LIVES, streams: Streams::of(1) };
+        let fates = Fates { lives: &LIVES, streams: Streams::of(1), today: &Today::of(0) };
         let is_there = |day: i64| move |subscriber: &u32| !fates.is_gone(*subscriber, day);
         let (mut there, mut left, mut came) = (0.0, 0.0, 0.0);
         for month in 0..12 {
@@ -242,12 +262,14 @@ mod tests {
 
     #[test]
     fn a_day_asked_alone_and_the_chapters_of_a_year_agree() {
-        let fates = Fates { lives: &LIVES, streams: Streams::of(2) };
+        let today = Today::of(400);
+        let fates = Fates { lives: &LIVES, streams: Streams::of(2), today: &today };
         let mut kinds = std::collections::BTreeSet::new();
         for subscriber in 0..400 {
             let chapters = fates.chapters(subscriber, DAY, DAY + 365);
             kinds.extend(chapters.iter().map(|chapter| chapter.kind.name()));
             for day in DAY..DAY + 365 {
+                today.turn_to(day);
                 let gone = chapters.iter().any(|chapter| chapter.is_gone(day));
                 assert_eq!(gone, fates.is_gone(subscriber, day));
                 let product: f64 = chapters.iter().map(|chapter| chapter.left(1, day)).product();

@@ -36,9 +36,9 @@ pub(crate) struct People {
     circles: Option<Circles>,
     /// How many live an ordinary life and nothing else; the others come after them.
     ordinary: u32,
-    /// The home region of each of the others.
-    other_homes: Vec<u16>,
-    /// Their parts in the world; `None`: nobody is in that place.
+    /// The home region of each, the others' too; 0 where nobody has a home.
+    homes: Vec<u16>,
+    /// Parts of the others in the world; `None`: nobody is in that place.
     other_parts: Vec<Option<Part>>,
     actors: Vec<Actor>,
     /// From which the pseudonyms of numbers of other networks follow.
@@ -77,7 +77,7 @@ impl People {
             }),
             region_ends,
             ordinary: scenario.subscribers,
-            other_homes: Vec::new(),
+            homes: Vec::with_capacity(scenario.subscribers as usize),
             actors: actors(scenario, streams, &other_parts),
             other_parts,
             outside: key.pseudonym("other networks"),
@@ -88,9 +88,13 @@ impl People {
             let part = subscriber.checked_sub(scenario.subscribers).map(|index| {
                 let mut dice = streams.at(0).open(Purpose::Cast, 0, subscriber);
                 let weights = scenario.regions.iter().map(|region| region.weight);
-                people.other_homes.push(dice.weighted(weights) as u16);
+                people.homes.push(dice.weighted(weights) as u16);
                 people.other_parts[index as usize]
             });
+            if part.is_none() {
+                let region = people.region_ends.partition_point(|end| *end <= subscriber);
+                people.homes.push(region as u16);
+            }
             let mut dice = streams.at(0).open(Purpose::Person, 0, subscriber);
             let number = numbers.draw(subscriber, &mut dice);
             full_number.clear();
@@ -154,10 +158,7 @@ impl People {
 
     /// The region in which a subscriber lives, where people have homes.
     pub(crate) fn home_region(&self, subscriber: u32) -> usize {
-        if let Some(index) = subscriber.checked_sub(self.ordinary) {
-            return usize::from(self.other_homes[index as usize]);
-        }
-        self.region_ends.partition_point(|end| *end <= subscriber)
+        usize::from(self.homes[subscriber as usize])
     }
 
     /// The ordinary people of a region, where people have homes.

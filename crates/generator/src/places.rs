@@ -18,6 +18,7 @@ use crate::curve::Rates;
 use crate::people::{People, Person};
 use crate::random::{Dice, Purpose, Streams, unit};
 use crate::scenario::{Grid, Movement, Region};
+use crate::today::{Question, Today};
 
 const SECONDS_PER_DAY: i64 = 86_400;
 const SECONDS_PER_HOUR: i64 = 3_600;
@@ -57,6 +58,7 @@ pub(crate) struct Whereabouts<'a> {
     pub(crate) movement: &'a Movement,
     pub(crate) regions: &'a [Region],
     pub(crate) streams: Streams,
+    pub(crate) today: &'a Today,
 }
 
 /// Where somebody stays overnight.
@@ -99,8 +101,7 @@ impl Whereabouts<'_> {
         let home = Base { region: people.home_region(subscriber), cell: u32::from(person.home) };
         let (day, second) = rates.local_day_and_second(unix_second);
         let now = day * SECONDS_PER_DAY + second;
-        let journey = self.journey(subscriber, home, day);
-        let (base, is_whole_day) = match journey {
+        let (base, is_whole_day) = match self.journey_on(subscriber, home, day) {
             None => (home, true),
             Some(journey) => stay(&journey, home, day, now)?,
         };
@@ -181,8 +182,21 @@ impl Whereabouts<'_> {
         let home = Base { region: people.home_region(subscriber), cell: u32::from(person.home) };
         let (day, second) = rates.local_day_and_second(unix_second);
         let now = day * SECONDS_PER_DAY + second;
-        self.journey(subscriber, home, day)
+        self.journey_on(subscriber, home, day)
             .is_none_or(|journey| stay(&journey, home, day, now).is_some())
+    }
+
+    /// The journey that touches a local day: few are on one.
+    fn journey_on(&self, subscriber: u32, home: Base, day: i64) -> Option<Journey> {
+        let touches = |journey: &Journey| {
+            journey.departure < (day + 1) * SECONDS_PER_DAY
+                && day * SECONDS_PER_DAY < journey.return_arrival
+        };
+        let find = || self.journey(subscriber, home, day).is_none_or(|journey| !touches(&journey));
+        if self.today.is_so(Question::IsInHomeRegion, subscriber, day, find) {
+            return None;
+        }
+        self.journey(subscriber, home, day)
     }
 
     /// The journey of the 28 days that hold this one. Everybody's begin on other days.

@@ -13,7 +13,6 @@ use crate::attempt::{Around, Attempt, Layer, What};
 use crate::cast::Part;
 use crate::counts::how_many;
 use crate::curve::{QUARTER_SECONDS, Rates};
-use crate::lives::Fates;
 use crate::people::{OUTSIDE, People};
 use crate::random::{Dice, Purpose, Streams, mixed, unit};
 use crate::scenario::{Pairs, type_index};
@@ -186,7 +185,7 @@ impl Trains {
         if other < OUTSIDE
             && let Some(lives) = &around.scenario.lives
         {
-            let fates = Fates { lives, streams: around.streams };
+            let fates = around.fates(lives);
             is_phantom |= fates.is_known_to_be_gone(other, day);
         }
         let (mut from, mut to) = (subscriber, other);
@@ -272,7 +271,7 @@ impl Train {
             return false;
         }
         let index = type_index(self.event_type);
-        let left = Fates { lives, streams: around.streams }.left(self.subscriber, index, day);
+        let left = around.fates(lives).left(self.subscriber, index, day);
         let at = around.streams.at(self.first);
         let variant = (1 << 22) + index as u32;
         unit(at.first_bits(Purpose::LifeDrop, variant, self.subscriber)) >= left

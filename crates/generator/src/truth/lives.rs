@@ -12,7 +12,7 @@ use crate::scenario::TimeSpan;
 
 pub(super) fn tell(world: &World, range: &TimeSpan, writer: &mut impl Write) -> io::Result<()> {
     let Some(lives) = &world.scenario.lives else { return Ok(()) };
-    let fates = Fates { lives, streams: world.streams };
+    let fates = Fates { lives, streams: world.streams, today: &world.today };
     let days = world.local_days(range);
     let date = |day: i64| date_of(day).to_string();
     for subscriber in 0..world.people.count() {
