@@ -13,14 +13,13 @@
 //!
 //! See `trains` for who talks with whom and when, and `lines` for who is busy.
 
+mod ahead;
 mod lines;
 mod trains;
 
-use std::cmp::Reverse;
-use std::collections::BinaryHeap;
-
 use event_model::{Direction, EventType, MICROS_PER_SECOND};
 
+use self::ahead::Ahead;
 use self::lines::Lines;
 use self::trains::{TRAIN_SPAN_SECONDS, Trains};
 use crate::attempt::{Around, Attempt};
@@ -112,9 +111,9 @@ pub(crate) struct Acts {
     /// Second up to which conversations are drawn.
     drawn_to: i64,
     /// Attempts that begin later.
-    ahead: BinaryHeap<Reverse<Attempt>>,
+    ahead: Ahead<Attempt>,
     /// Records that are due later.
-    later: BinaryHeap<Reverse<Moment>>,
+    later: Ahead<Moment>,
 }
 
 impl Acts {
@@ -137,8 +136,8 @@ impl Acts {
             lines: Lines::default(),
             slot_seconds,
             drawn_to: slot_start - (before + slot_seconds - 1) / slot_seconds * slot_seconds,
-            ahead: BinaryHeap::new(),
-            later: BinaryHeap::new(),
+            ahead: Ahead::new(),
+            later: Ahead::new(),
         })
     }
 
@@ -150,32 +149,29 @@ impl Acts {
         shard: Shard,
         out: &mut Vec<Moment>,
     ) {
-        let mut attempts = Vec::new();
         while self.drawn_to < second {
             let slot = self.drawn_to..self.drawn_to + self.slot_seconds;
             self.drawn_to = slot.end;
-            out.clear();
-            attempts.clear();
             let end = slot.end * MICROS_PER_SECOND;
+            // How many slots after this one a later time is.
+            let slots_until = |micros: i64| {
+                ((micros - end) / (self.slot_seconds * MICROS_PER_SECOND) + 1) as usize
+            };
             let quarters = around.curve.quarters(around.scenario, &slot);
             around.today.turn_to(quarters[0].local_day_and_second(slot.start).0);
-            while self.ahead.peek().is_some_and(|Reverse(first)| first.start < end) {
-                attempts.extend(self.ahead.pop().map(|Reverse(first)| first));
-            }
+            let mut attempts = self.ahead.next();
             if let Some(trains) = &mut self.trains {
                 trains.draw(&slot, &quarters, around, |attempt| {
                     if attempt.start < end {
                         attempts.push(attempt);
                     } else {
-                        self.ahead.push(Reverse(attempt));
+                        self.ahead.put(slots_until(attempt.start), attempt);
                     }
                 });
             }
             self.cast.draw(&slot, &quarters, around, |attempt| attempts.push(attempt));
             attempts.sort_unstable();
-            while self.later.peek().is_some_and(|Reverse(first)| first.micros < end) {
-                out.extend(self.later.pop().map(|Reverse(first)| first));
-            }
+            *out = self.later.next();
             let mut put = |moment: Moment| {
                 if moment.subscriber >= OUTSIDE || !shard.has(moment.subscriber) {
                     return;
@@ -183,7 +179,7 @@ impl Acts {
                 if moment.micros < end {
                     out.push(moment);
                 } else {
-                    self.later.push(Reverse(moment));
+                    self.later.put(slots_until(moment.micros), moment);
                 }
             };
             for attempt in &attempts {
