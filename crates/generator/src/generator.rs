@@ -28,7 +28,7 @@ use crate::random::{Dice, Purpose, Streams, unit};
 use crate::scenario::{Scenario, TYPES, TimeSpan, Towers, type_index};
 use crate::shard::Shard;
 use crate::today::Today;
-use crate::weather::Skies;
+use crate::weather::{Skies, Sky};
 
 /// Hundredths in a megabyte: volumes have two decimals.
 const HUNDREDTHS: u32 = 100;
@@ -68,8 +68,8 @@ pub struct Generator {
     dropped: Vec<u64>,
     /// Events that each silent region kept back so far.
     withheld: Vec<u64>,
-    /// The factors of the weather by region and type, and the quarter of an hour for which they hold.
-    skies: (i64, Vec<[f64; TYPES.len()]>),
+    /// The weather of the last quarter of an hour that was asked for.
+    sky: Option<Sky>,
 }
 
 /// Everything that an event follows from.
@@ -110,7 +110,7 @@ impl Generator {
             ),
             dropped: vec![0; scenario.anomalies.len()],
             withheld: vec![0; scenario.faults.silent_regions.len()],
-            skies: (i64::MIN, Vec::new()),
+            sky: None,
             world: World {
                 has_pairs: scenario.pairs.is_some() && are_possible(&scenario, draft.curve),
                 scenario,
@@ -195,17 +195,13 @@ impl Generator {
         if !is_added && source != Source::Usual {
             return true;
         }
-        let skies = Skies { weather, streams: *streams };
-        if self.skies.0 != rates.quarter_start {
-            let of_region =
-                |region| std::array::from_fn(|index| skies.factor(region, index, rates));
-            self.skies =
-                (rates.quarter_start, (0..scenario.regions.len()).map(of_region).collect());
+        if !self.sky.as_ref().is_some_and(|sky| sky.is_of(rates)) {
+            let skies = Skies { weather, streams: *streams };
+            self.sky = Some(Sky::new(&skies, scenario.regions.len(), rates));
         }
-        let factor = self.skies.1[region][type_index(event_type)];
         let at = streams.at(time.micros());
         let drawn = unit(at.first_bits(Purpose::WeatherDrop, u32::from(is_added), subscriber));
-        if is_added { drawn * (skies.highest() - 1.0) < factor - 1.0 } else { drawn < factor }
+        self.sky.as_ref().is_some_and(|sky| sky.allows(region, event_type, is_added, drawn))
     }
 
     /// Whether somebody who does less than usual still makes this event. What people do with each other is decided

@@ -8,9 +8,11 @@
 
 use std::ops::Range;
 
+use event_model::EventType;
+
 use crate::curve::{QUARTER_SECONDS, Rates};
 use crate::random::{Purpose, Streams};
-use crate::scenario::Weather;
+use crate::scenario::{TYPES, Weather, type_index};
 
 /// Kinds of chance, told apart by the variant of their streams: below are region and type.
 const OF_DAY: u32 = 1 << 12;
@@ -105,6 +107,41 @@ impl Skies<'_> {
         let (low, high) = self.weather.campaign_factors;
         let factor = low + (high - low) * dice.unit();
         Some(Campaign { type_index, span: start..start + hours * SECONDS_PER_HOUR, factor })
+    }
+}
+
+/// The weather of one quarter of an hour, everywhere.
+#[derive(Clone, Debug)]
+pub(crate) struct Sky {
+    quarter_start: i64,
+    /// By region and type.
+    factors: Vec<[f64; TYPES.len()]>,
+    highest: f64,
+}
+
+impl Sky {
+    /// That of the quarter of an hour of these rates.
+    pub(crate) fn new(skies: &Skies<'_>, regions: usize, rates: &Rates) -> Self {
+        let of_region = |region| std::array::from_fn(|index| skies.factor(region, index, rates));
+        let factors = (0..regions).map(of_region).collect();
+        Sky { quarter_start: rates.quarter_start, factors, highest: skies.highest() }
+    }
+
+    /// Whether it is that of the quarter of an hour of these rates.
+    pub(crate) fn is_of(&self, rates: &Rates) -> bool {
+        self.quarter_start == rates.quarter_start
+    }
+
+    /// Whether it leaves a usual event, or adds one, for which this number in [0, 1) was drawn.
+    pub(crate) fn allows(
+        &self,
+        region: usize,
+        event_type: EventType,
+        is_added: bool,
+        drawn: f64,
+    ) -> bool {
+        let factor = self.factors[region][type_index(event_type)];
+        if is_added { drawn * (self.highest - 1.0) < factor - 1.0 } else { drawn < factor }
     }
 }
 
