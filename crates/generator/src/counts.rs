@@ -6,6 +6,7 @@ use crate::random::{Dice, Moment, Purpose, unit};
 const MEAN_MAX: f64 = 16.0;
 
 /// A Poisson number of this mean from a subscriber's stream, and the stream; `None`: 0, found without opening it.
+#[inline]
 pub(crate) fn how_many(
     at: &Moment,
     purpose: Purpose,
@@ -18,9 +19,22 @@ pub(crate) fn how_many(
     if first < 1.0 - mean {
         return None;
     }
+    Some(drawn(at, purpose, variant, subscriber, mean, first))
+}
+
+/// Apart from the look that nearly all subscribers are done with, so that the loops over them stay small.
+#[inline(never)]
+fn drawn(
+    at: &Moment,
+    purpose: Purpose,
+    variant: u32,
+    subscriber: u32,
+    mean: f64,
+    first: f64,
+) -> (u32, Dice) {
     let mut dice = at.open(purpose, variant, subscriber);
     let count = poisson(mean.min(MEAN_MAX), first) + poisson_number(mean - MEAN_MAX, &mut dice);
-    Some((count, dice))
+    (count, dice)
 }
 
 /// A Poisson number of this mean; 0 where it is not above 0.

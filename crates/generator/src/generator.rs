@@ -25,7 +25,7 @@ use crate::lives::Fates;
 use crate::people::{OUTSIDE, People};
 use crate::places::{Place, Whereabouts};
 use crate::random::{Dice, Purpose, Streams, unit};
-use crate::scenario::{Scenario, TYPES, TimeSpan, Towers, type_index};
+use crate::scenario::{Grid, Movement, Scenario, TYPES, TimeSpan, Towers, type_index};
 use crate::shard::Shard;
 use crate::today::Today;
 use crate::weather::{Skies, Sky};
@@ -125,33 +125,40 @@ impl Generator {
 
     /// Puts the next event into `event` and returns what it follows from; `None`: there are no more.
     pub(crate) fn next_into(&mut self, event: &mut Event) -> Option<Occurrence> {
-        loop {
-            let World { scenario, people, today, .. } = &self.world;
-            let occurrence = self.arrivals.next_before(self.to, scenario, people, today)?;
-            if occurrence.time < self.from {
-                continue;
-            }
-            let Some((event_type, place, dice)) = self.world.begin(occurrence) else { continue };
-            // Before the rest is drawn: of a world with weather and lives much is never sent.
-            if self.is_sent(occurrence, event_type, place.region) {
-                self.world.fill_in(occurrence, event_type, place, dice, event);
-                return Some(occurrence);
-            }
-        }
+        let (occurrence, event_type, place, dice) = self.next_begun()?;
+        self.world.fill_in(occurrence, event_type, place, dice, event);
+        Some(occurrence)
     }
 
     /// Time, type and region (by its index in the scenario) of the next event: all that counting needs, for
     /// a fraction of the price. `None`: there are no more.
     pub fn next_kind(&mut self) -> Option<(EventTime, EventType, usize)> {
+        let (occurrence, event_type, place, _) = self.next_begun()?;
+        Some((occurrence.time, event_type, place.region))
+    }
+
+    /// What is sent next and where, and the dice that go on to the rest. Of a world with weather and lives much is never
+    /// sent: what is quickly known comes first.
+    fn next_begun(&mut self) -> Option<(Occurrence, EventType, Place, Dice)> {
         loop {
             let World { scenario, people, today, .. } = &self.world;
             let occurrence = self.arrivals.next_before(self.to, scenario, people, today)?;
             if occurrence.time < self.from {
                 continue;
             }
-            let Some((event_type, place, _)) = self.world.begin(occurrence) else { continue };
-            if self.is_sent(occurrence, event_type, place.region) {
-                return Some((occurrence.time, event_type, place.region));
+            let Some((event_type, mut dice)) = self.world.kind(occurrence) else { continue };
+            if !self.life_allows(occurrence, event_type) {
+                continue;
+            }
+            let home = self.world.region_at_home(occurrence);
+            if home.is_some_and(|region| !self.weather_allows(occurrence, event_type, region)) {
+                continue;
+            }
+            let Some(place) = self.world.place(occurrence, &mut dice) else { continue };
+            if (home.is_some() || self.weather_allows(occurrence, event_type, place.region))
+                && self.anomalies_allow(occurrence, event_type, place.region)
+            {
+                return Some((occurrence, event_type, place, dice));
             }
         }
     }
@@ -220,12 +227,13 @@ impl Generator {
         left >= 1.0 || unit(at.first_bits(Purpose::LifeDrop, source.code(), subscriber)) < left
     }
 
-    fn is_sent(&mut self, occurrence: Occurrence, event_type: EventType, region: usize) -> bool {
-        if !self.life_allows(occurrence, event_type)
-            || !self.weather_allows(occurrence, event_type, region)
-        {
-            return false;
-        }
+    /// Whether neither a drop nor a silence takes an event away, nor a spike is meant for others.
+    fn anomalies_allow(
+        &mut self,
+        occurrence: Occurrence,
+        event_type: EventType,
+        region: usize,
+    ) -> bool {
         let World { scenario, streams, .. } = &self.world;
         if scenario.anomalies.is_empty() && scenario.faults.silent_regions.is_empty() {
             return true;
@@ -299,9 +307,8 @@ impl World {
         self.curve.rates(&self.scenario, day * SECONDS_PER_DAY + SECONDS_PER_DAY / 2).offset_seconds
     }
 
-    /// What happens and where, and the dice that go on to the rest; `None`: there is no event after all,
-    /// because the subscriber is out of coverage.
-    fn begin(&mut self, occurrence: Occurrence) -> Option<(EventType, Place, Dice)> {
+    /// What happens, and the dice that go on to the rest; `None`: there is no event after all.
+    fn kind(&mut self, occurrence: Occurrence) -> Option<(EventType, Dice)> {
         let Occurrence { time, source, subscriber } = occurrence;
         let unix_second = time.micros().div_euclid(MICROS_PER_SECOND);
         let in_quarter = unix_second - self.rates.quarter_start;
@@ -324,25 +331,18 @@ impl World {
         if self.has_pairs && is_talk && matches!(source, Source::Usual | Source::Weather) {
             return None;
         }
-        let place = match (self.place(occurrence, unix_second, &mut dice), source) {
-            (Some(place), _) => place,
-            // Money arrives although its owner is on the way.
-            (None, Source::Balance | Source::Act(Act { kind: ActKind::TopUp, .. })) => {
-                Place { region: self.people.home_region(subscriber), tower: 0 }
-            }
-            (None, _) => return None,
-        };
-        Some((event_type, place, dice))
+        Some((event_type, dice))
     }
 
     /// The event of an occurrence that has one; whether it has.
     fn draw(&mut self, occurrence: Occurrence, event: &mut Event) -> bool {
-        let Some((event_type, place, dice)) = self.begin(occurrence) else { return false };
+        let Some((event_type, mut dice)) = self.kind(occurrence) else { return false };
+        let Some(place) = self.place(occurrence, &mut dice) else { return false };
         self.fill_in(occurrence, event_type, place, dice, event);
         true
     }
 
-    /// Fills in what [`World::begin`] has begun.
+    /// Fills in the rest.
     fn fill_in(
         &self,
         occurrence: Occurrence,
@@ -389,17 +389,29 @@ impl World {
         skies.campaign(region, day, self.rates.offset_seconds).map(|found| found.type_index)
     }
 
-    fn place(&self, occurrence: Occurrence, unix_second: i64, dice: &mut Dice) -> Option<Place> {
-        let Scenario { regions, towers, .. } = &*self.scenario;
-        let Occurrence { subscriber, source, .. } = occurrence;
-        match towers {
+    /// Where something happens; `None`: there is no event after all, because the subscriber is out of coverage.
+    fn place(&self, occurrence: Occurrence, dice: &mut Dice) -> Option<Place> {
+        let Occurrence { source, subscriber, .. } = occurrence;
+        match (self.place_in_coverage(occurrence, dice), source) {
+            // Money arrives although its owner is on the way.
+            (None, Source::Balance | Source::Act(Act { kind: ActKind::TopUp, .. })) => {
+                Some(Place { region: self.people.home_region(subscriber), tower: 0 })
+            }
+            (place, _) => place,
+        }
+    }
+
+    fn place_in_coverage(&self, occurrence: Occurrence, dice: &mut Dice) -> Option<Place> {
+        let Occurrence { time, source, subscriber } = occurrence;
+        let unix_second = time.micros().div_euclid(MICROS_PER_SECOND);
+        match &self.scenario.towers {
             Towers::Anywhere(towers) => {
+                let regions = &self.scenario.regions;
                 let region = dice.weighted(regions.iter().map(|region| region.weight));
                 Some(Place { region, tower: dice.within(towers) })
             }
             Towers::Grids { grids, movement } => {
-                let (streams, today) = (self.streams, &self.today);
-                let whereabouts = Whereabouts { grids, movement, regions, streams, today };
+                let whereabouts = self.whereabouts(grids, movement);
                 let people = &self.people;
                 let case = if let Source::Act(act) = source { act.case } else { 0 };
                 let stay = match people.part(subscriber) {
@@ -414,6 +426,26 @@ impl World {
                 }
             }
         }
+    }
+
+    /// The region of an event on which the weather has a say, where it is known without asking for the place.
+    fn region_at_home(&self, occurrence: Occurrence) -> Option<usize> {
+        let Occurrence { time, source, subscriber } = occurrence;
+        let Towers::Grids { grids, movement } = &self.scenario.towers else { return None };
+        let is_ordinary = subscriber < self.people.count() && !matches!(source, Source::Act(_));
+        if self.scenario.weather.is_none() || !is_ordinary {
+            return None;
+        }
+        let unix_second = time.micros().div_euclid(MICROS_PER_SECOND);
+        let (day, _) = self.rates.local_day_and_second(unix_second);
+        let whereabouts = self.whereabouts(grids, movement);
+        let is_at_home = whereabouts.is_in_home_region(&self.people, subscriber, day);
+        is_at_home.then(|| self.people.home_region(subscriber))
+    }
+
+    fn whereabouts<'a>(&'a self, grids: &'a [Grid], movement: &'a Movement) -> Whereabouts<'a> {
+        let (regions, streams) = (&self.scenario.regions, self.streams);
+        Whereabouts { grids, movement, regions, streams, today: &self.today }
     }
 
     /// What only the act itself knows.

@@ -85,28 +85,28 @@ impl Fates<'_> {
         if self.lives_as_usual(subscriber, day) {
             return 1.0;
         }
-        let left = self.leave(subscriber, day).left(type_index, day);
-        if left == 0.0 {
+        if self.is_gone(subscriber, day) {
             return 0.0;
         }
+        let left = self.leave(subscriber, day).left(type_index, day);
         left * self.dip(subscriber, day).map_or(1.0, |dip| dip.left(type_index, day))
     }
 
     /// Whether the number has no owner on a local day.
     pub(crate) fn is_gone(&self, subscriber: u32, day: i64) -> bool {
-        !self.lives_as_usual(subscriber, day) && self.leave(subscriber, day).is_gone(day)
+        let find = || self.leave(subscriber, day).is_gone(day);
+        !self.lives_as_usual(subscriber, day)
+            && self.today.is_so(Question::IsGone, subscriber, day, find)
     }
 
     /// Whether everybody knows by this local day that the number has no owner.
     pub(crate) fn is_known_to_be_gone(&self, subscriber: u32, day: i64) -> bool {
-        if self.lives_as_usual(subscriber, day) {
-            return false;
-        }
-        let leave = self.leave(subscriber, day);
-        leave.is_gone(day) && day - leave.phase_to >= KNOWN_AFTER_DAYS
+        let find = || day - self.leave(subscriber, day).phase_to >= KNOWN_AFTER_DAYS;
+        self.is_gone(subscriber, day)
+            && self.today.is_so(Question::IsKnownToBeGone, subscriber, day, find)
     }
 
-    /// Whether nothing of what follows holds for somebody on a local day: true of most, and quickly known.
+    /// Whether neither a leave nor a dip touches a local day: true of most, and then nothing else is asked.
     fn lives_as_usual(&self, subscriber: u32, day: i64) -> bool {
         self.today.is_so(Question::LivesAsUsual, subscriber, day, || {
             !self.leave(subscriber, day).touches(day)

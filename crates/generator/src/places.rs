@@ -68,6 +68,13 @@ struct Base {
     cell: u32,
 }
 
+impl Base {
+    fn home_of(subscriber: u32, people: &People) -> Self {
+        let cell = u32::from(people.person(subscriber).home);
+        Base { region: people.home_region(subscriber), cell }
+    }
+}
+
 /// A journey, in local seconds since 1970.
 #[derive(Clone, Copy, Debug)]
 struct Journey {
@@ -98,10 +105,12 @@ impl Whereabouts<'_> {
         unix_second: i64,
     ) -> Option<Place> {
         let person = people.person(subscriber);
-        let home = Base { region: people.home_region(subscriber), cell: u32::from(person.home) };
+        let home = Base::home_of(subscriber, people);
         let (day, second) = rates.local_day_and_second(unix_second);
         let now = day * SECONDS_PER_DAY + second;
-        let (base, is_whole_day) = match self.journey_on(subscriber, home, day) {
+        let is_at_home = self.is_in_home_region(people, subscriber, day);
+        let journey = if is_at_home { None } else { self.journey(subscriber, home, day) };
+        let (base, is_whole_day) = match journey {
             None => (home, true),
             Some(journey) => stay(&journey, home, day, now)?,
         };
@@ -178,25 +187,25 @@ impl Whereabouts<'_> {
         rates: &Rates,
         unix_second: i64,
     ) -> bool {
-        let person = people.person(subscriber);
-        let home = Base { region: people.home_region(subscriber), cell: u32::from(person.home) };
         let (day, second) = rates.local_day_and_second(unix_second);
+        if self.is_in_home_region(people, subscriber, day) {
+            return true;
+        }
+        let home = Base::home_of(subscriber, people);
         let now = day * SECONDS_PER_DAY + second;
-        self.journey_on(subscriber, home, day)
+        self.journey(subscriber, home, day)
             .is_none_or(|journey| stay(&journey, home, day, now).is_some())
     }
 
-    /// The journey that touches a local day: few are on one.
-    fn journey_on(&self, subscriber: u32, home: Base, day: i64) -> Option<Journey> {
-        let touches = |journey: &Journey| {
-            journey.departure < (day + 1) * SECONDS_PER_DAY
-                && day * SECONDS_PER_DAY < journey.return_arrival
-        };
-        let find = || self.journey(subscriber, home, day).is_none_or(|journey| !touches(&journey));
-        if self.today.is_so(Question::IsInHomeRegion, subscriber, day, find) {
-            return None;
-        }
-        self.journey(subscriber, home, day)
+    /// Whether a subscriber is on no journey on a local day.
+    pub(crate) fn is_in_home_region(&self, people: &People, subscriber: u32, day: i64) -> bool {
+        self.today.is_so(Question::IsInHomeRegion, subscriber, day, || {
+            let home = Base::home_of(subscriber, people);
+            self.journey(subscriber, home, day).is_none_or(|journey| {
+                (day + 1) * SECONDS_PER_DAY <= journey.departure
+                    || journey.return_arrival <= day * SECONDS_PER_DAY
+            })
+        })
     }
 
     /// The journey of the 28 days that hold this one. Everybody's begin on other days.

@@ -153,6 +153,11 @@ impl Schedule {
     }
 
     fn next_of_any_time(&mut self) -> Option<ScheduledRecord> {
+        if !self.has_faults {
+            // Nothing ever waits.
+            let occurrence = self.generator.next_into(&mut self.event)?;
+            return Some(self.record(occurrence.time, occurrence, Fate::default(), false));
+        }
         loop {
             if self.ahead.is_none() {
                 self.ahead = self.generator.next_into(&mut self.ahead_event);
@@ -166,7 +171,7 @@ impl Schedule {
             }
             let occurrence = self.ahead.take()?;
             std::mem::swap(&mut self.event, &mut self.ahead_event);
-            let fate = if self.has_faults { self.fate_of(occurrence) } else { Fate::default() };
+            let fate = self.fate_of(occurrence);
             let delay = fate.late_seconds.or(fate.out_of_order_seconds).unwrap_or(0);
             let due = after_seconds(occurrence.time, delay);
             if let Some(seconds) = fate.copied_after_seconds {

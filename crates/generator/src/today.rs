@@ -12,6 +12,10 @@ pub(crate) enum Question {
     IsInHomeRegion,
     /// Does he live as usual, and not less or not at all?
     LivesAsUsual,
+    /// Has he left?
+    IsGone,
+    /// Does everybody know it?
+    IsKnownToBeGone,
 }
 
 /// Remembers the answers of one day.

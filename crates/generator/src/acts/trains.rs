@@ -32,8 +32,9 @@ const CALLED_BACK: f64 = 0.25;
 const CALL_TURNS: f64 = 0.25;
 /// Of further messages: an answer.
 const MESSAGE_TURNS: f64 = 0.85;
-/// Acquaintances in other networks.
-const OUTSIDE_ACQUAINTANCES: u32 = 8;
+/// Acquaintances in other networks: how often each is called, relative to the first.
+const OUTSIDE_ACQUAINTANCES: [f64; 8] =
+    [1.0, 1.0 / 2.0, 1.0 / 3.0, 1.0 / 4.0, 1.0 / 5.0, 1.0 / 6.0, 1.0 / 7.0, 1.0 / 8.0];
 
 /// Seconds between two calls or messages of a conversation: median, and standard deviation of the logarithm.
 struct Gap(f64, f64);
@@ -162,8 +163,7 @@ impl Trains {
         }
         let is_known = people.acquaintances_share().is_some_and(|share| dice.chance(share));
         let bits = if is_known {
-            let ranks = (1..=OUTSIDE_ACQUAINTANCES).map(|rank| 1.0 / f64::from(rank));
-            let rank = dice.weighted(ranks) as u32;
+            let rank = dice.weighted(OUTSIDE_ACQUAINTANCES.into_iter()) as u32;
             mixed(streams.at(0).first_bits(Purpose::Trains, 32 + rank, subscriber))
         } else {
             dice.bits()
