@@ -1,6 +1,6 @@
 //! An event's bytes, field by field.
 //!
-//! In: an [`Event`]. Out: the JSON that serde's derive would write of it, for an eighth of the price: every event
+//! In: an [`Event`]. Out: the JSON that serde's derive would write of it, for a fraction of the price: every event
 //! of the producer passes here. A test holds the two against each other.
 
 use crate::event::{Direction, Event, EventType};
