@@ -28,14 +28,16 @@ RUN find . -type f ! -name Cargo.toml ! -name Cargo.lock -delete \
 FROM rust:${RUST_VERSION}-${DEBIAN_RELEASE} AS build
 # With Debian's OpenSSL, which this image has for development, and the final ones have to run.
 ENV OPENSSL_NO_VENDOR=1
+# libcurl, with which librdkafka asks an identity provider for tokens, is in this image for development too.
+ARG FEATURES=producer/oidc,streamer/oidc,intake-cli/oidc
 WORKDIR /src
 COPY --from=manifests /src .
-RUN cargo build --locked --release --package producer --package streamer --package intake-cli
+RUN cargo build --locked --release --package producer --package streamer --package intake-cli --features "$FEATURES"
 RUN rm -r */src crates/*/src
 COPY . .
 # The empty sources were built later than the real ones were written: cargo goes by that.
 RUN find . -path ./target -prune -o -name '*.rs' -exec touch {} + \
- && cargo build --locked --release --package producer --package streamer --package intake-cli
+ && cargo build --locked --release --package producer --package streamer --package intake-cli --features "$FEATURES"
 
 # --- batcher: static, so that it runs in any image, whatever its libc -------------------------
 
@@ -59,11 +61,11 @@ FROM rust:${RUST_VERSION}-${DEBIAN_RELEASE} AS build-lake
 ENV OPENSSL_NO_VENDOR=1
 WORKDIR /src
 COPY --from=manifests /src .
-RUN cargo build --locked --release --manifest-path lake/Cargo.toml --package archiver
+RUN cargo build --locked --release --manifest-path lake/Cargo.toml --package archiver --features oidc
 RUN rm -r crates/*/src lake/*/src
 COPY . .
 RUN find . -path ./lake/target -prune -o -name '*.rs' -exec touch {} + \
- && cargo build --locked --release --manifest-path lake/Cargo.toml --package archiver
+ && cargo build --locked --release --manifest-path lake/Cargo.toml --package archiver --features oidc
 
 # --- churn: a workspace of its own as well ----------------------------------------------------
 
@@ -80,10 +82,10 @@ RUN find . -path ./lake/churn/target -prune -o -name '*.rs' -exec touch {} + \
 
 # Each program is process 1 and handles SIGTERM itself, so none needs an init in front of it.
 
-# What TLS to Kafka needs: OpenSSL, and the authorities that hosts trust.
+# What TLS and tokens for Kafka need: OpenSSL, libcurl, and the authorities that hosts trust.
 FROM debian:${DEBIAN_RELEASE}-slim AS tls
 RUN apt-get update -qq \
- && apt-get install -y -qq --no-install-recommends ca-certificates libssl3 \
+ && apt-get install -y -qq --no-install-recommends ca-certificates libcurl4 libssl3 \
  && rm -rf /var/lib/apt/lists/* /var/cache/apt/*
 
 FROM tls AS streamer

@@ -1,7 +1,7 @@
 # Everything that a newcomer or CI runs. `make` alone lists it.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo live test sim fuzz mutants torture deny test-kraft test-airflow test-dbt test-superset test-compose test-upgrade test-lake test-kubernetes lake bench-lake lint docs check-compose check-alerts check-chart bench bench-all bench-page bench-layouts bench-curves bench-scaling bench-latency bench-producer bench-batcher bench-flush bench-micro build images sandbox setup setup-tests score-anomalies score-fraud test-churn score-churn test-connect test-cluster bench-writers dist
+.PHONY: help demo live test sim fuzz mutants torture deny test-kraft test-airflow test-dbt test-superset test-compose test-upgrade test-lake test-kubernetes lake bench-lake lint docs check-compose check-alerts check-chart bench bench-all bench-page bench-layouts bench-curves bench-scaling bench-latency bench-producer bench-batcher bench-flush bench-micro build images sandbox setup setup-tests score-anomalies score-fraud test-churn score-churn test-connect test-oidc test-cluster bench-writers dist
 
 # librdkafka is linked with this host's OpenSSL where that is new enough, else with one built from source. `make setup`
 # writes the same into .cargo/config.toml, so that cargo without make agrees and librdkafka is not built twice.
@@ -114,6 +114,10 @@ lake: setup ## The program of the data lake, archiver, as a release
 	cargo build --manifest-path lake/Cargo.toml --target-dir $(TARGET)/lake --release --package archiver
 
 # Its test of the transform runs while that is built. TORTURE_WORKER_KILLS=5 TORTURE_BROKER_KILLS=1 for fewer.
+test-oidc: setup ## Kafka with tokens of an identity provider: builds librdkafka once more, with libcurl
+	@.ci/setup oidc
+	cargo test --package program --features oidc --test kafka_doors
+
 test-connect: setup ## An exchange's table through a real Kafka Connect, with 50 kills of the worker and 10 of the broker: 20 minutes
 	@.ci/setup connect
 	cargo build --workspace --bins

@@ -52,7 +52,10 @@ impl KafkaArgs {
         }
         // Found here, because a client that is made from it would show the value in its error.
         if let Err(KafkaError::ClientConfig(_, _, key, _)) = config.create_native_config() {
-            return Err(KafkaPropertyError::Unknown(key));
+            return Err(KafkaPropertyError::refused(key));
+        }
+        if !properties::has_tokens(&config) {
+            return Err(KafkaPropertyError::NoTokens);
         }
         Ok(config)
     }
@@ -95,20 +98,42 @@ pub fn repeated(attempt: impl Fn() -> Result<(), KafkaError>) -> Result<(), Kafk
 mod tests {
     use super::*;
 
+    fn args(properties: &str) -> KafkaArgs {
+        KafkaArgs {
+            kafka_bootstrap_servers: "localhost:9092".to_owned(),
+            kafka_topic: "events".to_owned(),
+            kafka_properties: properties.into(),
+            topic_partitions: 1,
+            topic_replication: 1,
+        }
+    }
+
     #[test]
     fn an_unknown_property_is_named_without_its_value() {
         for property in ["sasl.passwort=hunter2", "security.protocol=hunter2"] {
-            let args = KafkaArgs {
-                kafka_bootstrap_servers: "localhost:9092".to_owned(),
-                kafka_topic: "events".to_owned(),
-                kafka_properties: property.into(),
-                topic_partitions: 1,
-                topic_replication: 1,
-            };
             let (key, _) = property.split_once('=').unwrap();
-            let error = args.client_config().unwrap_err();
+            let error = args(property).client_config().unwrap_err();
             assert_eq!(error, KafkaPropertyError::Unknown(key.to_owned()));
             assert!(!format!("{error} {error:?}").contains("hunter2"));
+        }
+    }
+
+    #[test]
+    fn oauthbearer_needs_a_source_of_tokens() {
+        for properties in ["sasl.mechanisms=OAUTHBEARER", "sasl.mechanism=oauthbearer"] {
+            let error = args(properties).client_config().unwrap_err();
+            assert_eq!(error, KafkaPropertyError::NoTokens, "{properties}");
+            let with_trial = format!("{properties},enable.sasl.oauthbearer.unsecure.jwt=true");
+            args(&with_trial).client_config().unwrap();
+        }
+        args("sasl.mechanisms=PLAIN").client_config().unwrap();
+        let provider = "sasl.mechanisms=OAUTHBEARER,sasl.oauthbearer.method=oidc";
+        let found = args(provider).client_config();
+        if cfg!(feature = "oidc") {
+            found.unwrap();
+        } else {
+            let key = "sasl.oauthbearer.method".to_owned();
+            assert_eq!(found.unwrap_err(), KafkaPropertyError::NoProvider(key));
         }
     }
 }

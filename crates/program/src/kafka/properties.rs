@@ -11,6 +11,7 @@
 use std::borrow::Cow;
 use std::fs;
 
+use rdkafka::ClientConfig;
 use serde_json::{Map, Value};
 use thiserror::Error;
 
@@ -30,12 +31,13 @@ const RESERVED: [(&str, &str); 10] = [
 
 /// Other names that librdkafka has for settings which are reserved, or have a default of ours: with both
 /// names in one configuration either may win.
-const ALIASES: [(&str, &str); 5] = [
+const ALIASES: [(&str, &str); 6] = [
     ("metadata.broker.list", "bootstrap.servers"),
     ("auto.commit.enable", "enable.auto.commit"),
     ("fetch.message.max.bytes", "max.partition.fetch.bytes"),
     ("queue.buffering.max.ms", "linger.ms"),
     ("delivery.timeout.ms", "message.timeout.ms"),
+    ("sasl.mechanism", "sasl.mechanisms"),
 ];
 
 /// A KAFKA_PROPERTIES that can't be used. Names the key, never the value: it may be a secret.
@@ -78,6 +80,39 @@ pub enum KafkaPropertyError {
     /// A setting, or its value, that the Kafka client does not know.
     #[error("KAFKA_PROPERTIES: the Kafka client knows no `{0}`, or not with this value")]
     Unknown(String),
+    /// A setting about an identity provider, which only a build with the feature `oidc` can ask.
+    #[error(
+        "KAFKA_PROPERTIES: `{0}` is for tokens of an identity provider, and this build can't ask one: use the images, \
+         or build with `--features oidc` where libcurl is installed for development"
+    )]
+    NoProvider(String),
+    /// OAUTHBEARER, and nowhere to get a token from.
+    #[error(
+        "KAFKA_PROPERTIES: with OAUTHBEARER it must say where tokens come from: `sasl.oauthbearer.method` oidc with \
+         `sasl.oauthbearer.token.endpoint.url`, or for trials `enable.sasl.oauthbearer.unsecure.jwt` true"
+    )]
+    NoTokens,
+}
+
+impl KafkaPropertyError {
+    /// Why the Kafka client does not take a setting.
+    pub(super) fn refused(key: String) -> Self {
+        let is_providers = key.starts_with("sasl.oauthbearer.") || key.starts_with("https.ca.");
+        if is_providers && !cfg!(feature = "oidc") {
+            KafkaPropertyError::NoProvider(key)
+        } else {
+            KafkaPropertyError::Unknown(key)
+        }
+    }
+}
+
+/// Whether there is a source of tokens, if the broker is to be shown one. The client itself would wait for a token for ever.
+pub(super) fn has_tokens(config: &ClientConfig) -> bool {
+    let is =
+        |key: &str, value: &str| config.get(key).is_some_and(|set| set.eq_ignore_ascii_case(value));
+    !is("sasl.mechanisms", "OAUTHBEARER")
+        || is("enable.sasl.oauthbearer.unsecure.jwt", "true")
+        || is("sasl.oauthbearer.method", "oidc")
 }
 
 /// The settings in a text of one of the three forms.

@@ -16,6 +16,9 @@ use rdkafka::ClientConfig;
 /// So long a broker may take to show its certificate again.
 const PATIENCE: Duration = Duration::from_secs(5);
 
+/// So much of what a server says is shown.
+const SAID_CHARS_MAX: usize = 200;
+
 /// The last refusal that a client's log told of.
 #[derive(Debug, Default)]
 pub(super) struct LastRefusal(Mutex<Option<Refusal>>);
@@ -40,6 +43,10 @@ pub(super) enum Refusal {
     Login,
     /// The broker offers other ways to log in.
     Mechanism,
+    /// The broker does not take the token: its own word for why (RFC 7628, 3.2.2).
+    Token(String),
+    /// There is no token to show: what the client says of the identity provider.
+    NoToken(String),
     /// We refuse the certificate of the broker at this HOST:PORT.
     BrokersCertificate(String),
     /// The broker refuses our certificate, or that there is none.
@@ -54,6 +61,10 @@ impl Refusal {
         let says = |words: &[&str]| words.iter().any(|word| line.contains(word));
         if says(&["Unsupported SASL mechanism", "UNSUPPORTED_SASL_MECHANISM"]) {
             Some(Refusal::Mechanism)
+        } else if let Some(said) = no_token_told_in(line) {
+            Some(Refusal::NoToken(in_short(said)))
+        } else if let Some((_, status)) = line.split_once("{\"status\":\"") {
+            status.split_once('"').map(|(status, _)| Refusal::Token(in_short(status)))
         } else if line.contains("SASL") && says(&["Authentication failed", "authentication failed"])
         {
             Some(Refusal::Login)
@@ -77,6 +88,14 @@ impl Refusal {
             Refusal::Mechanism => "the broker offers other ways to log in; check sasl.mechanisms in \
                                    KAFKA_PROPERTIES"
                 .to_owned(),
+            Refusal::Token(status) => format!("the broker refuses the token ({status}): {}", token_remedy(status)),
+            Refusal::NoToken(said) if said.contains("unexpired token") => format!(
+                "the identity provider gives a token that has expired, or this host's clock is wrong ({said})"
+            ),
+            Refusal::NoToken(said) => format!(
+                "the identity provider gives no token ({said}); check sasl.oauthbearer.token.endpoint.url, \
+                 sasl.oauthbearer.client.id and sasl.oauthbearer.client.secret in KAFKA_PROPERTIES"
+            ),
             Refusal::BrokersCertificate(address) => {
                 let fault = fault_of(address, config);
                 format!("the certificate of the broker at {address} {fault}")
@@ -90,6 +109,64 @@ impl Refusal {
                 .to_owned(),
         }
     }
+}
+
+/// What the client says of an identity provider that gives no token.
+fn no_token_told_in(line: &str) -> Option<&str> {
+    const BEGINNINGS: [&str; 3] = [
+        "Failed to retrieve OIDC token from ",
+        "Failed to retrieve JWT token from ",
+        "Failed to acquire SASL OAUTHBEARER token: ",
+    ];
+    BEGINNINGS.iter().find_map(|beginning| Some(line.split_once(beginning)?.1))
+}
+
+/// Why there is no token to show, where nobody listens at the address of the identity provider and the client has not said so
+/// yet. `None`: somebody does, or no provider is asked.
+pub(super) fn silent_provider(config: &ClientConfig) -> Option<String> {
+    let url = config.get("sasl.oauthbearer.token.endpoint.url")?;
+    let (scheme, rest) = url.split_once("://")?;
+    let authority = rest.split(['/', '?', '#']).next()?;
+    let place = authority.rsplit('@').next()?;
+    let has_port = place.rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_ok());
+    let address = match scheme {
+        _ if has_port => place.to_owned(),
+        "https" => format!("{place}:443"),
+        _ => format!("{place}:80"),
+    };
+    let error = match address.to_socket_addrs() {
+        Ok(mut found) => {
+            let first = found.next()?;
+            TcpStream::connect_timeout(&first, PATIENCE).err()?
+        }
+        Err(error) => error,
+    };
+    Some(format!(
+        "the identity provider at {address} does not answer ({error}), so that there is no token to show; check \
+         sasl.oauthbearer.token.endpoint.url in KAFKA_PROPERTIES"
+    ))
+}
+
+/// What to look at when a broker refuses a token with this word.
+fn token_remedy(status: &str) -> &'static str {
+    match status {
+        "insufficient_scope" => {
+            "it lacks a scope that the broker demands; check sasl.oauthbearer.scope in KAFKA_PROPERTIES (for trials \
+             sasl.oauthbearer.config), and what the identity provider grants"
+        }
+        _ => {
+            "by the broker's clock it must not have expired, and it must be of the issuer, for the audience and with \
+             the signature that the broker expects; is the token endpoint that of the broker's identity provider?"
+        }
+    }
+}
+
+/// The beginning of what a server says, on one line.
+fn in_short(said: &str) -> String {
+    said.chars()
+        .map(|said| if said.is_control() { ' ' } else { said })
+        .take(SAID_CHARS_MAX)
+        .collect()
 }
 
 /// What is wrong with a broker's certificate.
@@ -213,10 +290,39 @@ mod tests {
                  certificate: SSL alert number 42",
                 Some(Refusal::OwnCertificate),
             ),
+            (
+                "sasl_ssl://a:1/bootstrap: SASL authentication error: {\"status\":\"invalid_token\"} (after 3ms)",
+                Some(Refusal::Token("invalid_token".to_owned())),
+            ),
+            (
+                "[thrd:background]: Failed to retrieve OIDC token from \"http://a/b\":  (401)",
+                Some(Refusal::NoToken("\"http://a/b\":  (401)".to_owned())),
+            ),
+            (
+                "Failed to acquire SASL OAUTHBEARER token: HTTP\n401",
+                Some(Refusal::NoToken("HTTP 401".to_owned())),
+            ),
             ("a:1/bootstrap: Connect to ipv4#127.0.0.1:1 failed: Connection refused", None),
             ("1/1 brokers are down", None),
         ] {
             assert_eq!(Refusal::told_in(line), expected, "{line}");
         }
+    }
+
+    #[test]
+    fn an_identity_provider_at_whose_address_nobody_listens_is_named() {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let mut config = ClientConfig::new();
+        assert_eq!(silent_provider(&config), None, "none is asked");
+        for path in ["", "/token", "?a=b"] {
+            let url = format!("http://me:x@{address}{path}");
+            config.set("sasl.oauthbearer.token.endpoint.url", url);
+            assert_eq!(silent_provider(&config), None, "somebody listens");
+        }
+        drop(listener);
+        let said = silent_provider(&config).unwrap();
+        let expected = format!("at {address} does not answer (Connection refused");
+        assert!(said.contains(&expected) && !said.contains("me:x"), "{said}");
     }
 }

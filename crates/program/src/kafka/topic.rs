@@ -14,7 +14,7 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::metadata::Metadata;
 use thiserror::Error;
 
-use super::refusal::{LastRefusal, Refusal};
+use super::refusal::{LastRefusal, Refusal, silent_provider};
 use super::{KafkaArgs, KafkaPropertyError, SentOnTo, heard};
 use crate::duration_text;
 
@@ -298,6 +298,10 @@ impl KafkaArgs {
     ) -> TopicError {
         let (servers, advertised) =
             (self.kafka_bootstrap_servers.clone(), advertised.map(str::to_owned));
+        let config = self.client_config().expect("a client was made from it before");
+        if let Some(cause) = silent_provider(&config) {
+            return TopicError::Refused { servers, cause, source };
+        }
         match advertised {
             Some(advertised) => TopicError::SentElsewhere { servers, advertised, waited, source },
             None => TopicError::Unreachable { servers, waited, source },

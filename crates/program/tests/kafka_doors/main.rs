@@ -2,6 +2,9 @@
 //! is told why in a sentence. And records in every compression are read.
 
 mod certificates;
+#[cfg(feature = "oidc")]
+mod provider;
+mod tokens;
 
 use std::time::Duration;
 
