@@ -51,6 +51,8 @@ GRANT SELECT ON _sqlx_migrations, schema_compatibility, settings, current_progre
     TO pipeline_batcher;
 GRANT INSERT, UPDATE, DELETE ON daily_stats TO pipeline_batcher;
 GRANT INSERT, UPDATE ON batch_runs TO pipeline_batcher;
+GRANT SELECT ON day_sums TO pipeline_batcher; -- what is remembered of the days' states; ledger_days is the trigger's alone
+GRANT SELECT, INSERT, UPDATE ON day_versions TO pipeline_batcher;
 
 -- batcher lifecycle: the only one that may delete what was counted, and the batcher of every night may not. Of a dead letter
 -- it sees when it was stored, not what it holds.

@@ -200,6 +200,18 @@ pub enum SessionTask {
     },
 }
 
+impl SessionTask {
+    /// Whether it computes days.
+    pub fn is_computing(self) -> bool {
+        matches!(
+            self,
+            SessionTask::Compute(_)
+                | SessionTask::ComputeRange { .. }
+                | SessionTask::ComputeStale { .. }
+        )
+    }
+}
+
 /// A day as the user names it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DayArg {

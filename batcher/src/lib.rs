@@ -71,8 +71,23 @@ pub async fn run(config: Config, output: &mut impl Write) -> Result<Exit> {
             let mut connection = store::connect_within(url, Session::Batch, config.wait).await?;
             let session = store::session_id(&mut connection).await?;
             // A night's run has nobody who would notice that it waits for ever.
-            store::watched(url, session, carry_out(&config, task, &mut connection, output)).await
+            let work = async {
+                let exit = carry_out(&config, task, &mut connection, output).await?;
+                if task.is_computing() {
+                    remember_versions(&mut connection).await;
+                }
+                Ok(exit)
+            };
+            store::watched(url, session, work).await
         }
+    }
+}
+
+/// Whoever asks for the days' states sums up what is not remembered: that takes longer, and is as right.
+async fn remember_versions(connection: &mut PgConnection) {
+    if let Err(error) = store::remember_versions(connection).await {
+        let error = program::chain(&error.into());
+        tracing::warn!(%error, "what the days sum up to could not be remembered");
     }
 }
 

@@ -3,7 +3,7 @@
 use chrono::TimeDelta;
 use store::{Condition, DayRun, RecordState, RunOptions};
 
-use crate::support::{Database, OPTIONS, WindowRow, compute, day, recompute, windows};
+use crate::support::{Database, OPTIONS, WindowRow, command, compute, day, recompute, windows};
 
 const DATE: &str = "2025-11-09";
 
@@ -203,4 +203,38 @@ async fn a_day_some_of_whose_windows_were_deleted_is_not_computed() {
     assert!(error.contains(&format!("but {events} were counted")), "{error}");
     assert_eq!(database.daily_rows(DATE).await, before);
     assert_eq!(database.state(DATE).await, state("provisional", None));
+}
+
+#[tokio::test]
+async fn a_day_is_summed_up_again_only_after_something_was_counted_in_a_utc_day_that_it_touches() {
+    let (mut database, mut windows) = database_with_a_day().await;
+    database.complete_through("2025-11-12 00:00").await;
+    // A day of Almaty: from 19:00 of 2025-11-08 to 19:00 of 2025-11-09, UTC.
+    let options = [DATE, "--business-timezone", "Asia/Almaty"];
+    const REMEMBERED: &str = "SELECT string_agg(is_remembered::text, ' ') FROM day_sums";
+    let run = |url: &str| assert!(command(url, &options).status().unwrap().success());
+    run(&database.url);
+    assert_eq!(database.text(REMEMBERED).await, "true");
+    // What is remembered is what is answered, or remembering would save nothing.
+    database.execute("UPDATE day_versions SET on_time = on_time + 7").await;
+    assert_eq!(database.state(DATE).await.unwrap().0, "stale");
+    database.execute("UPDATE day_versions SET on_time = on_time - 7").await;
+    assert_eq!(database.state(DATE).await, state("final", None));
+    // Of the same UTC day, and of the next business day: summed up again, to the same.
+    database
+        .execute(
+            "UPDATE day_ledger SET on_time = on_time + 1 WHERE quarter_start = '2025-11-09 23:00'",
+        )
+        .await;
+    assert_eq!(database.text(REMEMBERED).await, "false");
+    assert_eq!(database.state(DATE).await, state("final", None));
+    // Of this business day: it is stale, and the next run remembers it anew.
+    database.execute(one_more_event(&mut windows)).await;
+    assert_eq!(database.state(DATE).await.unwrap().0, "stale");
+    run(&database.url);
+    assert_eq!(database.text(REMEMBERED).await, "true");
+    assert_eq!(database.state(DATE).await, state("final", None));
+    // Of a day that it does not touch.
+    database.execute("INSERT INTO day_ledger VALUES ('t', 0, 0, '2025-11-10 00:00', 1, 0)").await;
+    assert_eq!(database.text(REMEMBERED).await, "true");
 }

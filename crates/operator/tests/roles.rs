@@ -192,6 +192,7 @@ async fn the_rights_of_the_script_are_enough_for_each_program() {
     let validation = store::validate_day(&mut batcher, &day).await.unwrap();
     assert_eq!(validation, Validation::Compared(Differences::default()));
     store::day_records(&mut batcher, Dates::All, chrono_tz::UTC).await.unwrap();
+    store::remember_versions(&mut batcher).await.unwrap();
     assert!(store::day_report(&mut batcher, &day).await.unwrap().is_some());
 
     let mut owner = store::connect(&url, Session::Batch).await.unwrap();
@@ -417,6 +418,9 @@ async fn each_program_is_denied_what_is_not_its_business() {
         ("batcher", "UPDATE real_time_metrics SET event_count = 0"),
         ("batcher", "SELECT FROM dead_letters"),
         ("batcher", "INSERT INTO expired_quarters DEFAULT VALUES"),
+        ("batcher", "UPDATE ledger_days SET on_time = 0"),
+        ("streamer", "UPDATE ledger_days SET on_time = 0"),
+        ("streamer", "UPDATE day_versions SET on_time = 0"),
         ("lifecycle", "UPDATE real_time_metrics SET event_count = 0"),
         ("lifecycle", "DELETE FROM day_ledger"),
         ("lifecycle", "DELETE FROM daily_stats"),

@@ -185,6 +185,15 @@ async fn every_kind_of_damage_is_found_and_named() {
                 "0",
             )],
         ),
+        // The sums of a day, which nobody but the trigger writes.
+        (
+            "UPDATE ledger_days SET on_time = on_time + 1 WHERE generation = 1",
+            &[("on_time in ledger_days", "2025-11-10 UTC, t partition 0 (generation 1)", "3", "4")],
+        ),
+        (
+            "INSERT INTO ledger_days VALUES ('2025-12-01', 't', 0, 1, true, 0, 2)",
+            &[("late in ledger_days", "2025-12-01 UTC, t partition 1 (generation 0)", "0", "2")],
+        ),
     ] {
         sqlx::raw_sql(RIGHT).execute(&mut connection).await.unwrap();
         let report = verify_after(&mut connection, damage).await;
@@ -233,4 +242,67 @@ async fn verifying_changes_nothing_and_needs_only_the_right_to_read() {
     .await
     .unwrap();
     assert!(verify(&mut connection).await.unwrap().differences.is_empty());
+}
+
+/// How many partitions and days have other sums in `ledger_days` than in the ledger.
+async fn days_that_differ(connection: &mut PgConnection) -> i64 {
+    let differing = "SELECT COUNT(*) FROM (
+            SELECT quarter_start::date AS day, topic, generation, partition, SUM(on_time) AS on_time, SUM(late) AS late
+            FROM day_ledger GROUP BY 1, 2, 3, 4) AS l
+        FULL JOIN (
+            SELECT day, topic, generation, partition, SUM(on_time) AS on_time, SUM(late) AS late
+            FROM ledger_days GROUP BY 1, 2, 3, 4 HAVING SUM(on_time) <> 0 OR SUM(late) <> 0) AS d
+        USING (day, topic, generation, partition)
+        WHERE (l.on_time, l.late) IS DISTINCT FROM (d.on_time, d.late)";
+    sqlx::query_scalar(differing).fetch_one(connection).await.unwrap()
+}
+
+#[tokio::test]
+async fn the_days_sums_follow_whatever_changes_the_ledger() {
+    let mut connection = connect_to_fresh_database().await;
+    for change in [
+        RIGHT,
+        // As a flush does: some rows are new, others grow, in one statement.
+        "INSERT INTO day_ledger AS l (topic, generation, partition, quarter_start, on_time, late)
+         VALUES ('t', 0, 0, '2025-11-09 23:45', 10, 1), ('t', 0, 0, '2025-11-11 00:00', 5, 0),
+                ('t', 0, 1, '2025-11-11 00:00', 7, 2), ('t', 0, 1, '2025-11-11 23:45', 1, 0)
+         ON CONFLICT (quarter_start, topic, generation, partition) DO UPDATE
+         SET on_time = l.on_time + EXCLUDED.on_time, late = l.late + EXCLUDED.late",
+        "UPDATE day_ledger SET quarter_start = quarter_start + INTERVAL '1 day', on_time = on_time + 1
+         WHERE partition = 1",
+        "DELETE FROM day_ledger WHERE quarter_start = '2025-11-09 23:45'",
+        "BEGIN; UPDATE day_ledger SET late = late + 5; ROLLBACK",
+        "UPDATE day_ledger SET generation = 7 WHERE generation = 1",
+        "TRUNCATE day_ledger",
+    ] {
+        sqlx::raw_sql(change).execute(&mut connection).await.unwrap();
+        assert_eq!(days_that_differ(&mut connection).await, 0, "{change}");
+    }
+}
+
+#[tokio::test]
+async fn days_from_before_the_sums_are_filled_in_whatever_was_counted_meanwhile() {
+    let mut connection = connect_to_fresh_database().await;
+    const MIGRATION: &str = include_str!("../../../migrations/0021_day_sums.sql");
+    let statement = MIGRATION.find("INSERT INTO ledger_days").unwrap();
+    let end = statement + MIGRATION[statement..].find(';').unwrap();
+    let fill = &MIGRATION[statement..end];
+    // A ledger as it was before the migration, to which a flush has added since the trigger came.
+    let before = "ALTER TABLE day_ledger DISABLE TRIGGER USER";
+    sqlx::raw_sql(before).execute(&mut connection).await.unwrap();
+    sqlx::raw_sql(RIGHT).execute(&mut connection).await.unwrap();
+    let since = "ALTER TABLE day_ledger ENABLE TRIGGER USER;
+        UPDATE day_ledger SET on_time = on_time + 3 WHERE generation = 1;
+        UPDATE stream_progress SET on_time = on_time + 3, next_offset = next_offset + 3 WHERE generation = 1;
+        INSERT INTO day_ledger VALUES ('u', 0, 0, '2025-11-10 00:00', 4, 0)";
+    sqlx::raw_sql(since).execute(&mut connection).await.unwrap();
+    assert!(days_that_differ(&mut connection).await > 0);
+    sqlx::raw_sql(fill).execute(&mut connection).await.unwrap();
+    assert_eq!(days_that_differ(&mut connection).await, 0);
+    // Nothing is left to fill in.
+    let filled = sqlx::raw_sql(fill).execute(&mut connection).await.unwrap();
+    assert_eq!(filled.rows_affected(), 0);
+    let off = "SELECT SUM(abs(on_time_off_ledger) + abs(late_off_ledger))::bigint FROM accounting";
+    let off: i64 = sqlx::query_scalar(off).fetch_one(&mut connection).await.unwrap();
+    assert_eq!(off, 0);
 }

@@ -16,7 +16,9 @@ mod session;
 mod target;
 mod watch;
 
-pub use day::batch_runs::{Dates, DayRecord, RecordState, day_record, day_records};
+pub use day::batch_runs::{
+    Dates, DayRecord, RecordState, day_record, day_records, remember_versions,
+};
 pub use day::completeness::{DayState, PartitionCompleteness, day_state, is_empty};
 pub use day::computed::ComputedDay;
 pub use day::daily::{

@@ -208,3 +208,35 @@ async fn every_table_view_and_column_says_what_it_is() {
     .unwrap();
     assert!(silent.is_empty(), "COMMENT ON is missing for {silent:?}");
 }
+
+/// Users write `DATE(window_start) = …`: without an index of its own that reads every minute that is kept.
+#[tokio::test]
+async fn a_day_is_found_by_its_date_with_an_index_that_a_migration_builds_of_a_small_table_alone() {
+    let (_, mut connection) = migrated().await;
+    const MIGRATION: &str = include_str!("../../../migrations/0021_day_sums.sql");
+    let building = MIGRATION.rfind("DO $$").unwrap();
+    let (bound, no_table) = ("256 * 1024 * 1024", "0");
+    assert!(MIGRATION[building..].contains(bound));
+    // A small table; a large one; a small one to which it has come already.
+    for (build, is_built) in [
+        (MIGRATION[building..].to_owned(), true),
+        (
+            "DROP INDEX real_time_metrics_date;".to_owned()
+                + &MIGRATION[building..].replace(bound, no_table),
+            false,
+        ),
+        (MIGRATION[building..].to_owned(), true),
+    ] {
+        execute(&mut connection, &build).await;
+        execute(&mut connection, "SET enable_seqscan = off").await;
+        let plan: Vec<String> = sqlx::query_scalar(
+            "EXPLAIN SELECT region, SUM(total_data_mb) FROM real_time_metrics
+             WHERE DATE(window_start) = DATE(NOW() AT TIME ZONE 'UTC') GROUP BY region",
+        )
+        .fetch_all(&mut connection)
+        .await
+        .unwrap();
+        let is_used = plan.iter().any(|line| line.contains("real_time_metrics_date"));
+        assert_eq!(is_used, is_built, "{plan:#?}");
+    }
+}

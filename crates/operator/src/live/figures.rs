@@ -166,8 +166,8 @@ pub async fn yesterday(connection: &mut PgConnection) -> Result<Yesterday, Store
         .map_err(StoreError::sql(DOING))
 }
 
-/// What is known of the batcher's runs; `None` where the database does not keep them. Looks at every day
-/// that was ever computed, so it is not for every few seconds.
+/// What is known of the batcher's runs; `None` where the database does not keep them. Sums up every day
+/// that has changed since the batcher ran, so it is not for every few seconds.
 ///
 /// # Errors
 /// A failed statement.

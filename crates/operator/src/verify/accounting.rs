@@ -6,6 +6,7 @@
 //! ```text
 //! stream_progress   position − first_offset = on_time + late + dead + gap + skipped
 //! day_ledger        Σ of a partition = its on_time, its late
+//! ledger_days       of a partition and UTC day = Σ ledger
 //! real_time_metrics Σ of a quarter of an hour, our rows + what has expired = Σ ledger on_time; late_metrics: late
 //! dead_letters      rows of a partition = its dead
 //! DOUBLE columns    = the NUMERIC beside them
@@ -101,7 +102,11 @@ impl VerifyReport {
         connection: &mut PgConnection,
         span: Span,
     ) -> Result<(), StoreError> {
-        for check in [include_str!("queries/verify_quarters.sql"), SUMS.text()] {
+        for check in [
+            include_str!("queries/verify_quarters.sql"),
+            include_str!("queries/verify_days.sql"),
+            SUMS.text(),
+        ] {
             self.check(connection, check, Some(span)).await?;
         }
         Ok(())
@@ -131,8 +136,8 @@ impl VerifyReport {
     }
 }
 
-/// The first moment from `from` on, and before `to`, that has a window of ours, a ledger row or an
-/// expired quarter.
+/// The first moment from `from` on, and before `to`, that has a window of ours, a ledger row, a sum of
+/// these or an expired quarter.
 async fn next_moment(
     connection: &mut PgConnection,
     from: NaiveDateTime,

@@ -98,6 +98,19 @@ pub async fn day_record(
     Ok(day_records(connection, Dates::One(day.date()), day.zone()).await?.pop())
 }
 
+/// Remembers what the ledger sums up to of each day that was computed, so that whoever asks for the days' states
+/// need not sum up those again to which nothing was added. Nothing rests on it but the time that this takes.
+///
+/// # Errors
+/// A failed statement.
+pub async fn remember_versions(connection: &mut PgConnection) -> Result<(), StoreError> {
+    sqlx::query(include_str!("queries/remember_versions.sql"))
+        .execute(connection)
+        .await
+        .map(|_| ())
+        .map_err(StoreError::sql("remembering what the ledger sums up to"))
+}
+
 #[derive(Debug, FromRow)]
 struct StoredRecord {
     date: NaiveDate,

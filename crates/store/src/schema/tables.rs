@@ -3,7 +3,7 @@
 use crate::RESULT_TABLES;
 
 /// Names that a first migration would create; each must not exist before it.
-const OTHER_TABLES: [&str; 19] = [
+const OTHER_TABLES: [&str; 21] = [
     "gaps",
     "settings",
     "stream_progress",
@@ -23,6 +23,8 @@ const OTHER_TABLES: [&str; 19] = [
     "churn_models",
     "persons.churn_scores",
     "expired_quarters",
+    "ledger_days",
+    "day_versions",
 ];
 
 /// The same, with those of the kinds of results.
