@@ -27,7 +27,9 @@ async fn a_year_is_computed_in_one_go_and_what_is_up_to_date_is_left_out() {
         "366 days computed, 0 of them provisional, 0 were up to date, 0 without data, 0 failed";
     assert!(stdout.ends_with(&format!("2024-01-01 to 2024-12-31: {counted}\n")), "{stdout}");
     // The progress bar is for terminals alone. These windows come without subscribers.
-    let warned = |line: &str| line.contains(" WARN avg_data_per_user_mb of 2024-");
+    let warned = |line: &str| {
+        line.contains(" WARN avg_data_per_user_mb is NULL") && line.contains(" date=2024-")
+    };
     assert!(stderr.lines().count() == 366 && stderr.lines().all(warned), "{stderr}");
     for date in first.date().iter_days().take(366).step_by(61) {
         let date = date.to_string();
