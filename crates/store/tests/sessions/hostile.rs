@@ -51,25 +51,28 @@ async fn rows_that_a_policy_hides_are_not_taken_for_absent() {
 #[tokio::test]
 async fn limits_for_users_queries_are_not_those_of_our_sessions() {
     let (url, mut owner) = migrated().await;
-    for setting in
-        ["statement_timeout = '7min'", "lock_timeout = '7min'", "idle_session_timeout = '7min'"]
-    {
+    for setting in [
+        "statement_timeout = '7min'",
+        "lock_timeout = '7min'",
+        "idle_session_timeout = '7min'",
+        "jit = on",
+    ] {
         set_for_database(&url, &mut owner, setting).await;
     }
     for (session, expected) in [
-        (Session::Batch, ["0", "0", "0"]),
-        (Session::Control, ["15s", "5s", "0"]),
-        (Session::Flush, ["15s", "5s", "0"]),
+        (Session::Batch, ["0", "0", "0", "off"]),
+        (Session::Control, ["15s", "5s", "0", "off"]),
+        (Session::Flush, ["15s", "5s", "0", "off"]),
     ] {
         let mut connection = connect(&url, session).await.unwrap();
-        let found: (String, String, String) = sqlx::query_as(
+        let found: (String, String, String, String) = sqlx::query_as(
             "SELECT current_setting('statement_timeout'), current_setting('lock_timeout'),
-                    current_setting('idle_session_timeout')",
+                    current_setting('idle_session_timeout'), current_setting('jit')",
         )
         .fetch_one(&mut connection)
         .await
         .unwrap();
-        assert_eq!([found.0, found.1, found.2], expected, "{session:?}");
+        assert_eq!([found.0, found.1, found.2, found.3], expected, "{session:?}");
     }
 }
 
