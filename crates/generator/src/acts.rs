@@ -42,13 +42,13 @@ pub enum ActKind {
     CallOut,
     /// A call, as the record of who was called has it.
     CallIn,
-    /// He sent a message.
+    /// They sent a message.
     SmsOut,
-    /// He got a message.
+    /// They got a message.
     SmsIn,
-    /// He topped up.
+    /// They topped up.
     TopUp,
-    /// He, or a machine, used data.
+    /// They, or a machine, used data.
     Session,
 }
 
@@ -204,7 +204,7 @@ pub(crate) fn are_possible(scenario: &Scenario, curve: RateCurve) -> bool {
 struct Reach {
     from: bool,
     to: bool,
-    /// Whether one of them is no subscriber any more. It takes the line as if he were, so that no other call changes.
+    /// Whether one of them is no subscriber any more. It takes the line as if they were, so that no other call changes.
     from_is_gone: bool,
     to_is_gone: bool,
 }

@@ -2,8 +2,8 @@
 //!
 //! In: the scenario's rates, the subscribers' activity, the streams. Out: [`Occurrence`]s, ascending
 //! in time. Time is cut into slots, an hour long where events are rare and shorter where they are
-//! many. In each slot each subscriber has a stream of his own that says how often something happens to
-//! him (a Poisson number) and when:
+//! many. In each slot each subscriber has a stream of their own that says how often something happens to
+//! them (a Poisson number) and when:
 //!
 //! ```text
 //!                  slot 12:00            slot 13:00            slot 14:00
@@ -49,7 +49,7 @@ const WEATHER_CODE: u32 = 202;
 pub enum Source {
     /// Ordinary traffic, by the curve of the hour and the weekday.
     Usual,
-    /// His balance is low.
+    /// Their balance is low.
     Balance,
     /// A spike, by its index among the anomalies.
     Spike(u8),

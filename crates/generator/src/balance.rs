@@ -12,7 +12,7 @@
 //! Each balance is not carried from day to day but computed where it is needed. What has been spent up
 //! to midnight of day d is `spends · (d + spread · noise(d))` with a noise in [0, 1) drawn for each
 //! day alone: it never falls, because the spread is below 1. Amounts repeat in a cycle of the
-//! subscriber's own. So the places at which the sum of his top-ups is used up are known without
+//! subscriber's own. So the places at which the sum of their top-ups is used up are known without
 //! adding anything up, and the day's top-ups are those between its two midnights. Spending follows
 //! the subscriber's activity, not the single events.
 

@@ -20,14 +20,14 @@ const VICTIMS_VARIANT: u32 = 1_000;
 pub(crate) struct Actor {
     /// Under whose name.
     pub(crate) subscriber: u32,
-    /// What he does.
+    /// What they do.
     pub(crate) part: Part,
 }
 
-/// What somebody is in the world, by the index of his entry in the scenario.
+/// What somebody is in the world, by the index of their entry in the scenario.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Part {
-    /// He looks like a fraud and is none.
+    /// They look like a fraud and are none.
     Role(u16),
     /// A fraud of the scenario.
     Fraud(u16),

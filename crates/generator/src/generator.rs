@@ -194,7 +194,7 @@ impl Generator {
         let World { scenario, streams, rates, people, .. } = &self.world;
         let Some(weather) = &scenario.weather else { return true };
         let Occurrence { time, source, subscriber } = occurrence;
-        // Who takes part in a campaign while he is in another region is none of that region's.
+        // Who takes part in a campaign while they are in another region is none of that region's.
         if source == Source::Campaign {
             return people.home_region(subscriber) == region;
         }

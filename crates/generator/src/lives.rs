@@ -1,7 +1,7 @@
 //! How people come and go: subscribers who leave and whose number another gets, and those who only seem to.
 //!
-//! In: a subscriber and a local day. Out: what share of his usual activity is left. Nothing is carried along: a number's time
-//! is cut into epochs in each of which its owner leaves once, and into seasons in each of which he may have one dip:
+//! In: a subscriber and a local day. Out: what share of their usual activity is left. Nothing is carried along: a number's time
+//! is cut into epochs in each of which its owner leaves once, and into seasons in each of which they may have one dip:
 //!
 //! ```text
 //!   an epoch:   ────────────────╲ leaving ╲│ silent │──────────── the next owner ───
@@ -32,15 +32,15 @@ const KNOWN_AFTER_DAYS: i64 = 7;
 /// Why somebody does less than usual.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum LifeKind {
-    /// He leaves from one day to the next.
+    /// They leave from one day to the next.
     Abrupt,
-    /// He does less and less for weeks, and leaves.
+    /// They do less and less for weeks, and leave.
     Decay,
-    /// He has another operator's SIM for some of what he does, and leaves after weeks.
+    /// They have another operator's SIM for some of what they do, and leave after weeks.
     SecondSim,
-    /// He is away for days.
+    /// They are away for days.
     Holiday,
-    /// He does less for weeks, and recovers.
+    /// They do less for weeks, and recover.
     Slump,
 }
 

@@ -1,7 +1,7 @@
 //! The subscribers: a fixed number of people, so that the same ones come again and again.
 //!
 //! In: the scenario, the seed and the subscriber key. Out: for each subscriber what stays the same:
-//! masked number, pseudonym, activity, home, work, acquaintances. Each follows from his own stream
+//! masked number, pseudonym, activity, home, work, acquaintances. Each follows from their own stream
 //! alone. Full numbers exist only while these are made.
 
 mod circles;
@@ -54,11 +54,11 @@ pub(crate) struct Person {
     shown_digits: u32,
     /// Events relative to the average subscriber.
     pub(crate) activity: f32,
-    /// How long he calls, relative to the average.
+    /// How long they call, relative to the average.
     pub(crate) call_scale: f32,
     /// Index of the tower at home in the region's grid.
     pub(crate) home: u16,
-    /// Index of the tower at work; the same as home: he has no work.
+    /// Index of the tower at work; the same as home: they have no work.
     pub(crate) work: u16,
 }
 
@@ -182,7 +182,7 @@ impl People {
             is_known.then(|| circles.draw(subscriber, self.home_region(subscriber), dice)).flatten()
         });
         acquaintance.unwrap_or_else(|| {
-            // Anybody but himself: the draw leaves one out, and those from him on move up.
+            // Anybody but themselves: the draw leaves one out, and those from them on move up.
             let drawn = dice.below(u64::from(self.count()) - 1) as u32;
             if drawn < subscriber { drawn } else { drawn + 1 }
         })

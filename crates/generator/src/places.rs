@@ -1,6 +1,6 @@
 //! Where a subscriber is.
 //!
-//! In: a subscriber and a local time. Out: the tower that he uses, or that he is on the way between
+//! In: a subscriber and a local time. Out: the tower that they use, or that they are on the way between
 //! two regions and out of coverage. Nothing is carried from one event to the next, so any moment can be
 //! asked for; what keeps people from teleporting is that days and journeys are drawn as wholes:
 //!
@@ -96,7 +96,7 @@ struct Outing {
 }
 
 impl Whereabouts<'_> {
-    /// The tower that a subscriber uses at this second of UTC, or `None` while he is between regions.
+    /// The tower that a subscriber uses at this second of UTC, or `None` while they are between regions.
     pub(crate) fn at(
         &self,
         people: &People,
@@ -125,7 +125,7 @@ impl Whereabouts<'_> {
         Some(Place { region: base.region, tower: grid.first_tower + cell })
     }
 
-    /// Where an actor is, who never leaves his region.
+    /// Where an actor is, who never leaves their region.
     pub(crate) fn of_actor(
         &self,
         people: &People,
@@ -264,7 +264,7 @@ impl Whereabouts<'_> {
     }
 }
 
-/// Where a traveller stays at this moment, and whether he does all day; `None`: on the way.
+/// Where a traveller stays at this moment, and whether they do all day; `None`: on the way.
 fn stay(journey: &Journey, home: Base, day: i64, now: i64) -> Option<(Base, bool)> {
     let today = day * SECONDS_PER_DAY..(day + 1) * SECONDS_PER_DAY;
     let is_all_day = |from: i64, to: i64| from <= today.start && today.end <= to;
@@ -290,7 +290,7 @@ fn journey_seconds(from: &Grid, from_cell: u32, to: &Grid, to_cell: u32) -> i64 
     JOURNEY_EXTRA_SECONDS + (km / JOURNEY_KM_PER_HOUR * SECONDS_PER_HOUR as f64) as i64
 }
 
-/// The cell in which somebody is: on the straight line between both ends while he is on the way.
+/// The cell in which somebody is: on the straight line between both ends while they are on the way.
 fn position(grid: &Grid, base: u32, outing: &Outing, second: i64) -> u32 {
     let share = |from: i64, to: i64| (second - from) as f64 / (to - from) as f64;
     let way = if second < outing.leave || second >= outing.back {

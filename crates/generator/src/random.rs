@@ -60,9 +60,9 @@ pub(crate) enum Purpose {
     Act = 15,
     /// How readily somebody begins a conversation.
     Initiative = 16,
-    /// Who has a role or defrauds, and where he lives.
+    /// Who has a role or defrauds, and where they live.
     Cast = 17,
-    /// What he does on a day.
+    /// What they do on a day.
     CastDay = 18,
     /// How much more or less happens, in a region and at a time.
     Weather = 19,

@@ -8,11 +8,11 @@ use std::cell::Cell;
 /// What is asked of somebody's day.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Question {
-    /// Is he at home or in its region, and on no journey?
+    /// Are they at home or in its region, and on no journey?
     IsInHomeRegion,
-    /// Does he live as usual, and not less or not at all?
+    /// Do they live as usual, and not less or not at all?
     LivesAsUsual,
-    /// Has he left?
+    /// Have they left?
     IsGone,
     /// Does everybody know it?
     IsKnownToBeGone,

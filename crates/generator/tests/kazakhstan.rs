@@ -237,7 +237,7 @@ fn nobody_travels_faster_than_an_airliner_or_uses_another_region_s_tower() {
         let mean_latitude = (before.0 + north) / 360.0 * std::f64::consts::PI;
         let km_north = (north - before.0) * 111.19;
         let km_east = (east - before.1) * 111.19 * mean_latitude.cos();
-        // He may have stood anywhere in the two cells.
+        // They may have stood anywhere in the two cells.
         let km = (km_north.hypot(km_east) - before.2 - reach).max(0.0);
         let hours = (event.timestamp - before.3).num_milliseconds() as f64 / 3_600_000.0;
         // Within a region: streets. Between two: airliners.

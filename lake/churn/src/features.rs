@@ -1,11 +1,11 @@
-//! What the model is told of somebody: numbers of comparable size, made of his days before T.
+//! What the model is told of somebody: numbers of comparable size, made of their days before T.
 //!
 //! In: a [`Person`]. Out: as many numbers as [`list`] has features. With windows of w days, L the longest, s a measure's sum, u its unit:
 //!
 //! | feature | value |
 //! |---|---|
 //! | level | ln(1 + s(L) / u) |
-//! | change over w < L | ln of his rate in the last w days over that in the days before them: (s(w) + uw/14) (L - w) / ((s(L) - s(w) + u(L - w)/14) w) |
+//! | change over w < L | ln of their rate in the last w days over that in the days before them: (s(w) + uw/14) (L - w) / ((s(L) - s(w) + u(L - w)/14) w) |
 //! | active days over w | active days / w |
 //! | silence | ln(1 + days since the last active one) |
 //! | known | ln(1 + days since the first active one within L) |
@@ -24,9 +24,9 @@ pub enum Feature {
     Change(usize, u32),
     /// The share of active days.
     ActiveDays(u32),
-    /// How long nothing was heard of him.
+    /// How long nothing was heard of them.
     Silence,
-    /// For how long he is known, within the longest window.
+    /// For how long they are known, within the longest window.
     Known,
 }
 

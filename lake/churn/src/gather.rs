@@ -1,4 +1,4 @@
-//! What is kept of each subscriber while days pass by: sums of four bands of days, and on which days he was active.
+//! What is kept of each subscriber while days pass by: sums of four bands of days, and on which days they were active.
 //!
 //! In: rows of subscriber-days, in any order. Out: [`Person`]s by subscriber. Memory: 128 bytes and the name for each subscriber that was
 //! active before T, however long the history is. Keeps C-1: sums and bits of days before T are apart from those of T and later.

@@ -1,4 +1,4 @@
-//! Who will leave, asked while he can still be kept: features, labels, model and scores. Values in, values out: no IO, no clock.
+//! Who will leave, asked while they can still be kept: features, labels, model and scores. Values in, values out: no IO, no clock.
 //!
 //! ```text
 //!   subscriber-days ─► Gatherer ─► Person ─► features ─► Model ─► probability, reasons

@@ -1,6 +1,6 @@
 //! The forecast: a logistic regression, as numbers that can be stored and read.
 //!
-//! In: somebody's features. Out: the probability that he leaves, and why. With m and d the mean and the standard deviation of a feature
+//! In: somebody's features. Out: the probability that they leave, and why. With m and d the mean and the standard deviation of a feature
 //! in training, w its weight, b the intercept, and the calibration's slope s and shift t:
 //!
 //! ```text

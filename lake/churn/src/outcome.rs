@@ -1,4 +1,4 @@
-//! What is asked: who is there, and who is gone after there was still time to keep him.
+//! What is asked: who is there, and who is gone after there was still time to keep them.
 //!
 //! ```text
 //!         T-7        T   T+3                          T+33                         T+63
@@ -7,7 +7,7 @@
 //!          │ once    │    │ of these                   │                             │
 //! ```
 //!
-//! Who falls silent before T+3 is neither kept by a forecast of T nor counted as one who leaves: he stays in the population as a negative.
+//! Who falls silent before T+3 is neither kept by a forecast of T nor counted as one who leaves: they stay in the population as a negative.
 //! The usual label, silent in [T, T+30), is the *naive* one; it is scored beside the other.
 
 /// Who was active on one of so many days before T is asked about.
@@ -16,7 +16,7 @@ pub const POPULATION_DAYS: u32 = 7;
 pub const GRACE_DAYS: u32 = 3;
 /// In so many days after them the last active one lies.
 pub const LEAVING_DAYS: u32 = 30;
-/// For so many days after his last active one somebody who has left is silent.
+/// For so many days after their last active one somebody who has left is silent.
 pub const SILENT_DAYS: u32 = 30;
 /// So many days from T on decide the outcome.
 pub const OUTCOME_DAYS: u32 = GRACE_DAYS + LEAVING_DAYS + SILENT_DAYS;
@@ -58,7 +58,7 @@ impl Behind {
         }
     }
 
-    /// Whether he is asked about at all.
+    /// Whether they are asked about at all.
     pub fn is_in_population(self) -> bool {
         self.active_days(POPULATION_DAYS) > 0
     }
@@ -95,7 +95,7 @@ mod tests {
             (&[0, 1, 2][..], false), // gone before anything could be done
             (&[2, 3], true),         // the first day that counts
             (&[3, 33], false),       // back on the 30th day of silence
-            (&[3, 34], true),        // a day later he has left: 30 silent days
+            (&[3, 34], true),        // a day later they have left: 30 silent days
             (&[32], true),           // the last day that counts
             (&[32, 62], false),
             (&[33], false), // later than asked

@@ -2,7 +2,7 @@
 //!
 //! In: a model and somebody's features. Out: at most three sentences' worth of words, the weightiest first. Features that say much the same
 //! share their weight in ways that mean nothing, so what they add is summed by group, and each reason is the feature that adds
-//! most in its group. A reason says what he does, compared with all others; not that it is the cause of anything.
+//! most in its group. A reason says what they do, compared with all others; not that it is the cause of anything.
 
 use crate::day::MEASURES;
 use crate::features::{self, Feature, GROUPS};

@@ -38,11 +38,11 @@ pub struct Cohort {
     lots: Vec<u64>,
     /// Rows of features.
     values: Vec<f64>,
-    /// Whether he leaves.
+    /// Whether they leave.
     pub leaves: Vec<bool>,
-    /// Whether he is silent at once: the naive label.
+    /// Whether they are silent at once: the naive label.
     pub silent: Vec<bool>,
-    /// Days since he was heard of.
+    /// Days since they were heard of.
     pub recency: Vec<f64>,
 }
 

@@ -135,7 +135,7 @@ fn who_is_about_to_leave_is_told_from_the_others_and_probabilities_are_shares() 
 fn a_model_says_the_same_of_people_it_has_not_seen() {
     let rows = rows();
     let model = trained(&rows).unwrap().model;
-    // The same world with other names, so that nobody is in the fold or the sample that he was in.
+    // The same world with other names, so that nobody is in the fold or the sample that they were in.
     let others: Vec<Row> =
         rows.iter().map(|(day, who, deeds)| (*day, who + 1_000_000, *deeds)).collect();
     let mut cohort = Cohort::new(Longest::Days60);

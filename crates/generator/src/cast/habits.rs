@@ -8,15 +8,15 @@ use crate::scenario::{FraudKind, Role, Variant};
 /// Where an actor is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Stay {
-    /// He lives like anybody: home, work, outings, journeys.
+    /// They live like anybody: home, work, outings, journeys.
     Ordinary,
     /// Always at one tower.
     Fixed,
-    /// On the move all day, through the streets around his home.
+    /// On the move all day, through the streets around their home.
     Roams,
     /// At home, where a second tower far away is heard as well.
     Border,
-    /// In another region than the subscriber whose name he bears.
+    /// In another region than the subscriber whose name they bear.
     Far,
 }
 

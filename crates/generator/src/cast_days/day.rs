@@ -1,6 +1,6 @@
 //! One day of one actor, drawn as a whole.
 //!
-//! In: who, his habit, the local day. Out: attempts, ordered. Each follows from the stream of (day, actor), so that
+//! In: who, their habit, the local day. Out: attempts, ordered. Each follows from the stream of (day, actor), so that
 //! any day can be drawn alone.
 
 use event_model::MICROS_PER_SECOND;
@@ -61,7 +61,7 @@ fn acts_on(
     }
 }
 
-/// Tells the streams of a victim's clones and of himself apart.
+/// Tells the streams of a victim's clones and of the victim apart.
 fn variant(actor: &Actor) -> u32 {
     u32::from(actor.part.case())
 }

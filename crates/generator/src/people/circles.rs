@@ -66,7 +66,7 @@ impl Circles {
     pub(super) fn draw(&self, subscriber: u32, region: usize, dice: &mut Dice) -> Option<u32> {
         let count = self.rank_weights.len();
         let drawn = dice.weighted(self.rank_weights.iter().copied());
-        // Where a circle leaves him alone, the next one takes its place.
+        // Where a circle leaves them alone, the next one takes its place.
         (0..count).find_map(|step| self.at_rank(subscriber, region, (drawn + step) % count))
     }
 

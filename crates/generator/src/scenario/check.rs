@@ -23,7 +23,7 @@ use super::{
 };
 use crate::distribution::Distribution;
 
-/// Most subscribers: each has a number of seven digits behind his prefix, and a prefix may be alone.
+/// Most subscribers: each has a number of seven digits behind their prefix, and a prefix may be alone.
 pub(crate) const SUBSCRIBERS_MAX: u32 = 10_000_000;
 /// Towers that the contract allows.
 const TOWER_IDS: std::ops::RangeInclusive<u32> = 1_000..=9_999;

@@ -2,7 +2,7 @@
 //!
 //! In: what each record follows from. Out: a line for each subscriber and fraud, and for each look-alike, with the times
 //! of the first and last event and their number. The events of a fraud are those that it adds to its subscriber's ordinary
-//! life; those of a look-alike are all of his.
+//! life; those of a look-alike are all of theirs.
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};

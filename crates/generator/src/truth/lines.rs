@@ -31,7 +31,7 @@ pub(super) enum Line<'a> {
     Anomaly(AnomalyLine<'a>),
     /// Somebody defrauded.
     Fraud(FraudLine<'a>),
-    /// Somebody looked as if he did.
+    /// Somebody looked as if they did.
     Lookalike(LookalikeLine<'a>),
     /// Somebody leaves, or only does less for a while.
     Life(LifeLine),

@@ -78,7 +78,7 @@ fn every_role_and_fraud_is_told_with_its_first_and_last_event() {
     let variants = WEEK.told.values().filter_map(|line| line["variant"].as_str());
     assert_eq!(variants.collect::<BTreeSet<_>>(), BTreeSet::from(["plain", "quiet", "human_like"]));
     for ((kind, label, subscriber), line) in &WEEK.told {
-        // Whose ordinary life is none: all events are of the fraud. Those of a look-alike are all his.
+        // Whose ordinary life is none: all events are of the fraud. Those of a look-alike are all theirs.
         let is_whole = kind == "lookalike" || line["variant"] == "plain" && label == "simbox";
         if is_whole {
             let events: Vec<&Event> = WEEK.events_of(subscriber).collect();

@@ -72,7 +72,7 @@ fn auc(mut scored: Vec<(f64, bool)>) -> f64 {
     (ranks - positives * (positives + 1.0) / 2.0) / (positives * negatives)
 }
 
-/// Somebody who is active in the week before a day, and whether he leaves in the month after the next three days.
+/// Somebody who is active in the week before a day, and whether they leave in the month after the next three days.
 fn leaves_after(active: u128, day: i64) -> Option<bool> {
     if days(active, day - 7, day) == 0 {
         return None;
@@ -142,7 +142,7 @@ fn honest_dips_recover() {
         inside += days(active, from, from + 5).count_ones();
         after += days(active, to, to + 5).count_ones();
     }
-    // He begins next to nothing, and is still called.
+    // They begin next to nothing, and are still called.
     assert!(inside * 4 < before * 3, "{inside} of {before} days");
     assert!(after * 10 > before * 9, "{after} after, {before} before");
 }

@@ -145,7 +145,7 @@ fn answered_calls_are_log_logistic_around_medians_of_users() {
         (drawn - cdf(f64::from(bound) - 0.5)).abs()
     });
     let distance = distance.fold(0.0, f64::max);
-    // Kolmogorov and Smirnov's distance. Few busy people make many of the calls, each with a median of his own, long
+    // Kolmogorov and Smirnov's distance. Few busy people make many of the calls, each with a median of their own, long
     // calls meet busy lines more often, and those with a role call briefly: so it is bounded by what that does, not by chance.
     assert!(distance < 0.04, "{distance}");
 }

@@ -30,7 +30,7 @@ fn last_day(who: u64) -> Option<u64> {
     who.is_multiple_of(LEAVES_ONE_OF).then(|| QUESTION + 3 + who / LEAVES_ONE_OF % 30)
 }
 
-/// Events of somebody on a day: fewer for three weeks before he leaves.
+/// Events of somebody on a day: fewer for three weeks before they leave.
 fn events(who: u64, day: u64) -> u64 {
     match last_day(who) {
         Some(last) if day > last => 0,

@@ -1,6 +1,6 @@
 //! The numbers of a training and of a question, for another program to train on.
 //!
-//! Out: `SEED.train` and `SEED.test` in a folder, of little-endian doubles: each row's features and at the end whether he leaves; `SEED.told`:
+//! Out: `SEED.train` and `SEED.test` in a folder, of little-endian doubles: each row's features and at the end whether they leave; `SEED.told`:
 //! a probability for each row of the test; `width`: numbers of a row, as text.
 
 use std::fs::{self, File};

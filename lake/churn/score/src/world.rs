@@ -1,7 +1,7 @@
 //! Subscriber-days straight from the generator, without Kafka and lake between.
 //!
 //! In: a seed and a number of subscribers of the scenario `lifelike`. Out: who did what on each local day, and when the truth says that
-//! he leaves. Drawing takes minutes, so a world can be kept in files and is read from them again.
+//! they leave. Drawing takes minutes, so a world can be kept in files and is read from them again.
 
 use std::collections::{HashMap, HashSet};
 use std::fs::File;
@@ -38,7 +38,7 @@ pub(crate) struct Size {
 /// A world that was drawn. Subscribers are numbers, in the order in which they are met.
 #[derive(Debug, Default)]
 pub(crate) struct World {
-    /// Rows by day: subscriber, day, what he did.
+    /// Rows by day: subscriber, day, what they did.
     pub(crate) rows: Vec<(u32, u32, Deeds)>,
     /// Hidden phases: subscriber, first day of the phase, first silent day. Days are counted from the world's first one.
     pub(crate) leaves: Vec<(u32, i64, i64)>,
