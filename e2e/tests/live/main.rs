@@ -13,6 +13,7 @@ mod hourly_files;
 mod listeners;
 mod log_forms;
 mod outages;
+mod partitioned;
 mod pipeline;
 mod poison;
 mod rebalances;
