@@ -46,6 +46,12 @@ pub(crate) fn hash_of(text: &str) -> u64 {
     STATE.hash_one(text)
 }
 
+/// An `event_id` as a number of 48 bits, never 0, which stands for none. Compared are only events of one subscriber and one window:
+/// of a million subscribers with ten events each, two are taken for one with a probability of 2 in 10 million.
+pub(crate) fn id_of(event_id: &str) -> u64 {
+    (hash_of(event_id) >> 16).max(1)
+}
+
 fn pseudonym(digits: &[u8]) -> Option<u64> {
     if digits.len() != PSEUDONYM_DIGITS {
         return None;

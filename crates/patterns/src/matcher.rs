@@ -16,7 +16,7 @@ use std::sync::Arc;
 use event_model::EventTime;
 
 use crate::absent::{Absences, Waiting};
-use crate::event::{hash_of, key_of};
+use crate::event::{id_of, key_of};
 use crate::hit::{Evidence, Hit};
 use crate::judge::Bench;
 use crate::ring::{Kept, NO_TOWER, Ring};
@@ -172,8 +172,7 @@ impl Matcher {
         let kept = Kept {
             offset,
             time_micros: event.time.micros(),
-            // 0 stands for none; a hash of 0 is as good as one of 1.
-            id: event.event_id.map_or(0, |id| hash_of(id).max(1)),
+            id: event.event_id.map_or(0, id_of),
             mask: mask | has_counterparty,
             counterparty: event.counterparty_id.map_or(0, key_of),
             tower: event.cell_tower_id.unwrap_or(NO_TOWER),

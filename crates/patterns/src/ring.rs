@@ -2,21 +2,22 @@
 //!
 //! ```text
 //!   oldest ──────────────────────────────────────────────► newest
-//!   [chunk: 1024 events][chunk][chunk …                     ]
+//!   [sealed: 1024 events][sealed][sealed …][open: up to 1024 ]
 //!      ▲ released, when no window can hold it any more    ▲ cut back, when the stored position is lower
 //!   each event points to the one before it of the same subscriber
 //! ```
 //!
-//! An event takes 40 bytes, and 4 to 8 more for each field that some rule asks for: a chunk holds them as words of 32 bits, so
-//! that fields nobody asks for take no room. Keeps I-6: its bytes are known at any time.
+//! An event is a row of numbers, with a column for each field that some rule asks for. A chunk that is full is packed
+//! ([`sealed`]): with all fields an event then takes some 25 bytes. Keeps I-6: the bytes are known at any time.
+
+mod sealed;
 
 use std::collections::VecDeque;
 
+use self::sealed::{CHUNK_EVENTS, Columns, Numbers, Sealed, SealedRow};
 use crate::rules::{Mask, Needs};
 use crate::subscribers::{Owner, SUBSCRIBER_BYTES, Subscribers};
 
-const CHUNK_EVENTS: usize = 1024;
-const WORD_BYTES: usize = 4;
 /// Instead of a tower that an event does not have.
 pub(crate) const NO_TOWER: u32 = u32::MAX;
 
@@ -36,41 +37,46 @@ pub(crate) struct Kept {
     pub(crate) data_micro_mb: i64,
 }
 
-/// At which words the fields stand.
+/// In which columns the fields stand.
 #[derive(Clone, Copy, Debug)]
 struct Layout {
-    counterparty: Option<usize>,
     tower: Option<usize>,
     duration: Option<usize>,
     amount: Option<usize>,
     data: Option<usize>,
-    words: usize,
+    counterparty: Option<usize>,
+    columns: usize,
 }
 
+/// By how much it is above the event's number, which rises as well: nearly the same for a whole chunk.
 const OFFSET: usize = 0;
-const TIME: usize = 2;
-const ID: usize = 4;
-const MASK: usize = 6;
+const TIME: usize = 1;
+const ID: usize = 2;
+const MASK: usize = 3;
 /// How many events back the one before of the same subscriber is; 0: there was none.
-const BACK: usize = 7;
-const OWNER: usize = 8;
-const FIXED_WORDS: usize = 9;
+const BACK: usize = 4;
+const OWNER: usize = 5;
+const FIXED_COLUMNS: usize = 6;
 
 impl Layout {
     fn new(needs: Needs) -> Self {
-        let mut words = FIXED_WORDS;
-        let mut place = |is_needed: bool, count: usize| {
+        let mut columns = FIXED_COLUMNS;
+        let mut place = |is_needed: bool| {
             is_needed.then(|| {
-                words += count;
-                words - count
+                columns += 1;
+                columns - 1
             })
         };
-        let counterparty = place(needs.counterparty, 2);
-        let tower = place(needs.tower, 1);
-        let duration = place(needs.duration, 1);
-        let amount = place(needs.amount, 2);
-        let data = place(needs.data, 2);
-        Layout { counterparty, tower, duration, amount, data, words }
+        let tower = place(needs.tower);
+        let duration = place(needs.duration);
+        let amount = place(needs.amount);
+        let data = place(needs.data);
+        let counterparty = place(needs.counterparty);
+        Layout { tower, duration, amount, data, counterparty, columns }
+    }
+
+    fn special(self) -> Columns {
+        Columns { count: self.columns, coded: MASK, sparse: self.counterparty }
     }
 }
 
@@ -78,18 +84,45 @@ impl Layout {
 #[derive(Clone, Debug)]
 pub(crate) struct Ring {
     layout: Layout,
-    chunks: VecDeque<Box<[u32]>>,
-    /// Numbers of events; they rise by one with each, and are never used again.
+    /// Full chunks; of the first one a part may be gone.
+    sealed: VecDeque<Sealed>,
+    sealed_bytes: usize,
+    /// Rows of the newest chunk.
+    open: Vec<u64>,
+    /// Numbers of events; they rise by one with each, and are never used again. A chunk begins at each multiple of its length.
     first: u64,
     next: u64,
     pub(crate) subscribers: Subscribers,
+}
+
+/// Where an event is.
+#[derive(Clone, Copy)]
+enum Row<'a> {
+    Open(&'a [u64]),
+    Sealed(SealedRow<'a>),
+}
+
+impl Row<'_> {
+    fn get(self, column: usize) -> u64 {
+        match self {
+            Row::Open(row) => row.number(column),
+            Row::Sealed(row) => row.number(column),
+        }
+    }
+
+    /// Of a column that never holds more.
+    fn short(self, column: usize) -> u32 {
+        self.get(column) as u32
+    }
 }
 
 impl Ring {
     pub(crate) fn new(needs: Needs) -> Self {
         Ring {
             layout: Layout::new(needs),
-            chunks: VecDeque::new(),
+            sealed: VecDeque::new(),
+            sealed_bytes: 0,
+            open: Vec::new(),
             first: 0,
             next: 0,
             subscribers: Subscribers::default(),
@@ -102,15 +135,19 @@ impl Ring {
 
     /// Memory that events and subscribers take, roughly.
     pub(crate) fn bytes(&self) -> usize {
-        self.len() * self.layout.words * WORD_BYTES + self.subscribers.len() * SUBSCRIBER_BYTES
+        let open =
+            if self.sealed.is_empty() { self.len() * self.layout.columns } else { self.open.len() };
+        open * size_of::<u64>() + self.sealed_bytes + self.subscribers.len() * SUBSCRIBER_BYTES
     }
 
     /// Adds the newest event. Returns whose it is.
     pub(crate) fn push(&mut self, subscriber: u64, kept: &Kept) -> Owner {
-        let (number, words) = (self.next, self.layout.words);
-        let place = Self::place_in_chunk(number);
-        if place == 0 {
-            self.chunks.push_back(vec![0; CHUNK_EVENTS * words].into_boxed_slice());
+        let (number, layout) = (self.next, self.layout);
+        if self.open.len() == CHUNK_EVENTS * layout.columns {
+            self.seal();
+        }
+        if self.open.is_empty() {
+            self.open.reserve_exact(CHUNK_EVENTS * layout.columns);
         }
         let owner = self.subscribers.find_or_add(subscriber);
         let known = self.subscribers.get_mut(owner);
@@ -118,32 +155,44 @@ impl Ring {
         let back = if known.events == 0 { 0 } else { low_bits.wrapping_sub(known.newest) };
         known.newest = low_bits;
         known.events += 1;
-        let layout = self.layout;
-        let chunk = self.chunks.back_mut().expect("an empty ring goes on at a chunk's first place");
-        let event = &mut chunk[place * words..(place + 1) * words];
-        put(event, OFFSET, kept.offset.cast_unsigned());
-        put(event, TIME, kept.time_micros.cast_unsigned());
-        put(event, ID, kept.id);
-        event[MASK] = kept.mask;
-        event[BACK] = back;
-        event[OWNER] = owner;
-        if let Some(at) = layout.counterparty {
-            put(event, at, kept.counterparty);
-        }
-        if let Some(at) = layout.tower {
-            event[at] = kept.tower;
-        }
-        if let Some(at) = layout.duration {
-            event[at] = kept.duration_seconds;
-        }
-        if let Some(at) = layout.amount {
-            put(event, at, kept.amount_micro_tenge.cast_unsigned());
-        }
-        if let Some(at) = layout.data {
-            put(event, at, kept.data_micro_mb.cast_unsigned());
-        }
+        let begin = self.open.len();
+        self.open.resize(begin + layout.columns, 0);
+        let row = &mut self.open[begin..];
+        row[OFFSET] = kept.offset.cast_unsigned().wrapping_sub(number);
+        row[TIME] = kept.time_micros.cast_unsigned();
+        row[ID] = kept.id;
+        row[MASK] = kept.mask.into();
+        row[BACK] = back.into();
+        row[OWNER] = owner.into();
+        let mut put = |column: Option<usize>, number: u64| {
+            if let Some(column) = column {
+                row[column] = number;
+            }
+        };
+        // No tower is 0 here: the greatest number would make the whole column wide.
+        put(layout.tower, kept.tower.wrapping_add(1).into());
+        put(layout.duration, kept.duration_seconds.into());
+        put(layout.amount, kept.amount_micro_tenge.cast_unsigned());
+        put(layout.data, kept.data_micro_mb.cast_unsigned());
+        put(layout.counterparty, kept.counterparty);
         self.next += 1;
         owner
+    }
+
+    /// The open chunk is full.
+    fn seal(&mut self) {
+        let sealed = Sealed::new(&self.open, self.layout.special());
+        self.sealed_bytes += sealed.bytes();
+        self.sealed.push_back(sealed);
+        self.open.clear();
+    }
+
+    /// The open chunk is empty; the newest events are in the one before it. That may be full: the next event seals it again.
+    fn unseal(&mut self) {
+        if let Some(sealed) = self.sealed.pop_back() {
+            self.sealed_bytes -= sealed.bytes();
+            self.open.extend(sealed.rows());
+        }
     }
 
     /// This subscriber's events, the newest first.
@@ -152,21 +201,26 @@ impl Ring {
         let since = Self::low_bits(self.next).wrapping_sub(subscriber.newest);
         let mut number = self.next - u64::from(since);
         (0..subscriber.events).map(move |_| {
-            let event = self.event(number);
-            let kept = self.kept(event);
-            number = number.wrapping_sub(u64::from(event[BACK]));
+            let row = self.row(number);
+            let kept = match row {
+                Row::Open(row) => self.kept(number, row),
+                Row::Sealed(row) => self.kept(number, row),
+            };
+            number = number.wrapping_sub(row.get(BACK));
             kept
         })
     }
 
     /// Time of the oldest event.
     pub(crate) fn oldest_time(&self) -> Option<i64> {
-        (self.first < self.next).then(|| get(self.event(self.first), TIME).cast_signed())
+        (self.first < self.next).then(|| self.row(self.first).get(TIME).cast_signed())
     }
 
     /// Offset of the newest event.
     pub(crate) fn newest_offset(&self) -> Option<i64> {
-        (self.first < self.next).then(|| get(self.event(self.next - 1), OFFSET).cast_signed())
+        let newest = self.next.wrapping_sub(1);
+        let offset = || self.row(newest).get(OFFSET).wrapping_add(newest).cast_signed();
+        (self.first < self.next).then(offset)
     }
 
     /// Drops the oldest event.
@@ -174,11 +228,11 @@ impl Ring {
         if self.first == self.next {
             return;
         }
-        let owner = self.event(self.first)[OWNER];
+        let owner = self.row(self.first).short(OWNER);
         self.subscribers.lose_event(owner);
         self.first += 1;
-        if Self::place_in_chunk(self.first) == 0 || self.first == self.next {
-            self.chunks.pop_front();
+        if Self::place_in_chunk(self.first) == 0 {
+            self.sealed_bytes -= self.sealed.pop_front().map_or(0, |sealed| sealed.bytes());
         }
         self.begin_anew_if_empty();
     }
@@ -188,46 +242,55 @@ impl Ring {
         if self.first == self.next {
             return;
         }
+        if self.open.is_empty() {
+            self.unseal();
+        }
         let number = self.next - 1;
-        let (owner, back) = (self.event(number)[OWNER], self.event(number)[BACK]);
+        let (owner, back) = (self.row(number).short(OWNER), self.row(number).short(BACK));
         self.subscribers.get_mut(owner).newest = Self::low_bits(number).wrapping_sub(back);
         self.subscribers.lose_event(owner);
         self.next = number;
-        if Self::place_in_chunk(number) == 0 || self.first == self.next {
-            self.chunks.pop_back();
-        }
+        self.open.truncate(self.open.len() - self.layout.columns);
         self.begin_anew_if_empty();
     }
 
     /// An empty ring has no chunk; the next one begins at its first place.
     fn begin_anew_if_empty(&mut self) {
         if self.first == self.next {
-            self.chunks.clear();
+            self.sealed.clear();
+            self.sealed_bytes = 0;
+            self.open.clear();
             self.next = self.next.next_multiple_of(CHUNK_EVENTS as u64);
             self.first = self.next;
         }
     }
 
-    fn event(&self, number: u64) -> &[u32] {
+    fn row(&self, number: u64) -> Row<'_> {
         let first_of_chunks = self.first - Self::place_in_chunk(self.first) as u64;
         let since = usize::try_from(number - first_of_chunks).expect("it is in memory");
         let (chunk, place) = (since / CHUNK_EVENTS, since % CHUNK_EVENTS);
-        &self.chunks[chunk][place * self.layout.words..(place + 1) * self.layout.words]
+        let columns = self.layout.columns;
+        match self.sealed.get(chunk) {
+            Some(sealed) => Row::Sealed(sealed.row(place)),
+            None => Row::Open(&self.open[place * columns..(place + 1) * columns]),
+        }
     }
 
-    fn kept(&self, event: &[u32]) -> Kept {
-        let long = |at: Option<usize>| at.map_or(0, |at| get(event, at));
-        let short = |at: Option<usize>, otherwise: u32| at.map_or(otherwise, |at| event[at]);
+    fn kept(&self, number: u64, row: impl Numbers) -> Kept {
+        let layout = self.layout;
+        let long = |column: Option<usize>| column.map_or(0, |column| row.number(column));
+        // Columns that never hold more.
+        let short = |column| long(column) as u32;
         Kept {
-            offset: get(event, OFFSET).cast_signed(),
-            time_micros: get(event, TIME).cast_signed(),
-            id: get(event, ID),
-            mask: event[MASK],
-            counterparty: long(self.layout.counterparty),
-            tower: short(self.layout.tower, NO_TOWER),
-            duration_seconds: short(self.layout.duration, 0),
-            amount_micro_tenge: long(self.layout.amount).cast_signed(),
-            data_micro_mb: long(self.layout.data).cast_signed(),
+            offset: row.number(OFFSET).wrapping_add(number).cast_signed(),
+            time_micros: row.number(TIME).cast_signed(),
+            id: row.number(ID),
+            mask: row.coded(MASK) as u32,
+            counterparty: layout.counterparty.map_or(0, |column| row.sparse(column)),
+            tower: short(layout.tower).wrapping_sub(1),
+            duration_seconds: short(layout.duration),
+            amount_micro_tenge: long(layout.amount).cast_signed(),
+            data_micro_mb: long(layout.data).cast_signed(),
         }
     }
 
@@ -238,15 +301,6 @@ impl Ring {
     fn low_bits(number: u64) -> u32 {
         number as u32
     }
-}
-
-fn put(event: &mut [u32], at: usize, value: u64) {
-    // In two halves.
-    (event[at], event[at + 1]) = (value as u32, (value >> 32) as u32);
-}
-
-fn get(event: &[u32], at: usize) -> u64 {
-    u64::from(event[at]) | u64::from(event[at + 1]) << 32
 }
 
 #[cfg(test)]

@@ -88,8 +88,8 @@ fn two_partitions_are_rewound_at_a_time_and_those_who_wait_count_as_well() {
     assert_eq!(bench.apply(loaded(2, 3)), ["read 2 from 0"]);
     let holdings = bench.engine.rule_holdings();
     assert_eq!((holdings.rewinding, holdings.events), (2, 3));
-    // An event takes 40 bytes, rounded down to words of 4 that are asked for, and its subscriber some.
-    assert!((3 * 36..3 * 36 + 200).contains(&holdings.bytes), "{holdings:?}");
+    // An event whose chunk is not full takes six words of 8 bytes, and its subscriber some.
+    assert!((3 * 48..3 * 48 + 200).contains(&holdings.bytes), "{holdings:?}");
     assert_eq!(read(&mut bench, 3), NOTHING);
     assert_eq!(bench.engine.rule_holdings().events, 4);
     // What is kept to be cut back is remembered, too; with the partition it goes.
