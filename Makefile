@@ -1,7 +1,7 @@
 # Everything that a newcomer or CI runs. `make` alone lists it.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo live test sim fuzz mutants torture deny test-kraft test-airflow test-dbt test-superset test-compose test-upgrade test-lake test-kubernetes lake bench-lake lint docs check-compose check-alerts check-chart bench bench-all bench-page bench-layouts bench-curves bench-scaling bench-latency bench-producer bench-batcher bench-flush bench-micro build images sandbox setup setup-tests score-anomalies score-fraud test-churn score-churn test-connect test-oidc test-cluster bench-writers dist
+.PHONY: help demo live test sim fuzz mutants torture deny test-kraft test-airflow test-dbt test-superset test-compose test-upgrade test-lake test-kubernetes lake bench-lake lint docs check-compose check-alerts check-chart bench bench-all bench-page bench-layouts bench-curves bench-scaling bench-latency bench-producer bench-batcher bench-flush bench-micro bench-rules build images sandbox setup setup-tests score-anomalies score-fraud test-churn score-churn test-connect test-oidc test-cluster bench-writers dist
 
 # librdkafka is linked with this host's OpenSSL where that is new enough, else with one built from source. `make setup`
 # writes the same into .cargo/config.toml, so that cargo without make agrees and librdkafka is not built twice.
@@ -173,7 +173,7 @@ bench: setup ## The streamer beside Spark, Flink and others, and in each layout 
 	bench/run layouts --events $(EVENTS)
 	@$(MAKE) --no-print-directory bench-page
 
-bench-all: bench bench-curves bench-scaling bench-latency bench-producer bench-batcher bench-flush ## All of docs/benchmarks.md, for about an hour
+bench-all: bench bench-curves bench-scaling bench-latency bench-producer bench-batcher bench-flush bench-rules ## All of docs/benchmarks.md, for about an hour
 	bench/run compare --events 10000000 --repetitions $(REPETITIONS) --engines $(ENGINES)
 	@$(MAKE) --no-print-directory bench-page
 
@@ -210,6 +210,13 @@ bench-batcher: setup
 bench-flush: setup
 	bench/run flush
 	bench/run bloat
+
+bench-rules: setup ## Three rules beside Flink SQL, hit by hit; alerts until they are seen; memory, rewinds, backtests
+	bench/run patterns
+	bench/run alerts
+	bench/run rule_costs
+	bench/run backtest
+	@$(MAKE) --no-print-directory bench-page
 
 bench-page: ## docs/benchmarks.md and the table of docs/scaling.md from bench/results
 	PYTHONDONTWRITEBYTECODE=1 PYTHONPATH=bench python3 -m harness.page

@@ -74,14 +74,19 @@ def run_python(topic: Topic, database: Database, _folder: Path) -> Run:
 
 def run_flink(topic: Topic, database: Database, folder: Path) -> Run:
     """Flink's own SQL client, with the whole cluster in its process."""
+    return run_flink_script("flink.sql", topic, database, folder)
+
+
+def run_flink_script(name: str, topic: Topic, database: Database, folder: Path) -> Run:
+    """The same with one of the scripts in bench/peers."""
     values = {
         "TOPIC": topic.name, "KAFKA": kafka(), "DATABASE": database.name,
         "DATABASE_HOST": f"{database.parts.hostname}:{database.parts.port}",
         "DATABASE_USER": database.parts.username, "DATABASE_PASSWORD": database.parts.password,
     }
-    script = (PEERS / "flink.sql").read_text(encoding="utf-8")
-    for name, value in values.items():
-        script = script.replace(f"@{name}@", value)
+    script = (PEERS / name).read_text(encoding="utf-8")
+    for place, value in values.items():
+        script = script.replace(f"@{place}@", value)
     (folder / "job.sql").write_text(script, encoding="utf-8")
     (folder / "config.yaml").write_text("parallelism.default: 2\n", encoding="utf-8")
     command = [
@@ -135,6 +140,14 @@ def jar_version(folder: str, prefix: str) -> str:
     return jar.stem.removeprefix(prefix + "-")
 
 
+def flink_version() -> str:
+    """Flink's, its connectors' and Java's."""
+    return (
+        f"Flink {jar_version('flink', 'flink-runtime')}, Kafka connector {jar_version('flink', 'flink-connector-kafka')}, "
+        f"JDBC connector {jar_version('flink', 'flink-connector-jdbc')}, " + first_line(["java", "-version"])
+    )
+
+
 ENGINES = [
     Engine(
         "kcat", "kcat: consume and discard", run_kcat, kcat_version,
@@ -150,10 +163,7 @@ ENGINES = [
     ),
     Engine(
         "flink", "Flink SQL, JDBC sink", run_flink,
-        lambda: f"Flink {jar_version('flink', 'flink-runtime')}, Kafka connector "
-        f"{jar_version('flink', 'flink-connector-kafka')}, JDBC connector "
-        f"{jar_version('flink', 'flink-connector-jdbc')}, " + first_line(["java", "-version"]),
-        lambda: cache() / "flink", create_table,
+        flink_version, lambda: cache() / "flink", create_table,
     ),
     Engine(
         "spark", "Spark Structured Streaming", run_spark,

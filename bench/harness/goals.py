@@ -41,7 +41,7 @@ def at_least(what: str, bound: float, value: float | None, write: str = "{:,.1f}
 
 def goals(results: Results) -> list[Goal]:
     """All, in the order of the page."""
-    return [*comparison(results), *alone(results), *many_writers(results), *others(results)]
+    return [*comparison(results), *alone(results), *many_writers(results), *others(results), *rules(results)]
 
 
 def runs(results: Results, name: str) -> list[dict]:
@@ -192,3 +192,32 @@ def quarters(values: list[float]) -> tuple[float, float]:
     """The means of the first quarter of some values and of the last."""
     size = max(1, len(values) // 4)
     return sum(values[:size]) / size, sum(values[-size:]) / size
+
+
+def rules(results: Results) -> list[Goal]:
+    """Rules over single subscribers."""
+    exact = [run["equal"] for run in of(runs(results, "patterns"), engine="flink")]
+    delivered = of(runs(results, "alerts"), **{"from": "delivery report"})
+    waited = delivered[0]["percentiles_seconds"]["99"] if delivered else None
+    backtests = runs(results, "backtest")
+    rate = backtests[0]["events"] / mid(backtests, "cpu_seconds") if backtests else None
+    found = [
+        Goal("alerts of three rules equal to Flink SQL's, hit by hit", "all runs",
+             f"{sum(exact)} of {len(exact)} runs" if exact else "–", all(exact) if exact else None),
+        at_most("delivery report to visible alert with 400 groups, 99th percentile", 1.0, waited, "{:,.2f} s"),
+    ]
+    for hours, mib_max, seconds_max in ((1, 60, 2), (3, 130, 5)):
+        found.append(at_most(
+            f"memory of ten rules for a million subscribers, windows of {hours} h", mib_max,
+            in_mib(rule_memory(results, hours)), "{:,.0f} MiB",
+        ))
+        rewinds = of(runs(results, "rule-costs"), what="start", hours=hours)
+        found.append(at_most("… built again after a start in", seconds_max, mid(rewinds, "rewind_seconds"), "{:,.1f} s"))
+    return [*found, at_least("backtest of ten rules, events per CPU-second", 700_000, rate, "{:,.0f}")]
+
+
+def rule_memory(results: Results, hours: int) -> float | None:
+    """By how much the process is larger than without rules."""
+    measured = of(runs(results, "rule-costs"), what="memory")
+    with_rules, without = (mid(of(measured, hours=length), "rss_bytes") for length in (hours, 0))
+    return None if with_rules is None or without is None else with_rules - without

@@ -6,14 +6,14 @@ Needs nothing but Python, so that the check runs everywhere.
 import sys
 from pathlib import Path
 
-from . import chart, results, sections
+from . import chart, results, rules, sections
 from .figures import mid, number, of
 from .goals import MANY, USUAL, Results
 from .places import REPOSITORY
 
 NAMES = (
     USUAL, MANY, "layouts", "curves", "scaling", "writers", "startup", "freshness", "idle", "producers", "batch-day",
-    "batch-year", "batch-regions", "flush", "bloat",
+    "batch-year", "batch-regions", "flush", "bloat", "patterns", "alerts", "rule-costs", "backtest",
 )
 PAGE = """# Benchmarks
 
@@ -60,6 +60,9 @@ Start-up, compilation of the JVM and the first windows weigh less the more event
 ## Flushes
 
 {flushes}
+## Rules
+
+{rules}
 ## How it is measured
 
 {method}
@@ -70,8 +73,8 @@ ENGINES_TEXT = """From real Kafka into real PostgreSQL: counts and exact sums pe
 minutes. The engines run one after another, and all of them before any runs again: a machine's speed drifts, so only ratios inside
 one such round mean something. The programs are in [bench/peers](../bench/peers)."""
 METHOD = """- `make bench` loads and runs the comparison; `make bench EVENTS=200000 REPETITIONS=1` is a quick try. `make bench-all` measures
-  everything on this page, for about an hour. No other work may run on the machine meanwhile. The scripts are in
-  [bench/harness](../bench/harness), one per section.
+  everything on this page, for about an hour. No other work may run on the machine meanwhile; where some did, or the programs were not
+  built for release, the table below says so. The scripts are in [bench/harness](../bench/harness), one per section.
 - Events: the producer's own, seed 1, 20 minutes of event time in order. The broker, its disk and PostgreSQL are on the same
   machine, and their cost is in no figure.
 - CPU-seconds: user and system of an engine's whole process tree, from its start to its end, as the kernel charged them. A process
@@ -125,6 +128,7 @@ def files(found: Results) -> dict[Path, str]:
         producers=sections.producers(found["producers"]),
         batches=sections.batches(found),
         flushes=sections.flushes(found),
+        rules=rules.section(found),
         method=METHOD,
         provenance=provenance(found),
     )
@@ -170,7 +174,7 @@ def provenance(found: Results) -> str:
     for name, result in made:
         machine = result["machine"]
         text += (
-            f"| [{name}](../bench/results/{name}.json) | {result['measured_at']} | `{result['commit']}` | "
+            f"| [{name}](../bench/results/{name}.json) | {result['measured_at']} | `{result['commit']}`{made_otherwise(result)} | "
             f"{machine['processor']}, {machine['cores']} cores, {machine['memory']}, {machine['system']} |\n"
         )
     usual = found[USUAL] or found[MANY]
@@ -181,6 +185,14 @@ def provenance(found: Results) -> str:
         commands = {run["engine"]: run["command"] for run in usual["runs"]}
         text += "\n".join(f"{engine:<10} {command}" for engine, command in commands.items()) + "\n```\n"
     return text.rstrip()
+
+
+def made_otherwise(result: dict) -> str:
+    """What is not as the page says that it is: another profile than release, a machine that was not left alone."""
+    profile = result.get("programs", "release")
+    built = "" if profile == "release" else f", built with the profile `{profile}`"
+    meanwhile = result.get("meanwhile")
+    return built + (f"; meanwhile: {meanwhile}" if meanwhile else "")
 
 
 if __name__ == "__main__":

@@ -1,7 +1,8 @@
 """Raw results: a JSON file per measurement in bench/results, with the machine and the versions that made it.
 
-{"measurement", "measured_at", "commit", "machine", "versions", "parameters", "runs": [{…}, …]}; times
-in seconds, memory in bytes. Nothing is averaged here: medians are taken by the page.
+{"measurement", "measured_at", "commit", "machine", "programs", "meanwhile", "versions", "parameters", "runs": [{…}, …]}; times
+in seconds, memory in bytes. `programs` is cargo's profile that they were built with, `meanwhile` what else ran on the machine, as
+BENCH_MEANWHILE says. Nothing is averaged here: medians are taken by the page.
 """
 
 import json
@@ -22,6 +23,8 @@ def write(name: str, parameters: dict, runs: list[dict], versions: dict[str, str
         "measured_at": datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%MZ"),
         "commit": commit(),
         "machine": machine(),
+        "programs": Path(program("streamer")).parent.name,
+        "meanwhile": os.environ.get("BENCH_MEANWHILE", ""),
         "versions": {**own, **(versions or {})},
         "parameters": parameters,
         "runs": runs,

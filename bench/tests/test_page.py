@@ -23,6 +23,16 @@ class Page(unittest.TestCase):
         self.assertNotIn("**missed**", text)
 
 
+    def test_what_was_not_measured_as_the_page_says_is_told_of(self):
+        for result, said in (
+            ({}, ""), ({"programs": "release", "meanwhile": ""}, ""),
+            ({"programs": "demo"}, ", built with the profile `demo`"),
+            ({"programs": "demo", "meanwhile": "a build"}, ", built with the profile `demo`; meanwhile: a build"),
+        ):
+            with self.subTest(result=result):
+                self.assertEqual(page.made_otherwise(result), said)
+
+
 class Sizing(unittest.TestCase):
     def test_the_table_is_what_the_raw_results_say(self):
         self.assertEqual(sizing.PAGE.read_text(encoding="utf-8"), sizing.page(), "write it with `make bench-page`")
