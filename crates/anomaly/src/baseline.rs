@@ -4,7 +4,14 @@
 //! [`stabilised`], or why there is none.
 
 use crate::calendar::{Basis, DetectionWindow};
-use crate::statistics::{Centre, by_ewma, by_median, stabilised, unstabilised};
+use crate::statistics::{
+    Centre, by_bisquare, by_ewma, by_median, stabilised, unstabilised, unstabilised_mean,
+};
+
+/// The deviation of chance, of a stabilised count.
+const DEVIATION_LEAST: f64 = 1.0;
+/// Of fewer events than these the median says too little: it is one of a few whole numbers.
+const FEW_EVENTS: f64 = 20.0;
 
 /// What is usual.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -12,6 +19,8 @@ pub struct Baseline {
     /// Centre and deviation of stabilised counts. The deviation is that of chance, 1, at least: a few
     /// values that happen to agree promise nothing.
     pub centre: Centre,
+    /// Events expected in a window.
+    pub expected: f64,
     /// Which former windows it was made from.
     pub basis: Basis,
 }
@@ -40,26 +49,29 @@ impl Baseline {
         if units.len() < basis.units_min() {
             return None;
         }
+        let mut values = units.concat();
         let centre = match basis {
-            Basis::Weeks => by_median(&mut units.concat()),
+            Basis::Weeks => by_median(&mut values),
             Basis::Days => {
                 let mean = |values: &Vec<f64>| values.iter().sum::<f64>() / values.len() as f64;
                 by_ewma(&units.iter().map(mean).collect::<Vec<_>>())
             }
         }?;
-        let centre = Centre { deviation: centre.deviation.max(1.0), ..centre };
-        Some(Baseline { centre, basis })
-    }
-
-    /// Events expected in a window.
-    pub fn expected(&self) -> f64 {
-        unstabilised(self.centre.level)
+        let (centre, expected) = match (basis, unstabilised(centre.level)) {
+            (Basis::Weeks, median) if median < FEW_EVENTS => {
+                let centre = by_bisquare(&mut values, DEVIATION_LEAST)?;
+                (centre, unstabilised_mean(centre.level))
+            }
+            (_, expected) => (centre, expected),
+        };
+        let centre = Centre { deviation: centre.deviation.max(DEVIATION_LEAST), ..centre };
+        Some(Baseline { centre, expected, basis })
     }
 
     /// Events that would be expected if the centre were so many of its own standard deviations higher.
     pub fn most(&self, deviations: f64) -> f64 {
         let Centre { level, deviation, uncertainty } = self.centre;
-        unstabilised(level + deviations * deviation * uncertainty.sqrt())
+        unstabilised_mean(level + deviations * deviation * uncertainty.sqrt())
     }
 }
 
@@ -95,7 +107,7 @@ mod tests {
                     Some(if window < DetectionWindow::number(1_000 * weeks + 500) { 40 } else { 0 })
                 };
                 let baseline = Baseline::of(basis, &units(6), same, began);
-                let expected = baseline.map(|baseline| baseline.expected().round());
+                let expected = baseline.map(|baseline| baseline.expected.round());
                 assert_eq!(expected, (weeks >= 2).then_some(40.0), "{basis:?}: {weeks}");
             }
         }
@@ -105,9 +117,19 @@ mod tests {
     fn a_week_that_was_unusual_itself_hardly_moves_it() {
         let usual = Baseline::of(Basis::Weeks, &units(4), same, |_| Some(100)).unwrap();
         let spiked = |window| Some(if window < DetectionWindow::number(1_500) { 400 } else { 100 });
-        assert_eq!(Baseline::of(Basis::Weeks, &units(4), same, spiked).unwrap(), usual);
-        assert!((usual.expected() - 100.0).abs() < 1e-9);
+        let beside = Baseline::of(Basis::Weeks, &units(4), same, spiked).unwrap();
+        assert_eq!(beside, usual);
+        assert!((usual.expected - 100.0).abs() < 1e-9);
         assert_eq!(usual.centre.deviation, 1.0);
+    }
+
+    #[test]
+    fn of_a_few_events_it_lies_between_the_counts_that_there_were() {
+        // Nothing in twelve windows, an event in each of six others: the median is 0, and many times 0 is 0.
+        let even = |window: DetectionWindow| window.since(DetectionWindow::number(0)) % 2 == 0;
+        let few = |window| Some(u64::from(even(window)));
+        let baseline = Baseline::of(Basis::Weeks, &units(6), same, few).unwrap();
+        assert!((0.25..0.45).contains(&baseline.expected), "{}", baseline.expected);
     }
 
     #[test]
@@ -115,6 +137,6 @@ mod tests {
         let doubled_since = |then| if then > DetectionWindow::number(2_500) { 2.0 } else { 1.0 };
         let count = |then| Some(if then > DetectionWindow::number(2_500) { 50 } else { 100 });
         let baseline = Baseline::of(Basis::Weeks, &units(5), doubled_since, count).unwrap();
-        assert!((baseline.expected() - 100.0).abs() < 1e-9);
+        assert!((baseline.expected - 100.0).abs() < 1e-9);
     }
 }

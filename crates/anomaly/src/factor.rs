@@ -17,7 +17,7 @@ const SCORE_MAX: f64 = 3.0;
 /// then the factor of all those together that agree with it. Of two: what both have in common, the smaller
 /// deviation if both deviate in the same direction. `None`: there are too few regions or events to tell.
 pub(crate) fn factor(known: &[(f64, &Baseline)]) -> Option<f64> {
-    let expected: f64 = known.iter().map(|(_, baseline)| baseline.expected()).sum();
+    let expected: f64 = known.iter().map(|(_, baseline)| baseline.expected).sum();
     if expected < EVENTS_MIN {
         return None;
     }
@@ -30,7 +30,7 @@ pub(crate) fn factor(known: &[(f64, &Baseline)]) -> Option<f64> {
 
 /// A region's own factor. An event more and less: nobody divides by 0.
 fn of_one((observed, baseline): &(f64, &Baseline)) -> f64 {
-    (observed + 1.0) / (baseline.expected() + 1.0)
+    (observed + 1.0) / (baseline.expected + 1.0)
 }
 
 fn in_common(one: f64, other: f64) -> f64 {
@@ -39,24 +39,24 @@ fn in_common(one: f64, other: f64) -> f64 {
 }
 
 fn of_many(known: &[(f64, &Baseline)], expected: f64) -> Option<f64> {
-    let largest = known.iter().map(|(_, of_one)| of_one.expected()).fold(0.0, f64::max);
+    let largest = known.iter().map(|(_, of_one)| of_one.expected).fold(0.0, f64::max);
     let say_max = (SAY_MAX * expected).min(SAY_OF_OTHERS_MAX * (expected - largest));
     let mut factors: Vec<(f64, f64)> = known
         .iter()
-        .map(|(observed, baseline)| (*observed, baseline.expected()))
+        .map(|(observed, baseline)| (*observed, baseline.expected))
         .filter(|(_, expected)| *expected > 0.0)
         .map(|(observed, of_one)| (observed / of_one, of_one.min(say_max)))
         .collect();
     let rough = weighted_median(&mut factors)?;
     let agrees = |(observed, baseline): &&(f64, &Baseline)| {
-        let distance = stabilised(*observed) - stabilised(rough * baseline.expected());
+        let distance = stabilised(*observed) - stabilised(rough * baseline.expected);
         let variance =
             baseline.centre.deviation.powi(2) * (1.0 + rough * baseline.centre.uncertainty);
         distance.abs() < SCORE_MAX * variance.sqrt()
     };
     let agreeing = known.iter().filter(agrees);
     let (observed, expected) =
-        agreeing.fold((0.0, 0.0), |sums, (observed, b)| (sums.0 + observed, sums.1 + b.expected()));
+        agreeing.fold((0.0, 0.0), |sums, (observed, b)| (sums.0 + observed, sums.1 + b.expected));
     Some(if expected < EVENTS_MIN { rough } else { observed / expected })
 }
 

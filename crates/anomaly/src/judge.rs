@@ -290,7 +290,7 @@ fn judge_one(known: &Known<'_>, factor: f64, caution: f64, moment: &Moment<'_>) 
     let Some(baseline) = &known.baseline else { return warming_up(known) };
     let memory = known.memory;
     let observed = known.observed;
-    let expected = factor * baseline.expected();
+    let expected = factor * baseline.expected;
     let foreseen = expected * memory.wave();
     let is_young = memory.learned < LEARNED_MIN;
     // The centre's own error grows with the factor.
@@ -305,8 +305,7 @@ fn judge_one(known: &Known<'_>, factor: f64, caution: f64, moment: &Moment<'_>) 
     let of_lasting =
         |compared| test(compared, &memory.lasting, budget.share(LASTING_GROUP), LASTING_LEAST);
     let jump = Comparison::of(observed, foreseen, memory.of_jumps);
-    let granted =
-        (factor - 1.0).max(0.0) * (baseline.most(GRANTED_DEVIATIONS) - baseline.expected());
+    let granted = (factor - 1.0).max(0.0) * (baseline.most(GRANTED_DEVIATIONS) - baseline.expected);
     let together = together(memory, moment.window, Together { observed, expected, granted });
     let lasting = Comparison::of(together.observed, together.expected, memory.of_lasting);
     let of_jump =

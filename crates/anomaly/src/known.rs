@@ -58,8 +58,8 @@ impl<'a> Known<'a> {
         };
         let unclocked = of_units(unclocked_units);
         let both = by_clock.zip(unclocked);
-        let off = |baseline: Baseline| ratio(observed + 1.0, baseline.expected() + 1.0).ln().abs();
-        let readings = both.map(|(a, b)| [a.expected(), b.expected()]);
+        let off = |baseline: Baseline| ratio(observed + 1.0, baseline.expected + 1.0).ln().abs();
+        let readings = both.map(|(a, b)| [a.expected, b.expected]);
         let follows = memory.follows_clock();
         let is_nearer = both.is_some_and(|(a, b)| off(a) <= off(b));
         match follows {
@@ -93,7 +93,7 @@ impl<'a> Known<'a> {
             measure,
             observed: now.of(measure) / unit,
             unit,
-            baseline: Some(Baseline { centre, basis: former.basis }),
+            baseline: Some(Baseline { centre, expected, basis: former.basis }),
             readings: None,
             memory,
             units: of.units,

@@ -249,7 +249,7 @@ fn where_the_country_is_a_hundred_times_as_busy_a_tiny_region_may_be_too() {
     let (from, to) = (4 * WEEK + 72, 4 * WEEK + 84);
     let times = |region: &str, window: i64| {
         let busy = if (from..to).contains(&window) { 100.0 } else { 1.0 };
-        // One event in twenty minutes: the median of its history is none, and a hundred times that is none.
+        // One event in twenty minutes: most windows of its history have none, and little is known of it.
         busy * if region == "D" { 0.25 / (400.0 * shape(window)) } else { 1.0 }
     };
     let counts = counts(&["A", "B", "C", "D"], 5, times);
