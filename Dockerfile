@@ -29,7 +29,7 @@ FROM rust:${RUST_VERSION}-${DEBIAN_RELEASE} AS build
 # With Debian's OpenSSL, which this image has for development, and the final ones have to run.
 ENV OPENSSL_NO_VENDOR=1
 # libcurl, with which librdkafka asks an identity provider for tokens, is in this image for development too.
-ARG FEATURES=producer/oidc,streamer/oidc,intake-cli/oidc
+ARG FEATURES=producer/oidc,streamer/oidc,streamer/avro,intake-cli/oidc
 WORKDIR /src
 COPY --from=manifests /src .
 RUN cargo build --locked --release --package producer --package streamer --package intake-cli --features "$FEATURES"

@@ -1,7 +1,7 @@
 # Everything that a newcomer or CI runs. `make` alone lists it.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo live test sim fuzz mutants torture deny test-kraft test-airflow test-dbt test-superset test-compose test-upgrade test-lake test-kubernetes lake bench-lake lint docs check-compose check-alerts check-chart bench bench-all bench-page bench-layouts bench-curves bench-scaling bench-latency bench-producer bench-batcher bench-flush bench-micro bench-rules build images sandbox setup setup-tests score-anomalies score-fraud test-churn score-churn test-connect test-oidc test-cluster bench-writers dist
+.PHONY: help demo live test sim fuzz mutants torture deny test-kraft test-airflow test-dbt test-superset test-compose test-upgrade test-lake test-kubernetes lake bench-lake lint docs check-compose check-alerts check-chart bench bench-all bench-page bench-layouts bench-curves bench-scaling bench-latency bench-producer bench-batcher bench-flush bench-micro bench-rules build images sandbox setup setup-tests score-anomalies score-fraud test-churn score-churn test-connect test-oidc test-cluster bench-writers test-avro dist
 
 # librdkafka is linked with this host's OpenSSL where that is new enough, else with one built from source. `make setup`
 # writes the same into .cargo/config.toml, so that cargo without make agrees and librdkafka is not built twice.
@@ -113,11 +113,20 @@ bench-lake: setup lake ## What the lake costs: CPU, memory, size, commits, queri
 lake: setup ## The program of the data lake, archiver, as a release
 	cargo build --manifest-path lake/Cargo.toml --target-dir $(TARGET)/lake --release --package archiver
 
-# Its test of the transform runs while that is built. TORTURE_WORKER_KILLS=5 TORTURE_BROKER_KILLS=1 for fewer.
+AVRO = --workspace --features streamer/avro,e2e/avro
+# With a registry on loopback and Confluent's own serializer for Python.
+test-avro: setup ## Records in Avro through a streamer that reads them; a registry that is away, schemas that it does not know
+	cargo clippy $(AVRO) --all-targets -- -D warnings
+	cargo test --package schema-registry --features avro
+	cargo build --workspace --bin sandbox --bin streamer --features streamer/avro
+	AVRO_PYTHON="$$(.ci/python-environment telecom-avro e2e/tests/avro/requirements.txt)"/bin/python \
+		$(TARGET)/debug/sandbox run -- cargo test $(AVRO) --test avro
+
 test-oidc: setup ## Kafka with tokens of an identity provider: builds librdkafka once more, with libcurl
 	@.ci/setup oidc
 	cargo test --package program --features oidc --test kafka_doors
 
+# Its test of the transform runs while that is built. TORTURE_WORKER_KILLS=5 TORTURE_BROKER_KILLS=1 for fewer.
 test-connect: setup ## An exchange's table through a real Kafka Connect, with 50 kills of the worker and 10 of the broker: 20 minutes
 	@.ci/setup connect
 	cargo build --workspace --bins

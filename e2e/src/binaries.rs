@@ -10,14 +10,18 @@ use anyhow::{Context, Result, anyhow, ensure};
 pub const WITH_FAIL_POINTS: &str = "streamer-with-fail-points";
 
 /// The path of `producer`, `streamer`, `batcher`, `sandbox` or [`WITH_FAIL_POINTS`], built from the
-/// sources as they are now, with the profile of the tests.
+/// sources as they are now, with the profile of the tests; with the feature `avro` of these tests the streamer reads Avro.
 ///
 /// # Errors
 /// They can't be built.
 pub fn binary(name: &str) -> Result<PathBuf> {
     static PROGRAMS: OnceLock<Result<PathBuf, String>> = OnceLock::new();
     static FAIL_POINTS: OnceLock<Result<PathBuf, String>> = OnceLock::new();
+    static AVRO: OnceLock<Result<PathBuf, String>> = OnceLock::new();
     let (folder, what): (_, &[&str]) = match name {
+        "streamer" if cfg!(feature = "avro") => {
+            (&AVRO, &["--bin", "streamer", "--features", "streamer/avro"])
+        }
         WITH_FAIL_POINTS => {
             (&FAIL_POINTS, &["--bin", WITH_FAIL_POINTS, "--features", "streamer/fail-points"])
         }

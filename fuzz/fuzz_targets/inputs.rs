@@ -68,6 +68,7 @@ fn apply(
                 time: RecordTime::LogAppend(NOW),
                 key: None,
                 payload: dice.pick(&PAYLOADS),
+                content: windowing::Content::Payload,
                 headers: &Vec::new,
             };
             return engine.apply(Input::Record { partition, record, now }, effects);

@@ -22,6 +22,7 @@ use program::{DatabaseArgs, KafkaArgs, LogArgs, MetricsArgs, parse_duration};
 use store::{ExplicitSettings, FirstContact, SynchronousCommit};
 use windowing::results::Numbers;
 
+use crate::contents::RegistryArgs;
 use crate::examples;
 
 /// Counts telecom events in 1-minute event-time windows, exactly once, from Kafka to PostgreSQL
@@ -115,6 +116,9 @@ pub struct RunArgs {
     /// Where PostgreSQL is.
     #[command(flatten)]
     pub database: DatabaseArgs,
+    /// Where the schemas of records in Avro are.
+    #[command(flatten)]
+    pub registry: RegistryArgs,
     /// How often results are written (shortened at random by up to 20 %)
     #[arg(long, env = "FLUSH_INTERVAL", default_value = "30s", value_parser = parse_flush_interval)]
     pub flush_interval: Duration,

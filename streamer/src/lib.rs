@@ -11,6 +11,7 @@
 
 mod clock_warning;
 mod config;
+mod contents;
 mod drain;
 mod examples;
 mod loader;
@@ -34,6 +35,7 @@ use operator::{
 use program::{Serving, ensure_files, print, report_failure, run_program, shutdown_requested};
 
 pub use config::{Cli, Command, RunArgs};
+pub use contents::RegistryArgs;
 pub use metrics::metrics;
 
 /// Files that streaming keeps open, by measurement with room to spare: 32 and 16 for each worker, with
@@ -77,6 +79,7 @@ pub async fn run(cli: Cli, shutdown: impl Future<Output = ()>) -> anyhow::Result
 
 async fn stream(args: RunArgs, shutdown: impl Future<Output = ()>) -> anyhow::Result<Exit> {
     tokio::pin!(shutdown);
+    let formats = contents::Formats::new(&args.registry)?;
     ensure_files(FILES + FILES_PER_WORKER * usize::from(args.workers))?;
     let metrics = metrics::ProcessMetrics::new(args.workers);
     // Before anything else: while it starts, it can say what it waits for.
@@ -89,7 +92,7 @@ async fn stream(args: RunArgs, shutdown: impl Future<Output = ()>) -> anyhow::Re
     if let Some(detector) = detector {
         detect::spawn(args.detection.clone(), &args.database, detector)?;
     }
-    let mut pool = pool::WorkerPool::spawn(&args, &started, &metrics)?;
+    let mut pool = pool::WorkerPool::spawn(&args, &started, &formats, &metrics)?;
     let ended = tokio::select! {
         failure = pool.first_failure() => Err(failure),
         drained = drain::drained(&args, &started) => Ok(drained),

@@ -12,6 +12,7 @@ use store::{Flusher, WriterIdentity};
 use tokio::sync::mpsc;
 
 use crate::config::RunArgs;
+use crate::contents::Formats;
 use crate::loader::Loader;
 use crate::metrics::{ProcessMetrics, WorkerMetrics};
 use crate::start::Started;
@@ -32,13 +33,15 @@ impl WorkerPool {
     pub(crate) fn spawn(
         args: &RunArgs,
         started: &Started,
+        formats: &Formats,
         metrics: &ProcessMetrics,
     ) -> anyhow::Result<Self> {
         let stop = Arc::new(AtomicBool::new(false));
         let running = usize::from(args.workers);
         let (outbox, ends) = mpsc::channel(running);
         for (index, metrics) in (0..args.workers).zip(&metrics.workers) {
-            let worker = new_worker(args, started, index, Arc::clone(&stop), metrics.clone())?;
+            let shared = (started, formats);
+            let worker = new_worker(args, shared, index, Arc::clone(&stop), metrics.clone())?;
             let outbox = outbox.clone();
             std::thread::Builder::new()
                 .name(format!("worker-{index}"))
@@ -97,7 +100,7 @@ impl WorkerPool {
 
 fn new_worker(
     args: &RunArgs,
-    started: &Started,
+    (started, formats): (&Started, &Formats),
     index: u16,
     stop: Arc<AtomicBool>,
     metrics: WorkerMetrics,
@@ -127,6 +130,7 @@ fn new_worker(
         flusher: Flusher::new(database_url.expose().to_owned(), identity)
             .waiting_for(args.flush_synchronous_commit),
         loader,
+        contents: formats.contents(),
         flush_interval: args.flush_interval,
         numbers: args.numbers(),
         drain_to: if args.drain { drain_to.collect() } else { Vec::new() },

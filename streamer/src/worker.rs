@@ -26,6 +26,7 @@ use store::Flusher;
 use windowing::results::Numbers;
 use windowing::{Bounds, Due, Effect, Engine, Input, Position, Timers};
 
+use crate::contents::Contents;
 use crate::loader::Loader;
 use crate::metrics::{Holdings, WorkerMetrics};
 use crate::writer::{Order, Said, Writer};
@@ -45,6 +46,7 @@ pub(crate) struct WorkerOptions {
     pub(crate) membership: Membership,
     pub(crate) flusher: Flusher,
     pub(crate) loader: Loader,
+    pub(crate) contents: Contents,
     pub(crate) flush_interval: Duration,
     pub(crate) numbers: Numbers,
     /// With `--drain`: the end of each partition's log. Empty: never drained.
@@ -60,6 +62,8 @@ pub(crate) struct Worker {
     engine: Engine,
     writer: Writer,
     loader: Loader,
+    /// What stands in records.
+    contents: Contents,
     effects: Vec<Effect>,
     /// What has to be done besides reading, and when: in time since `started_at`.
     timers: Timers,
@@ -99,6 +103,7 @@ impl Worker {
                 .flushing_every(options.flush_interval),
             writer,
             loader: options.loader,
+            contents: options.contents,
             effects: Vec::new(),
             timers: Timers::new(jittered(options.flush_interval)),
             started_at: Instant::now(),
@@ -196,6 +201,7 @@ impl Worker {
             Due::Flush => self.engine.apply(Input::FlushDue, &mut self.effects),
             Due::Load(partitions) => self.load(&partitions),
             Due::JudgeHaltedAgain => {
+                self.contents.judge(&mut self.engine, &mut self.effects);
                 self.engine.apply(Input::JudgeHaltedAgain, &mut self.effects);
             }
             Due::Examine(partition, origin) => self.examine(partition, origin),
@@ -235,6 +241,7 @@ impl Worker {
                 fail_point("revoke_flushed");
                 self.engine.apply(Input::Revoked(&partitions), &mut self.effects);
                 self.timers.revoked(&partitions);
+                self.contents.forget(&partitions);
                 self.halted.retain(|partition, _| !partitions.contains(partition));
                 self.reader.give_up(&partitions)?;
                 fail_point("revoke_done");

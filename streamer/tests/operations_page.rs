@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Where the programs' own messages are.
-const SOURCES: [&str; 15] = [
+const SOURCES: [&str; 16] = [
     "crates/operator/src",
     "crates/log-reader/src",
     "crates/intake/src",
@@ -17,6 +17,7 @@ const SOURCES: [&str; 15] = [
     "crates/windowing/src",
     "crates/store/src",
     "crates/program/src",
+    "crates/schema-registry/src",
     "streamer/src",
     "batcher/src",
     "producer/src",

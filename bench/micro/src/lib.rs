@@ -100,6 +100,7 @@ impl Counter {
             time: RecordTime::LogAppend(WRITTEN_AT),
             key: Some(b"00c0ffee00c0ffee"),
             payload: Some(payload),
+            content: windowing::Content::Payload,
             headers: &Vec::new,
         };
         let input = Input::Record { partition: 0, record, now: WRITTEN_AT };

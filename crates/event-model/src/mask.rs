@@ -3,13 +3,15 @@
 //! In: the bytes of a key or payload, of whatever form, or a detail. Out: the same, in which every run of 8 to 15 digits
 //! that stands alone shows at most seven of them and never its last four: what the contract's `msisdn` shows.
 //!
-//! A run stands alone when no ASCII letter or digit is beside it. Pseudonyms and UUIDs hold such runs by chance, and times are
+//! A run stands alone when no ASCII letter or digit is beside it, or when it is a text of Avro. Pseudonyms and UUIDs hold such runs by chance, and times are
 //! nothing but digits; so the values of some members are left as they are, wherever these stand, in an envelope too. A number
 //! that is masked in JSON becomes a string, so that JSON stays JSON.
 
 use std::borrow::Cow;
 
 use serde::de::IgnoredAny;
+
+use crate::frame::needs_schema;
 
 /// How many digits a subscriber's number has, as far as it can be recognised.
 const DIGITS_MIN: usize = 8;
@@ -33,6 +35,46 @@ const LEFT_ALONE: [&[u8]; 10] = [
 
 /// Masks the numbers in a payload.
 pub fn mask_payload(payload: &[u8]) -> Cow<'_, [u8]> {
+    if needs_schema(payload).is_some() { mask_avro(payload) } else { mask_json(payload) }
+}
+
+/// Masks the numbers in Avro in Confluent's frame. A text stands behind its length there, and before whatever comes next, which
+/// may look like a letter or a digit: a text that is a number is one whatever stands beside it.
+fn mask_avro(payload: &[u8]) -> Cow<'_, [u8]> {
+    let (mut out, mut at) = (payload.to_vec(), 5);
+    while at < payload.len() {
+        let text = avro_text(&payload[at..]);
+        let sign = usize::from(text.starts_with(b"+"));
+        let digits = text.len() - sign;
+        at += 1;
+        if (DIGITS_MIN..=DIGITS_MAX).contains(&digits)
+            && text[sign..].iter().all(u8::is_ascii_digit)
+        {
+            let hidden = shown_of(digits)..digits;
+            at += sign;
+            out[at + hidden.start..at + hidden.end].fill(b'*');
+            at += digits;
+        }
+    }
+    match mask_text(&out) {
+        Cow::Borrowed(_) if out == payload => Cow::Borrowed(payload),
+        Cow::Borrowed(_) => Cow::Owned(out),
+        Cow::Owned(out) => Cow::Owned(out),
+    }
+}
+
+/// The text behind a length of one byte; empty: there is none.
+fn avro_text(bytes: &[u8]) -> &[u8] {
+    match bytes {
+        [length, rest @ ..] if length % 2 == 0 => {
+            rest.get(..usize::from(*length / 2)).unwrap_or_default()
+        }
+        _ => &[],
+    }
+}
+
+/// Masks the numbers in a text that may be JSON.
+fn mask_json(payload: &[u8]) -> Cow<'_, [u8]> {
     let has_run = payload.split(|byte| !byte.is_ascii_digit()).any(is_long);
     if !has_run {
         return Cow::Borrowed(payload);
@@ -49,6 +91,11 @@ pub fn mask_text(text: &[u8]) -> Cow<'_, [u8]> {
     let mut out = Vec::with_capacity(text.len());
     mask_plain(text, None, None, &mut out);
     if out == text { Cow::Borrowed(text) } else { Cow::Owned(out) }
+}
+
+/// How many digits of so many are shown.
+fn shown_of(digits: usize) -> usize {
+    SHOWN_MAX.min(digits - HIDDEN_MIN)
 }
 
 fn is_long(run: &[u8]) -> bool {
@@ -70,7 +117,7 @@ fn mask_plain(text: &[u8], before: Option<u8>, after: Option<u8>, out: &mut Vec<
         let right = text.get(at + length).copied().or(after.filter(|_| at + length == text.len()));
         let run = &text[at..at + length];
         if is_long(run) && !is_word(left) && !is_word(right) {
-            let shown = SHOWN_MAX.min(length - HIDDEN_MIN);
+            let shown = shown_of(length);
             out.extend_from_slice(&run[..shown]);
             out.extend(std::iter::repeat_n(b'*', length - shown));
         } else {
@@ -212,6 +259,33 @@ mod tests {
             ("a 1234-5678", "a 1234-5678"),
         ] {
             check(payload, expected);
+        }
+    }
+
+    #[test]
+    fn a_text_of_avro_that_is_a_number_is_masked_whatever_stands_beside_it() {
+        // The frame; a text of eleven digits, then one of 24 letters, whose length is the digit 0.
+        let framed = |body: &str| format!("\0\0\0\u{7}\u{7}{body}");
+        for (body, expected) in [
+            ("\u{16}77010000001", "\u{16}7701000****"),
+            (
+                "\u{16}770100000010aaaaaaaaaaaaaaaaaaaaaaaa",
+                "\u{16}7701000****0aaaaaaaaaaaaaaaaaaaaaaaa",
+            ),
+            (
+                "\u{16}770100000010111111111111111111111111",
+                "\u{16}7701000****0111111111111111111111111",
+            ),
+            ("\u{18}+77010000001zz", "\u{18}+7701000****zz"),
+            // In a longer text as everywhere.
+            ("\u{2c}to 77010000001, again", "\u{2c}to 7701000****, again"),
+            // A pseudonym of 16 digits is no number; nor is a torn text.
+            (" 1234567890123456z", " 1234567890123456z"),
+            ("\u{1e}x77010000001", "\u{1e}x77010000001"),
+            // Framed JSON stays JSON.
+            (" {\"a\":\"77010000001\"}", " {\"a\":\"7701000****\"}"),
+        ] {
+            check(&framed(body), &framed(expected));
         }
     }
 

@@ -129,6 +129,7 @@ fn record_of<'a>(message: &'a BorrowedMessage<'_>) -> Record<'a> {
         time,
         key: message.key(),
         payload: message.payload(),
+        content: windowing::Content::Payload,
         headers: &Vec::new,
     }
 }

@@ -194,6 +194,7 @@ fn polled<'a>(message: &'a rd_kafka_message_t, headers: &'a dyn Fn() -> Vec<Head
                 key: unsafe { bytes(message.key, message.key_len) },
                 // SAFETY: the same.
                 payload: unsafe { bytes(message.payload, message.len) },
+                content: windowing::Content::Payload,
                 headers,
             },
         },

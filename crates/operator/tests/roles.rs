@@ -84,6 +84,7 @@ fn batch(row: StoredPartition) -> FlushBatch {
             time: RecordTime::Unknown,
             key: None,
             payload: Some(payload.as_bytes()),
+            content: windowing::Content::Payload,
             headers: &Vec::new,
         };
         let now = EventTime::from_micros(1_800_000_000_000_000);

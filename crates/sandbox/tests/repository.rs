@@ -10,11 +10,12 @@ const WORKFLOW: &str = ".github/workflows/ci.yml";
 /// The workflow runs these and the gate does not: they need a Docker engine, or repeat what the gate
 /// has tested on another Kafka, or with Airflow, dbt, Superset or Kafka Connect, which take long to install, or build
 /// tools or a librdkafka of their own, or a workspace of its own, or look at github.com.
-const WORKFLOW_ONLY: [&str; 11] = [
+const WORKFLOW_ONLY: [&str; 12] = [
     "check-chart",
     "deny",
     "images",
     "test-airflow",
+    "test-avro",
     "test-churn",
     "test-connect",
     "test-dbt",

@@ -100,6 +100,7 @@ impl Worker {
                 time: RecordTime::LogAppend(NOW),
                 key: None,
                 payload: Some(payload.as_bytes()),
+                content: windowing::Content::Payload,
                 headers: &Vec::new,
             };
             self.engine.apply(Input::Record { partition: 0, record, now: NOW }, &mut effects);

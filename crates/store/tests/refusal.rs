@@ -68,6 +68,7 @@ async fn batch(connection: &mut PgConnection) -> FlushBatch {
             time: RecordTime::Unknown,
             key: None,
             payload: Some(payload.as_bytes()),
+            content: windowing::Content::Payload,
             headers: &Vec::new,
         };
         let now = EventTime::from_micros(1_800_000_000_000_000);

@@ -104,7 +104,15 @@ impl Engine {
     pub fn apply(&mut self, input: Input<'_>, effects: &mut Vec<Effect>) {
         match input {
             Input::Record { partition, record, now } => {
-                self.read(partition, &record, now, effects);
+                self.read(partition, &record, None, now, effects);
+            }
+            Input::ContentAwaited { partition, record, now, reason } => {
+                self.read(partition, &record, Some(reason), now, effects);
+            }
+            Input::ContentJudged { partition, awaited } => {
+                if let Some(assigned) = self.assigned_mut(partition) {
+                    assigned.judge_content(partition, awaited, effects);
+                }
             }
             Input::EndOfLog { partition, end } => {
                 let is_behind = |assigned: &mut AssignedPartition, effects: &mut Vec<Effect>| {
@@ -239,6 +247,14 @@ impl Engine {
         holdings
     }
 
+    /// Whether it matters what stands in records of this partition: it is being read, or its log is compared with what was
+    /// read before. What comes of others is ignored.
+    pub fn is_shown_records(&self, partition: i32) -> bool {
+        let index = usize::try_from(partition).ok();
+        let assigned = index.and_then(|index| self.partitions.get(index)?.as_ref());
+        assigned.is_some_and(AssignedPartition::is_shown_records)
+    }
+
     /// Partitions being read, with the position after what was read so far.
     pub fn positions(&self) -> impl Iterator<Item = (i32, Position)> {
         (0..).zip(&self.partitions).filter_map(|(partition, assigned)| {
@@ -248,21 +264,30 @@ impl Engine {
         })
     }
 
+    /// Takes a record in; `awaited` says why it is not known what stands in it.
     fn read(
         &mut self,
         partition: i32,
         record: &Record<'_>,
+        awaited: Option<&str>,
         now: EventTime,
         effects: &mut Vec<Effect>,
     ) {
         let Some(assigned) = self.assigned_mut(partition) else { return };
         if assigned.status != Status::Reading {
-            let is_verifying = matches!(assigned.status, Status::Verifying { .. });
-            if !is_verifying || !assigned.verify(partition, record, effects) {
+            if !assigned.is_shown_records() {
+                return;
+            }
+            if !assigned.verify(partition, record, awaited, effects) {
+                if assigned.status == Status::Halted {
+                    self.cut_flush(effects);
+                }
                 return;
             }
         }
-        if assigned.is_behind_unreadable_batch(partition, Position::at(record.offset), effects) {
+        if assigned.is_behind_unreadable_batch(partition, Position::at(record.offset), effects)
+            || awaited.is_some_and(|reason| assigned.waits_for(partition, record, reason, effects))
+        {
             self.cut_flush(effects);
             return;
         }

@@ -47,7 +47,7 @@ pub use partition::{PartitionState, fingerprint_of};
 pub use progress::{
     AwaitedEnd, Counters, Fingerprint, LogEnds, Position, Progress, Rules, TimeSkew,
 };
-pub use record::{DeadLetter, Header, Record, RecordTime};
+pub use record::{Content, DeadLetter, Header, Record, RecordTime};
 pub use replay::Replay;
 pub use results::{Delta, MergedRows, ResultKind, ResultName};
 pub use rewind::{GapReason, PatternGap, RuleHoldings, needed_after};

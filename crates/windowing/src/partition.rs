@@ -8,7 +8,7 @@
 //!    late                    │  on time                  │ highest event time   │ + skew: dead
 //! ```
 
-use event_model::{Dead, EventTime, EventView, decode};
+use event_model::{Dead, EventTime, EventView};
 
 use patterns::{Hit, Matcher};
 
@@ -141,11 +141,7 @@ impl PartitionState {
         progress.fingerprint = Some(fingerprint);
         progress.origin.get_or_insert(fingerprint);
 
-        let judged = match record.payload {
-            None => Err(Dead::null_payload()),
-            Some(payload) => decode(payload),
-        };
-        match judged.and_then(|event| self.guard_future(event, record, now)) {
+        match record.event().and_then(|event| self.guard_future(event, record, now)) {
             Ok(event) => self.count(&event, record),
             Err(dead) => {
                 self.progress.counters.dead += 1;

@@ -1,6 +1,6 @@
 //! One record as it comes from the log, and what is kept of it when it can't be used.
 
-use event_model::EventTime;
+use event_model::{Dead, EventTime, EventView, decode};
 
 /// When a record was written, and by whose clock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,6 +41,19 @@ impl RecordTime {
 /// A record header: its name and, unless null, its value.
 pub type Header = (String, Option<Vec<u8>>);
 
+/// What stands in a payload. Whoever reads the log finds it out before the core is shown the record: nothing here asks a
+/// schema registry (I-14).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Content<'a> {
+    /// JSON, as it is.
+    #[default]
+    Payload,
+    /// The same members in another format: as JSON.
+    Json(&'a [u8]),
+    /// Another format in which it can't be read.
+    Unusable(&'a Dead),
+}
+
 /// One record of one partition.
 #[derive(Clone, Copy)]
 pub struct Record<'a> {
@@ -52,8 +65,25 @@ pub struct Record<'a> {
     pub key: Option<&'a [u8]>,
     /// Its payload; `None` for a null payload (a tombstone).
     pub payload: Option<&'a [u8]>,
+    /// What stands in the payload.
+    pub content: Content<'a>,
     /// Reads its headers; called only when the record is dead.
     pub headers: &'a dyn Fn() -> Vec<Header>,
+}
+
+impl<'a> Record<'a> {
+    /// The event in it, or why it can't be used. The future guard is the caller's.
+    ///
+    /// # Errors
+    /// [`Dead`] with the rule that it breaks.
+    pub fn event(&self) -> Result<EventView<'a>, Dead> {
+        match (self.content, self.payload) {
+            (_, None) => Err(Dead::null_payload()),
+            (Content::Payload, Some(payload)) => decode(payload),
+            (Content::Json(text), Some(_)) => decode(text),
+            (Content::Unusable(dead), Some(_)) => Err(dead.clone()),
+        }
+    }
 }
 
 /// A record that can't be used, whole, with the reason (I-7).

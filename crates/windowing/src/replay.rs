@@ -5,7 +5,7 @@
 
 use std::borrow::Cow;
 
-use event_model::{EventTime, EventView, LazyText, decode};
+use event_model::{EventTime, EventView, LazyText};
 use patterns::{Hit, Matcher, PatternEvent};
 
 use crate::{LogMark, PatternHistory, Position, Progress, Record, Window};
@@ -114,17 +114,15 @@ impl Replay {
         self.next = self.next.max(position);
     }
 
+    /// Whether it has to be known what stands in the record at this offset: it was not shown before, and is no dead letter.
+    pub fn needs(&self, offset: i64) -> bool {
+        offset >= self.next.offset() && self.dead.binary_search(&offset).is_err()
+    }
+
     /// Shows a record; one that was shown before is ignored. Appends what it makes true to `hits`.
     pub fn read(&mut self, record: &Record<'_>, hits: &mut Vec<Hit>) {
-        if record.offset < self.next.offset() {
-            return;
-        }
-        self.next = Position::after(record.offset);
-        let is_dead = self.dead.binary_search(&record.offset).is_ok();
-        let event = match record.payload {
-            Some(payload) if !is_dead => decode(payload).ok(),
-            _ => None,
-        };
+        let event = if self.needs(record.offset) { record.event().ok() } else { None };
+        self.next = self.next.max(Position::after(record.offset));
         if let Some(event) = event {
             self.count(record.offset, &event, hits);
         }

@@ -202,6 +202,11 @@ impl Rewind {
         self.replay.next()
     }
 
+    /// Whether the rules have to know what stands in the record at this offset.
+    pub(crate) fn needs(&self, offset: i64) -> bool {
+        self.replay.needs(offset)
+    }
+
     /// Shows a record from before the position to the rules.
     pub(crate) fn read(&mut self, record: &Record<'_>) {
         let mut hits = Vec::new();

@@ -27,7 +27,14 @@ pub(crate) fn call(event_time: EventTime) -> Vec<u8> {
 
 /// A record without key and headers.
 pub(crate) fn record(offset: i64, time: RecordTime, payload: &[u8]) -> Record<'_> {
-    Record { offset, time, key: None, payload: Some(payload), headers: &no_headers }
+    Record {
+        offset,
+        time,
+        key: None,
+        payload: Some(payload),
+        content: crate::Content::Payload,
+        headers: &no_headers,
+    }
 }
 
 fn no_headers() -> Vec<Header> {

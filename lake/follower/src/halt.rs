@@ -137,6 +137,9 @@ impl fmt::Display for Halt {
                      letters, but {} and {} were found",
                     expected.events, expected.dead, found.events, found.dead
                 )?;
+                if found.events < expected.events {
+                    write!(f, "; events in Avro are not found here, which reads JSON alone")?;
+                }
                 if *letters < expected.dead {
                     write!(f, "; {} of its dead letters are deleted", expected.dead - letters)?;
                 }

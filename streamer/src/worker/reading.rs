@@ -33,12 +33,13 @@ impl Worker {
         let now = clock();
         let wait = if self.reader.is_empty() { Duration::ZERO } else { self.poll_wait() };
         let (engine, effects) = (&mut self.engine, &mut self.effects);
+        let contents = &mut self.contents;
         let turn_came = &self.writer.turn_came;
         let records = self.reader.records(wait, |read| {
             match read {
                 Read::Record { partition, record } => {
                     fail_point("record_polled");
-                    engine.apply(Input::Record { partition, record, now }, effects);
+                    contents.show(partition, record, now, (&mut *engine, &mut *effects));
                     fail_point("record_counted");
                 }
                 Read::End { partition, end } => {

@@ -5,7 +5,7 @@
 use std::fmt;
 
 use anyhow::{Context, bail};
-use event_model::decode;
+use event_model::{DeadReason, decode, needs_schema};
 use program::{Align, Table};
 use store::PgConnection;
 
@@ -44,6 +44,17 @@ pub(super) struct Plan {
     has_more: bool,
 }
 
+/// What a letter is once it has been sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Then {
+    /// An event.
+    Usable,
+    /// A dead letter again, with the code of the reason.
+    Dead(&'static str),
+    /// What the schema of its number says: nobody asks a registry here.
+    BySchema,
+}
+
 /// One letter to send.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Planned {
@@ -54,8 +65,7 @@ pub(super) struct Planned {
     pub(super) attempt: i32,
     /// The payload's length in bytes.
     pub(super) payload_bytes: usize,
-    /// Code of the reason why it would die again; `None`: it is usable now.
-    dies_of: Option<&'static str>,
+    then: Then,
     /// The beginning of the payload.
     preview: String,
 }
@@ -145,7 +155,7 @@ impl Plan {
             target: args.to.clone().unwrap_or_else(|| letter.id.topic.clone()),
             attempt,
             payload_bytes: payload.map_or(0, <[u8]>::len),
-            dies_of: dies_of(payload),
+            then: then(payload),
             preview: payload.map_or_else(|| "(null)".to_owned(), shown),
         });
     }
@@ -176,7 +186,7 @@ impl Plan {
 
     /// How many letters would die again at once.
     pub(super) fn dying(&self) -> usize {
-        self.letters.iter().filter(|letter| letter.dies_of.is_some()).count()
+        self.letters.iter().filter(|letter| matches!(letter.then, Then::Dead(_))).count()
     }
 }
 
@@ -197,7 +207,11 @@ impl fmt::Display for Plan {
                 letter.target.clone(),
                 letter.attempt.to_string(),
                 letter.payload_bytes.to_string(),
-                letter.dies_of.map_or_else(|| "usable".to_owned(), |code| format!("dead: {code}")),
+                match letter.then {
+                    Then::Usable => "usable".to_owned(),
+                    Then::Dead(code) => format!("dead: {code}"),
+                    Then::BySchema => "as its schema says".to_owned(),
+                },
                 letter.preview.clone(),
             ]);
         }
@@ -218,19 +232,21 @@ impl Planned {
             target: "t".to_owned(),
             attempt: 1,
             payload_bytes,
-            dies_of: None,
+            then: Then::Usable,
             preview: String::new(),
         }
     }
 }
 
-/// Why a payload can't be used; `None` if it can. Says nothing about the future guard, which
-/// depends on when the record is written.
-fn dies_of(payload: Option<&[u8]>) -> Option<&'static str> {
-    match payload.map(decode) {
-        None => Some(event_model::DeadReason::NullPayload.code()),
-        Some(Ok(_)) => None,
-        Some(Err(dead)) => Some(dead.reason.code()),
+/// What a payload is. Says nothing about the future guard, which depends on when the record is written.
+fn then(payload: Option<&[u8]>) -> Then {
+    let Some(payload) = payload else { return Then::Dead(DeadReason::NullPayload.code()) };
+    if needs_schema(payload).is_some() {
+        return Then::BySchema;
+    }
+    match decode(payload) {
+        Ok(_) => Then::Usable,
+        Err(dead) => Then::Dead(dead.reason.code()),
     }
 }
 
@@ -308,9 +324,10 @@ mod tests {
     #[test]
     fn it_is_foretold_whether_a_payload_dies_again() {
         let usable = br#"{"event_type":"call","region":"Osh","timestamp":"2025-11-09T14:30:45Z"}"#;
-        assert_eq!(dies_of(Some(usable)), None);
-        assert_eq!(dies_of(Some(b"{}")), Some("missing"));
-        assert_eq!(dies_of(Some(b"")), Some("not_json"));
-        assert_eq!(dies_of(None), Some("null_payload"));
+        assert_eq!(then(Some(usable)), Then::Usable);
+        assert_eq!(then(Some(b"{}")), Then::Dead("missing"));
+        assert_eq!(then(Some(b"")), Then::Dead("not_json"));
+        assert_eq!(then(Some(b"\0\0\0\0\x07\x08call")), Then::BySchema);
+        assert_eq!(then(None), Then::Dead("null_payload"));
     }
 }

@@ -75,6 +75,7 @@ impl Database {
                 time: RecordTime::Unknown,
                 key: None,
                 payload: Some(payload.as_bytes()),
+                content: windowing::Content::Payload,
                 headers: &Vec::new,
             };
             *offset += 1;

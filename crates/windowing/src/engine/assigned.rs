@@ -84,6 +84,8 @@ pub(super) struct AssignedPartition {
     fences: u32,
     /// Whether what halted it can go away by itself, or be accepted.
     can_heal: bool,
+    /// It is halted because what stands in a record is not known yet.
+    awaits_content: bool,
     /// A batch could not be read, of this partition or of another one. If of this one, it begins at
     /// the position: what came before it has been read.
     may_be_unreadable: bool,
@@ -110,6 +112,7 @@ impl AssignedPartition {
             is_news: true,
             fences: 0,
             can_heal: false,
+            awaits_content: false,
             may_be_unreadable: false,
             rewind: None,
             kept: None,
@@ -128,6 +131,7 @@ impl AssignedPartition {
         }
         self.state = None;
         self.awaited = None;
+        self.awaits_content = false;
         self.may_be_unreadable = false;
     }
 
@@ -143,6 +147,7 @@ impl AssignedPartition {
         self.status = Status::Halted;
         self.rewind = None;
         self.can_heal = false;
+        self.awaits_content = false;
         self.is_news = false;
         self.state = self.state.take().map(|state| state.restarted_at(as_stored.clone()));
         self.stored = as_stored;
@@ -258,11 +263,13 @@ impl AssignedPartition {
         }
     }
 
-    /// Takes a record in while the fingerprint is awaited. Returns whether it has to be counted.
+    /// Takes a record in while the fingerprint is awaited, which is met by its bytes alone; rules that are built again have to
+    /// know what stands in it. Returns whether it has to be counted.
     pub(super) fn verify(
         &mut self,
         partition: i32,
         record: &Record<'_>,
+        awaited: Option<&str>,
         effects: &mut Vec<Effect>,
     ) -> bool {
         let Some(state) = &self.state else { return false };
@@ -272,6 +279,10 @@ impl AssignedPartition {
         if record.offset <= fingerprint.offset
             && let Some(rewind) = &mut self.rewind
         {
+            if let Some(reason) = awaited.filter(|_| rewind.needs(record.offset)) {
+                self.await_content(partition, reason, effects);
+                return false;
+            }
             rewind.read(record);
         }
         if record.offset < fingerprint.offset || (is_met && record.offset == fingerprint.offset) {
@@ -324,6 +335,52 @@ impl AssignedPartition {
         self.halt(partition, reason, effects);
         self.can_heal = true;
         true
+    }
+
+    /// Whether records change anything here.
+    pub(super) fn is_shown_records(&self) -> bool {
+        matches!(self.status, Status::Reading | Status::Verifying { .. })
+    }
+
+    /// Whether a record has to be counted of which it is not known what stands in it. One that was counted already is ignored
+    /// whatever it holds.
+    pub(super) fn waits_for(
+        &mut self,
+        partition: i32,
+        record: &Record<'_>,
+        reason: &str,
+        effects: &mut Vec<Effect>,
+    ) -> bool {
+        let next = self.state.as_ref().map(|state| state.progress().next.offset());
+        let is_new = next.is_some_and(|next| record.offset >= next);
+        if is_new {
+            self.await_content(partition, reason, effects);
+        }
+        is_new
+    }
+
+    /// What stands in the next record is not known. What came before it is good, and is stored with the reason.
+    fn await_content(&mut self, partition: i32, reason: &str, effects: &mut Vec<Effect>) {
+        self.halt(partition, reason.to_owned(), effects);
+        self.awaits_content = true;
+    }
+
+    /// What is awaited now; `None`: nothing, so that the next judgement lets it go on.
+    pub(super) fn judge_content(
+        &mut self,
+        partition: i32,
+        awaited: Option<&str>,
+        effects: &mut Vec<Effect>,
+    ) {
+        if !self.awaits_content {
+            return;
+        }
+        let said = self.state.as_ref().and_then(|state| state.progress().halted_reason.as_deref());
+        match awaited {
+            None => self.can_heal = true,
+            Some(reason) if said != Some(reason) => self.await_content(partition, reason, effects),
+            Some(_) => {}
+        }
     }
 
     /// The reader has come to the end of the log: whatever is awaited does not come.
@@ -417,6 +474,7 @@ impl AssignedPartition {
         self.status = Status::Halted;
         self.rewind = None;
         self.can_heal = false;
+        self.awaits_content = false;
         self.is_news = true;
         if let Some(state) = &mut self.state {
             state.progress_mut().halted_reason = Some(reason.clone());

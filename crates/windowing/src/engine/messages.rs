@@ -29,6 +29,25 @@ pub enum Input<'a> {
         /// The wall clock, as the caller has read it.
         now: EventTime,
     },
+    /// A record came, and what stands in it is not known yet. If it has to be, the partition halts before it, until
+    /// [`Input::ContentJudged`].
+    ContentAwaited {
+        /// Its partition.
+        partition: i32,
+        /// The record; its content says nothing.
+        record: Record<'a>,
+        /// The clock.
+        now: EventTime,
+        /// What is waited for, for the operator.
+        reason: &'a str,
+    },
+    /// Whether a partition that halted so still has to wait.
+    ContentJudged {
+        /// The partition.
+        partition: i32,
+        /// What for; `None`: the content is known, and the next [`Input::JudgeHaltedAgain`] lets it go on.
+        awaited: Option<&'a str>,
+    },
     /// The reader has come to the end of the log: whatever it was not shown before `end` never
     /// held a record for us.
     EndOfLog {

@@ -1,5 +1,6 @@
 //! What the engine asks for after each thing that happens, written as one line for each effect.
 
+mod contents;
 mod continuity;
 mod flushes;
 mod log_ends;

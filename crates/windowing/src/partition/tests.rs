@@ -219,8 +219,17 @@ fn a_dead_letter_keeps_the_whole_record() {
     ];
     for (key, payload, reason) in table {
         let mut state = partition();
-        let growth =
-            state.read(&Record { offset: FIRST, time, key, payload, headers: &headers }, at(4, 0));
+        let growth = state.read(
+            &Record {
+                offset: FIRST,
+                time,
+                key,
+                payload,
+                content: crate::Content::Payload,
+                headers: &headers,
+            },
+            at(4, 0),
+        );
         let delta = state.take_delta(Position::at(-1));
         let [letter] = delta.dead_letters.as_slice() else { panic!("one letter: {delta:?}") };
         let expected = DeadLetter {
@@ -248,8 +257,14 @@ fn headers_of_a_usable_record_are_never_read() {
     let payload = call(at(1, 0));
     let headers = || -> Vec<Header> { panic!("reading headers allocates") };
     let time = RecordTime::LogAppend(at(1, 0));
-    let record =
-        Record { offset: FIRST, time, key: None, payload: Some(&payload), headers: &headers };
+    let record = Record {
+        offset: FIRST,
+        time,
+        key: None,
+        payload: Some(&payload),
+        content: crate::Content::Payload,
+        headers: &headers,
+    };
     let growth = state.read(&record, at(1, 0));
     assert_eq!(growth.of(Limit::Groups), Size { items: 1, bytes: 0 });
     assert_eq!(growth.of(Limit::DeadLetters), Size::NONE);
@@ -262,7 +277,17 @@ fn the_fingerprint_is_the_last_record_and_the_origin_the_first_dead_or_not() {
         Some(Fingerprint { offset, timestamp_ms, crc: crc32fast::hash(crc_of) })
     };
     let read = |state: &mut PartitionState, offset, time, key, payload| {
-        state.read(&Record { offset, time, key, payload, headers: &Vec::new }, at(1, 0));
+        state.read(
+            &Record {
+                offset,
+                time,
+                key,
+                payload,
+                content: crate::Content::Payload,
+                headers: &Vec::new,
+            },
+            at(1, 0),
+        );
     };
     let time = RecordTime::LogAppend(EventTime::from_millis(1_234));
 

@@ -108,6 +108,7 @@ mod tests {
             time: RecordTime::Unknown,
             key: Some(key.as_bytes()),
             payload: Some(payload.as_bytes()),
+            content: crate::Content::Payload,
             headers: &Vec::new,
         };
         let mut held = Vec::new();

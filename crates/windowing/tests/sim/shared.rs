@@ -19,6 +19,8 @@ pub(crate) struct Shared {
     pub(crate) clock: EventTime,
     pub(crate) database_away_until: EventTime,
     pub(crate) brokers_away_until: EventTime,
+    /// Until then no schema can be learned.
+    pub(crate) registry_away_until: EventTime,
     pub(crate) stranger: Option<Stranger>,
     /// The answer of the next accepted gap's COMMIT gets lost.
     pub(crate) loses_gap_answer: bool,
@@ -53,6 +55,7 @@ impl Shared {
             clock: start,
             database_away_until: start,
             brokers_away_until: start,
+            registry_away_until: start,
             stranger: None,
             loses_gap_answer: false,
             loads_slowly: false,

@@ -118,6 +118,9 @@ pub(crate) enum Step {
     BrokersAway {
         millis: i64,
     },
+    RegistryAway {
+        millis: i64,
+    },
     AddPartition,
     /// The oldest records are deleted, up to so many after the stored position.
     Retain {
@@ -222,7 +225,7 @@ impl Step {
     fn draw_fault(worker: usize, partition: usize, dice: &mut Dice) -> Self {
         let millis = dice.pick(&[300, 2_000, 9_000]);
         match dice.weighted(&[
-            6, 4, 1, 6, 3, 3, 4, 2, 3, 1, 3, 2, 3, 4, 3, 1, 3, 2, 2, 2, 4, 2, 4, 4, 2, 4, 1,
+            6, 4, 1, 6, 3, 3, 4, 2, 3, 1, 3, 2, 3, 4, 3, 1, 3, 2, 2, 2, 4, 2, 4, 4, 2, 4, 1, 3,
         ]) {
             0 => Step::Rebalance { partition, to: dice.index(6) },
             1 => Step::Kill { worker, commit_was_sent: dice.one_in(2) },
@@ -251,7 +254,8 @@ impl Step {
             24 => Step::ChangeRules,
             // Some for longer than a writer has patience.
             25 => Step::HoldTurn { millis: dice.pick(&[300, 4_000, 9_000]) },
-            _ => Step::LoseGapAnswer,
+            26 => Step::LoseGapAnswer,
+            _ => Step::RegistryAway { millis },
         }
     }
 }

@@ -4,9 +4,10 @@
 //! It believes to own what it was told. Whether that is still true, only the database knows.
 
 mod carry_out;
+mod contents;
 mod faults;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
 use event_model::EventTime;
@@ -21,6 +22,7 @@ use super::logs::NOW_MICROS;
 use super::reader::{Polled, Reader, poll};
 use super::shared::Shared;
 use super::writer::{Step, Writer, outcome_name};
+pub(crate) use contents::AWAITED;
 
 /// What records are judged by where their time is not the broker's.
 const NOW: EventTime = EventTime::from_micros(NOW_MICROS);
@@ -62,6 +64,10 @@ pub(crate) struct Worker {
     readers: BTreeMap<i32, Reader>,
     /// Where the reader has come to the end, and nothing came since.
     at_end: BTreeMap<i32, (i64, usize)>,
+    /// The schemas that this process has learned.
+    schemas: BTreeSet<i64>,
+    /// Where what stands in a record was not known, and the schema that it needs.
+    awaited: BTreeMap<i32, i64>,
     to_read: Vec<(i32, Position)>,
     /// Which version of the log each position has moved over, since the row was loaded.
     tapes: BTreeMap<i32, (i64, Tape)>,
@@ -112,6 +118,8 @@ impl Worker {
             effects: Vec::new(),
             readers: BTreeMap::new(),
             at_end: BTreeMap::new(),
+            schemas: BTreeSet::new(),
+            awaited: BTreeMap::new(),
             to_read: Vec::new(),
             tapes: BTreeMap::new(),
             mailbox: VecDeque::new(),
@@ -271,7 +279,10 @@ impl Worker {
         match due {
             Due::Flush => self.apply(Input::FlushDue, shared),
             Due::Load(partitions) => self.load(&partitions, shared),
-            Due::JudgeHaltedAgain => self.apply(Input::JudgeHaltedAgain, shared),
+            Due::JudgeHaltedAgain => {
+                self.judge_contents(shared);
+                self.apply(Input::JudgeHaltedAgain, shared);
+            }
             Due::Examine(partition, origin) => match shared.examine(partition, origin) {
                 Some(examination) => self.apply(Input::Examined { partition, examination }, shared),
                 None => self.timers.examine_later(partition, origin, self.elapsed(shared)),
@@ -311,7 +322,7 @@ impl Worker {
                             .tapes
                             .get(&partition)
                             .is_some_and(|(next, _)| record.offset < *next);
-                        self.apply(Input::Record { partition, record, now: NOW }, shared);
+                        self.show(partition, &message, record, shared);
                         self.advance_tape(partition, version);
                         if is_known {
                             shared.observe_at(Kind::Redelivered, partition);

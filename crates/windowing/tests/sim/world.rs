@@ -253,6 +253,10 @@ impl World {
                 shared.inject_at(Kind::BrokerAway, 0);
                 shared.brokers_away_until = shared.clock.plus_micros(millis * 1_000);
             }
+            Step::RegistryAway { millis } => {
+                shared.faults.inject(Kind::RegistryAway);
+                shared.registry_away_until = shared.clock.plus_micros(millis * 1_000);
+            }
             Step::AcceptGap { partition, choice } => {
                 let partition = number(self.partition(partition));
                 self.shared.database.accept_gap(partition, start_from(choice));

@@ -33,6 +33,7 @@ fn with_record<T>(offset: i64, stands: Stands, life: u8, f: impl FnOnce(&Record<
         time: RecordTime::LogAppend(EventTime::from_millis(offset * 1_000)),
         key: None,
         payload: Some(payload.as_bytes()),
+        content: windowing::Content::Payload,
         headers: &Vec::new,
     })
 }

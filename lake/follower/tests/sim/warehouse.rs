@@ -37,6 +37,7 @@ impl Stored {
             time: RecordTime::Create(EventTime::from_millis(offset * 1_000)),
             key: None,
             payload: Some(&payload),
+            content: windowing::Content::Payload,
             headers: &Vec::new,
         })
     }

@@ -148,8 +148,8 @@ impl Report<'_> {
 fn note(log: &Log) -> String {
     if let Some(offset) = log.differs_before() {
         return format!(
-            "not judged: before offset {offset} the log does not hold what was counted (it was compacted, cut or written anew, or \
-             dead letters were deleted)"
+            "not judged: before offset {offset} the log does not hold what was counted (it was compacted, cut or written anew, \
+             dead letters were deleted, or its events are in Avro, which is not read here)"
         );
     }
     match log.blind() {

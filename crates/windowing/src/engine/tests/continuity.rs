@@ -21,7 +21,7 @@ fn read_to_five() -> Progress {
 
 impl Bench {
     /// A worker whose only partition has this row and log.
-    fn loaded(ends: LogEnds, ownership: Ownership) -> (Self, Vec<String>) {
+    pub(super) fn loaded(ends: LogEnds, ownership: Ownership) -> (Self, Vec<String>) {
         let mut bench = Bench::new(WIDE);
         bench.apply(Input::Assigned(&[0]));
         let progress = Box::new(read_to_five());

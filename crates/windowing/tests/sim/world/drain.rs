@@ -3,7 +3,7 @@
 
 use super::super::logs::Log;
 use super::super::steps::start_from;
-use super::super::worker::Worker;
+use super::super::worker::{AWAITED, Worker};
 use super::{World, number};
 
 /// How long one round of all workers takes.
@@ -65,6 +65,7 @@ impl World {
         }
         shared.database_away_until = shared.clock;
         shared.brokers_away_until = shared.clock;
+        shared.registry_away_until = shared.clock;
         shared.loses_gap_answer = false;
         for worker in &mut self.workers {
             worker.thaw(shared);
@@ -77,6 +78,10 @@ impl World {
         for partition in 0..self.owners.len() {
             let row = self.shared.database.current(number(partition));
             let Some(reason) = row.and_then(|row| row.halted_reason.clone()) else { continue };
+            // It goes on by itself.
+            if reason == AWAITED {
+                continue;
+            }
             if reason.contains("`streamer accept-gap") {
                 self.shared.database.accept_gap(number(partition), start_from(0));
                 continue;
