@@ -271,6 +271,20 @@ fn a_body_that_does_not_fit_its_schema_is_dead_wherever_it_is_cut() {
     assert!(dead.detail.contains("1 bytes are left over"), "{}", dead.detail);
 }
 
+#[test]
+fn a_text_that_is_cut_short_at_the_end_is_dead_and_not_null() {
+    let schema = r#"{"type": "record", "name": "E", "fields": [{"name": "msisdn", "type": ["null", "string"]}]}"#;
+    let registry = FakeRegistry::start();
+    registry.put("/schemas/ids/7", 200, json!({"schema": schema}));
+    let mut contents = contents(&registry);
+    let whole = b"\x02\x08abcd";
+    assert!(matches!(known(&mut contents, &framed(7, whole)), Content::Json(_)));
+    for length in 0..whole.len() {
+        let content = contents.of(Some(&framed(7, &whole[..length])));
+        assert!(matches!(content, Ok(Content::Unusable(_))), "{length} bytes: {content:?}");
+    }
+}
+
 /// Records in each other, each by its name: their text is flat.
 fn nested(depth: usize) -> String {
     let record = |at: usize| {
