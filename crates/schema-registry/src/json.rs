@@ -76,10 +76,7 @@ pub(crate) fn write(
             let (digits, scale) = decimal.as_bigint_and_exponent();
             write_decimal(&digits, i128::from(scale), text)
         }
-        (value, _) => {
-            write_scalar(value, text);
-            Ok(())
-        }
+        (value, _) => write_scalar(value, text),
     }
 }
 
@@ -110,7 +107,7 @@ fn write_decimal(digits: &BigInt, scale: i128, text: &mut Vec<u8>) -> Result<(),
     Ok(())
 }
 
-fn write_scalar(value: &Value, text: &mut Vec<u8>) {
+fn write_scalar(value: &Value, text: &mut Vec<u8>) -> Result<(), String> {
     match value {
         Value::Null => text.extend_from_slice(b"null"),
         Value::Boolean(value) => put(value, text),
@@ -135,9 +132,10 @@ fn write_scalar(value: &Value, text: &mut Vec<u8>) {
             let (months, days) = (u32::from(duration.months()), u32::from(duration.days()));
             put(format_args!("[{months},{days},{}]", u32::from(duration.millis())), text);
         }
-        // A value whose schema is another one, which the reader does not make.
-        other => write_string(&format!("{other:?}"), text),
+        // The reader makes none; were there one, its text would not be what was sent.
+        _ => return Err("a value in it is not of its schema".to_owned()),
     }
+    Ok(())
 }
 
 fn instant(micros: i64) -> String {
