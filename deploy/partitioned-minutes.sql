@@ -3,7 +3,15 @@
 --
 --   psql "$DATABASE_URL" --set ON_ERROR_STOP=1 --file deploy/partitioned-minutes.sql
 --
--- This only defines three functions. The programs know nothing of parts: they go on naming real_time_metrics.
+-- This only defines three functions and a view. The programs know nothing of parts: they go on naming real_time_metrics.
+
+-- The parts, and the first day that is not in them any more; NULL: the part for everything else.
+CREATE OR REPLACE VIEW real_time_metrics_parts AS
+SELECT inhrelid::regclass AS part, substring(pg_get_expr(relpartbound, inhrelid) FROM $re$ TO \('([0-9-]+)$re$)::date AS ends
+FROM pg_inherits JOIN pg_class ON oid = inhrelid
+-- By name: it means the partitioned table, once there is one.
+WHERE inhparent = to_regclass('real_time_metrics');
+COMMENT ON VIEW real_time_metrics_parts IS 'Parts of real_time_metrics; ends: the first day behind a part';
 
 -- Makes real_time_metrics a partitioned table. What is there and lies before `first_day` stays where it is and becomes one part,
 -- real_time_metrics_before; rows of later days, and those of others without a time, go to the part that takes everything else,
@@ -111,8 +119,7 @@ DECLARE
     owner text;
     made  integer := 0;
 BEGIN
-    SELECT MAX(substring(pg_get_expr(relpartbound, oid) FROM $re$ TO \('([0-9-]+)$re$)::date) INTO day
-        FROM pg_class WHERE oid IN (SELECT inhrelid FROM pg_inherits WHERE inhparent = 'real_time_metrics'::regclass);
+    SELECT MAX(ends) INTO day FROM real_time_metrics_parts;
     IF day IS NULL THEN
         RAISE EXCEPTION 'real_time_metrics has no part with an end' USING HINT = 'call partition_real_time_metrics(first_day) first';
     END IF;
@@ -150,13 +157,10 @@ DECLARE
     dropped  integer := 0;
 BEGIN
     FOR part IN
-        SELECT name FROM (
-            SELECT oid::regclass::text AS name, substring(pg_get_expr(relpartbound, oid) FROM $re$ TO \('([0-9-]+)$re$)::date AS ends
-            FROM pg_class WHERE oid IN (SELECT inhrelid FROM pg_inherits WHERE inhparent = 'real_time_metrics'::regclass)
-            -- The newest says where the next one begins. Last comes the part that has no end.
-            ORDER BY ends DESC NULLS LAST OFFSET 1
-        ) AS parts
-        WHERE ends <= until
+        -- The newest says where the next one begins.
+        SELECT parts.part::text FROM real_time_metrics_parts AS parts
+        WHERE ends <= until AND ends < (SELECT MAX(ends) FROM real_time_metrics_parts)
+        ORDER BY ends
     LOOP
         EXECUTE format('SELECT NOT EXISTS (SELECT FROM %s)', part) INTO is_empty;
         IF is_empty THEN
