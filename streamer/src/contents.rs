@@ -21,7 +21,7 @@ pub(crate) use self::json_alone::{Contents, Formats};
 /// Where the schemas of records in Avro are.
 #[derive(Args, Clone, Debug)]
 pub struct RegistryArgs {
-    /// Schema registry of records in Avro, as http(s)://[USER:PASSWORD@]HOST:PORT[/PATH]; without one, JSON alone is read
+    /// Schema registry of records in Avro, as https://HOST:PORT/PATH, USER:PASSWORD@ before HOST if it wants them; without one, JSON alone is read
     #[arg(long, env = "SCHEMA_REGISTRY_URL", hide_env_values = true)]
     pub schema_registry_url: Option<Secret>,
     /// Authorities that vouch for the registry (PEM), in place of the usual ones

@@ -5,7 +5,7 @@
 //!   0 │ number │ Avro                schema of this number ─► datum ─► the same members as JSON ─► the one decoder
 //! ```
 //!
-//! In: payloads, and a registry with Confluent's interface. Out: [`Content`], or what has to be known first ([`Awaited`]).
+//! In: payloads, and a registry with Confluent's interface. Out: `Content`, or what has to be known first (`Awaited`).
 //! What a number stands for never changes in a registry, so it is asked for once in the life of a process. Keeps I-14: an
 //! event is accepted, refused and counted by the decoder of the contract, whatever its format; and a record whose schema is not
 //! known is neither an event nor a dead letter.
