@@ -201,7 +201,7 @@ pub(crate) async fn merge_sketches(
         .bind(day.zone().name())
         .fetch(connection);
     while let Some(row) = sketches.try_next().await.map_err(StoreError::sql(reading))? {
-        let row: SketchRow = row;
+        let mut row: SketchRow = row;
         let Some(sketch) = row.read()? else { continue };
         let is_exact =
             events.get(&(row.event_type.as_str(), row.region.as_str())) == Some(&sketch.events());

@@ -54,7 +54,7 @@ async fn merge_sketches(
     for chunk in additions.chunks(ROWS_AT_A_TIME) {
         let rows = lock(connection, chunk).await?;
         let merged: Vec<StoredSketch> =
-            rows.iter().zip(chunk).map(merge).collect::<Result<_, StoreError>>()?;
+            rows.into_iter().zip(chunk).map(merge).collect::<Result<_, StoreError>>()?;
         update(connection, chunk, merged).await?;
     }
     Ok(())
@@ -80,31 +80,39 @@ impl<'a> Keys<'a> {
     }
 }
 
-/// The additions' rows, in the same order.
+/// The additions' rows, in the same order, which is why their keys need not be sent back.
 async fn lock(
     connection: &mut PgConnection,
     additions: &[Addition<'_>],
-) -> Result<Vec<SketchRow>, StoreError> {
+) -> Result<Vec<SketchColumns>, StoreError> {
     let locking = "locking rows of subscriber_sketches";
     let Keys { dates, zones, event_types, regions } = Keys::of(additions);
-    let rows: Vec<SketchRow> = sqlx::query_as(include_str!("../queries/lock_sketches.sql"))
-        .bind(dates)
-        .bind(zones)
-        .bind(event_types)
-        .bind(regions)
-        .fetch_all(connection)
-        .await
-        .map_err(StoreError::sql(locking))?;
+    let rows: Vec<(i64, i64, Option<Vec<u8>>, Option<i64>)> =
+        sqlx::query_as(include_str!("../queries/lock_sketches.sql"))
+            .bind(dates)
+            .bind(zones)
+            .bind(event_types)
+            .bind(regions)
+            .fetch_all(connection)
+            .await
+            .map_err(StoreError::sql(locking))?;
     // Somebody has just deleted one: the next attempt makes it again.
     if rows.len() != additions.len() {
         return Err(StoreError::sql(locking)(sqlx::Error::RowNotFound));
     }
-    Ok(rows)
+    let columns = |(events_by_subscriber_id, events_by_msisdn, sketch, sketch_crc)| SketchColumns {
+        events_by_subscriber_id,
+        events_by_msisdn,
+        sketch,
+        sketch_crc,
+    };
+    Ok(rows.into_iter().map(columns).collect())
 }
 
-fn merge((row, (_, sketches)): (&SketchRow, &Addition<'_>)) -> Result<StoredSketch, StoreError> {
+fn merge((row, addition): (SketchColumns, &Addition<'_>)) -> Result<StoredSketch, StoreError> {
+    let (_, sketches) = addition;
     let mut union = SubscriberUnion::default();
-    if let Some(stored) = row.read()? {
+    if let Some(stored) = row.read(|| Subscribed::name(addition))? {
         union.add(&stored);
     }
     for sketch in sketches {
@@ -134,34 +142,47 @@ async fn update(
     Ok(())
 }
 
+/// A row, as the batcher reads it.
 #[derive(FromRow)]
 pub(crate) struct SketchRow {
     business_day: NaiveDate,
     business_timezone: String,
     pub(crate) event_type: String,
     pub(crate) region: String,
+    #[sqlx(flatten)]
+    columns: SketchColumns,
+}
+
+impl SketchRow {
+    /// The sketch; `None`: the row has just been made. To be asked for once.
+    pub(crate) fn read(&mut self) -> Result<Option<SubscriberSketch>, StoreError> {
+        let SketchRow { business_day, business_timezone, event_type, region, columns } = self;
+        let row = || format!("{business_day}, {business_timezone}, {event_type}, {region}");
+        std::mem::take(columns).read(row)
+    }
+}
+
+/// What a row holds beside its key.
+#[derive(Default, FromRow)]
+struct SketchColumns {
     events_by_subscriber_id: i64,
     events_by_msisdn: i64,
     sketch: Option<Vec<u8>>,
     sketch_crc: Option<i64>,
 }
 
-impl SketchRow {
-    /// The sketch; `None`: the row has just been made.
-    pub(crate) fn read(&self) -> Result<Option<SubscriberSketch>, StoreError> {
-        let (Some(bytes), Some(crc)) = (&self.sketch, self.sketch_crc) else { return Ok(None) };
+impl SketchColumns {
+    /// The sketch of the row of this name; `None`: it has just been made.
+    fn read(self, row: impl FnOnce() -> String) -> Result<Option<SubscriberSketch>, StoreError> {
+        let (Some(bytes), Some(crc)) = (self.sketch, self.sketch_crc) else { return Ok(None) };
         let stored = StoredSketch {
-            bytes: bytes.clone(),
+            bytes,
             // The column is BIGINT because PostgreSQL has no unsigned 32-bit type.
             crc: u32::try_from(crc).unwrap_or_default(),
             events_by_subscriber_id: self.events_by_subscriber_id,
             events_by_msisdn: self.events_by_msisdn,
         };
-        let sketch = SubscriberSketch::from_stored(&stored).map_err(|source| {
-            let SketchRow { business_day, business_timezone, event_type, region, .. } = self;
-            let row = format!("{business_day}, {business_timezone}, {event_type}, {region}");
-            StoreError::DamagedSketch { row, source }
-        })?;
-        Ok(Some(sketch))
+        let damaged = |source| StoreError::DamagedSketch { row: row(), source };
+        SubscriberSketch::from_stored(&stored).map(Some).map_err(damaged)
     }
 }
