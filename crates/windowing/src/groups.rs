@@ -1,8 +1,12 @@
 //! Totals by (window, event type, region).
 
-use event_model::EventView;
-use hashbrown::{Equivalent, HashMap};
+use std::sync::Arc;
 
+use event_model::EventView;
+use hashbrown::DefaultHashBuilder;
+use indexmap::{Equivalent, IndexMap};
+
+use crate::names::Names;
 use crate::{Totals, Window};
 
 /// The key of a row of `real_time_metrics`. The order is the order in which rows are stored: all
@@ -12,9 +16,9 @@ pub struct GroupKey {
     /// The minute of event time.
     pub window: Window,
     /// 1–50 characters.
-    pub event_type: Box<str>,
+    pub event_type: Arc<str>,
     /// 1–100 characters.
-    pub region: Box<str>,
+    pub region: Arc<str>,
 }
 
 /// A key that borrows its names: looking a group up allocates nothing.
@@ -33,23 +37,6 @@ impl Equivalent<GroupKey> for BorrowedKey<'_> {
     }
 }
 
-impl BorrowedKey<'_> {
-    fn to_group_key(&self) -> GroupKey {
-        GroupKey {
-            window: self.window,
-            event_type: self.event_type.into(),
-            region: self.region.into(),
-        }
-    }
-}
-
-#[derive(Clone, Copy, Debug, Default)]
-struct Group {
-    totals: Totals,
-    /// See [`GroupNumber`].
-    number: usize,
-}
-
 /// Which of a delta's groups, counted in the order in which they came.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct GroupNumber {
@@ -61,9 +48,20 @@ pub(crate) struct GroupNumber {
 
 /// Totals of many groups.
 #[derive(Clone, Debug, Default)]
-pub struct Groups(HashMap<GroupKey, Group>);
+pub struct Groups {
+    /// A group's place is its number.
+    totals: IndexMap<GroupKey, Totals, DefaultHashBuilder>,
+    names: Names,
+}
 
 impl Groups {
+    /// No group, and room for as many as there are here: to grow step by step costs time, and memory that the
+    /// allocator does not give back.
+    pub(crate) fn emptied(&self) -> Self {
+        let totals = IndexMap::with_capacity_and_hasher(self.len(), DefaultHashBuilder::default());
+        Groups { totals, names: Names::default() }
+    }
+
     /// Adds one event to its group. Returns whether the group is new here.
     pub fn add_event(&mut self, event: &EventView<'_>) -> bool {
         self.add(Window::containing(event.event_time), event).is_new
@@ -72,39 +70,40 @@ impl Groups {
     /// Adds one event to its group of this window.
     pub(crate) fn add(&mut self, window: Window, event: &EventView<'_>) -> GroupNumber {
         let key = BorrowedKey { window, event_type: &event.event_type, region: &event.region };
-        if let Some(group) = self.0.get_mut(&key) {
-            group.totals.add_event(event);
-            return GroupNumber { number: group.number, is_new: false };
+        if let Some((number, _, totals)) = self.totals.get_full_mut(&key) {
+            totals.add_event(event);
+            return GroupNumber { number, is_new: false };
         }
-        let number = self.0.len();
-        let group = self.0.entry(key.to_group_key()).or_default();
-        group.totals.add_event(event);
-        group.number = number;
+        let (event_type, region) =
+            (self.names.held(&event.event_type), self.names.held(&event.region));
+        let mut totals = Totals::default();
+        totals.add_event(event);
+        let (number, _) = self.totals.insert_full(GroupKey { window, event_type, region }, totals);
         GroupNumber { number, is_new: true }
     }
 
     /// Number of groups.
     pub fn len(&self) -> usize {
-        self.0.len()
+        self.totals.len()
     }
 
     /// Whether there is no group.
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.totals.is_empty()
     }
 
     /// All groups together.
     pub fn sum(&self) -> Totals {
         let mut sum = Totals::default();
-        for group in self.0.values() {
-            sum.add(&group.totals);
+        for totals in self.totals.values() {
+            sum.add(totals);
         }
         sum
     }
 
     /// The groups, in no particular order.
     pub fn iter(&self) -> impl Iterator<Item = (&GroupKey, &Totals)> {
-        self.0.iter().map(|(key, group)| (key, &group.totals))
+        self.totals.iter()
     }
 }
 

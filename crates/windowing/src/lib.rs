@@ -19,6 +19,7 @@ mod figures;
 mod flush;
 mod groups;
 mod history;
+mod names;
 mod pace;
 mod partition;
 mod progress;

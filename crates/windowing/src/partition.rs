@@ -125,7 +125,8 @@ impl PartitionState {
             // What would be stored without a position that moves could be stored twice (I-2).
             return Delta::default();
         }
-        std::mem::take(&mut self.delta)
+        let next = self.delta.emptied();
+        std::mem::replace(&mut self.delta, next)
     }
 
     /// Takes one record in. A record before the position has been counted already and is ignored.

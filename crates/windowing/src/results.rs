@@ -54,6 +54,11 @@ pub(crate) trait Counted: ResultKind {
     /// What its memory is bounded by.
     const LIMIT: Limit;
 
+    /// Nothing, where so much was held. A kind of many rows keeps room for as many.
+    fn emptied(_: &Self::Held) -> Self::Held {
+        Self::Held::default()
+    }
+
     #[inline]
     fn on_time(_: &mut Self::Held, _: &mut CountedEvent<'_>) -> Size {
         Size::NONE
@@ -133,6 +138,11 @@ macro_rules! define {
         }
 
         impl Delta {
+            /// What follows it: nothing yet.
+            pub(crate) fn emptied(&self) -> Delta {
+                Delta { $($field: $kind::emptied(&self.$field),)+ }
+            }
+
             pub(crate) fn add_on_time(&mut self, event: &mut CountedEvent<'_>) -> Growth {
                 let mut growth = Growth::default();
                 $(growth.add($kind::LIMIT, $kind::on_time(&mut self.$field, event));)+

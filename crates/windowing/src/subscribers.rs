@@ -12,16 +12,19 @@
 //! Keeps I-6: [`Subscribers::bytes`] is bounded by `Bounds`.
 
 use std::cmp::Ordering;
+use std::sync::Arc;
 
 use chrono::NaiveDate;
 use chrono_tz::Tz;
 use datasketches::hash::value::raw_bytes;
 use datasketches::hll::{Coupon, HllSketch, HllType, HllUnion};
 use event_model::EventView;
+use hashbrown::DefaultHashBuilder;
 use indexmap::{Equivalent, IndexMap};
 use thiserror::Error;
 
 use crate::groups::GroupNumber;
+use crate::names::Names;
 use crate::{BusinessDay, Window};
 
 /// Registers of a sketch: 2 to this power.
@@ -39,16 +42,21 @@ pub struct DayGroup {
     /// … in this zone.
     pub zone: Tz,
     /// 1–50 characters.
-    pub event_type: Box<str>,
+    pub event_type: Arc<str>,
     /// 1–100 characters.
-    pub region: Box<str>,
+    pub region: Arc<str>,
 }
 
 impl Ord for DayGroup {
     fn cmp(&self, other: &Self) -> Ordering {
-        let key = |group: &Self| (group.date, group.zone.name());
-        key(self)
-            .cmp(&key(other))
+        // The zone is nearly always the same one, whose name need not be looked for.
+        let by_zone = || match self.zone == other.zone {
+            true => Ordering::Equal,
+            false => self.zone.name().cmp(other.zone.name()),
+        };
+        self.date
+            .cmp(&other.date)
+            .then_with(by_zone)
             .then_with(|| self.event_type.cmp(&other.event_type))
             .then_with(|| self.region.cmp(&other.region))
     }
@@ -80,7 +88,8 @@ impl Equivalent<DayGroup> for BorrowedGroup<'_> {
 /// The subscribers of one partition's events since its last flush.
 #[derive(Clone, Debug, Default)]
 pub struct Subscribers {
-    sketches: IndexMap<DayGroup, SubscriberSketch>,
+    sketches: IndexMap<DayGroup, SubscriberSketch, DefaultHashBuilder>,
+    names: Names,
     /// By the number of a group of events on time: where its subscribers are counted.
     place_of_group: Vec<usize>,
     /// The day of the window that came last: nearly always the next one's, too.
@@ -89,6 +98,16 @@ pub struct Subscribers {
 }
 
 impl Subscribers {
+    /// No sketch, and room for as many as there are here, as with [`Groups`](crate::Groups).
+    pub(crate) fn emptied(&self) -> Self {
+        let (sketches, groups) = (self.sketches.len(), self.place_of_group.len());
+        Subscribers {
+            sketches: IndexMap::with_capacity_and_hasher(sketches, DefaultHashBuilder::default()),
+            place_of_group: Vec::with_capacity(groups),
+            ..Subscribers::default()
+        }
+    }
+
     /// Counts the subscriber of an event on time, of the group of this number.
     pub(crate) fn add_grouped_event(
         &mut self,
@@ -117,7 +136,8 @@ impl Subscribers {
         }
         self.bytes += BYTES_OF_AN_ENTRY + event.event_type.len() + event.region.len();
         let BorrowedGroup { date, zone, event_type, region } = group;
-        let group = DayGroup { date, zone, event_type: event_type.into(), region: region.into() };
+        let (event_type, region) = (self.names.held(event_type), self.names.held(region));
+        let group = DayGroup { date, zone, event_type, region };
         self.sketches.insert_full(group, SubscriberSketch::default()).0
     }
 

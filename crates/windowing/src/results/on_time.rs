@@ -26,6 +26,10 @@ impl ResultKind for OnTime {
 impl Counted for OnTime {
     const LIMIT: Limit = Limit::Groups;
 
+    fn emptied(held: &Groups) -> Groups {
+        held.emptied()
+    }
+
     #[inline]
     fn on_time(held: &mut Groups, event: &mut CountedEvent<'_>) -> Size {
         event.group = held.add(event.window, event.event);

@@ -1,7 +1,7 @@
 //! Which subscribers the events on time had, by (business day, event type, region): rows of
 //! `subscriber_sketches`.
 
-use std::collections::BTreeMap;
+use hashbrown::HashMap;
 
 use super::{Counted, CountedEvent, Delta, PartResults, ResultKind};
 use crate::bounds::{Limit, Size};
@@ -17,11 +17,14 @@ impl ResultKind for Subscribed {
     type Row<'a> = (&'a DayGroup, Vec<&'a SubscriberSketch>);
 
     fn rows<'a>(parts: &[PartResults<'a>]) -> Vec<Self::Row<'a>> {
-        let mut rows: BTreeMap<&DayGroup, Vec<&SubscriberSketch>> = BTreeMap::new();
+        // Brought together first, and sorted then: most groups are in all parts, and to compare keys is the dearest.
+        let mut sketches: HashMap<&DayGroup, Vec<&SubscriberSketch>> = HashMap::new();
         for (group, sketch) in parts.iter().flat_map(|part| part.delta.subscribers.iter()) {
-            rows.entry(group).or_default().push(sketch);
+            sketches.entry(group).or_insert_with(|| Vec::with_capacity(parts.len())).push(sketch);
         }
-        rows.into_iter().collect()
+        let mut rows: Vec<_> = sketches.into_iter().collect();
+        rows.sort_unstable_by_key(|(group, _)| *group);
+        rows
     }
 
     fn row_count(delta: &Delta) -> usize {
@@ -31,6 +34,10 @@ impl ResultKind for Subscribed {
 
 impl Counted for Subscribed {
     const LIMIT: Limit = Limit::Subscribers;
+
+    fn emptied(held: &Subscribers) -> Subscribers {
+        held.emptied()
+    }
 
     #[inline]
     fn on_time(held: &mut Subscribers, event: &mut CountedEvent<'_>) -> Size {
