@@ -125,13 +125,14 @@ async fn every_kind_of_damage_to_a_mirror_is_named() {
 #[tokio::test]
 async fn a_ledger_longer_than_a_page_is_compared_to_its_end() {
     let (mut site, mut hub) = site_and_hub().await;
-    // 2 partitions × 3 months of quarters; the last one differs, and one in the middle of a quarter's partitions.
+    // 2 partitions × 3 months of quarters, and a row before them, so that pages end between the partitions of a quarter.
     let history = |topic: &str| {
         format!(
             "INSERT INTO day_ledger (topic, generation, partition, quarter_start, on_time)
              SELECT '{topic}', 0, p, q, 1
              FROM generate_series('2025-07-01'::timestamp, '2025-09-30', INTERVAL '15 minutes') AS q,
-                  generate_series(0, 1) AS p"
+                  generate_series(0, 1) AS p;
+             INSERT INTO day_ledger VALUES ('{topic}', 0, 0, '2025-06-30', 1, 0)"
         )
     };
     execute(&mut site, &history("t")).await;
@@ -145,8 +146,8 @@ async fn a_ledger_longer_than_a_page_is_compared_to_its_end() {
     let expected =
         [of_quarter("2025-08-21T02:00:00", 0, 1, 2), of_quarter("2025-09-30T00:00:00", 0, 1, 2)];
     assert_eq!(comparison.listed, expected);
-    assert_eq!(comparison.quarters, 2 + 91 * 96 + 1);
-    assert_eq!(comparison.events, (14 + 17_474, 14 + 17_476));
+    assert_eq!(comparison.quarters, 2 + 91 * 96 + 2);
+    assert_eq!(comparison.events, (15 + 17_474, 15 + 17_476));
 }
 
 #[tokio::test]
