@@ -87,26 +87,19 @@ async fn lock(
 ) -> Result<Vec<SketchColumns>, StoreError> {
     let locking = "locking rows of subscriber_sketches";
     let Keys { dates, zones, event_types, regions } = Keys::of(additions);
-    let rows: Vec<(i64, i64, Option<Vec<u8>>, Option<i64>)> =
-        sqlx::query_as(include_str!("../queries/lock_sketches.sql"))
-            .bind(dates)
-            .bind(zones)
-            .bind(event_types)
-            .bind(regions)
-            .fetch_all(connection)
-            .await
-            .map_err(StoreError::sql(locking))?;
+    let rows: Vec<SketchColumns> = sqlx::query_as(include_str!("../queries/lock_sketches.sql"))
+        .bind(dates)
+        .bind(zones)
+        .bind(event_types)
+        .bind(regions)
+        .fetch_all(connection)
+        .await
+        .map_err(StoreError::sql(locking))?;
     // Somebody has just deleted one: the next attempt makes it again.
     if rows.len() != additions.len() {
         return Err(StoreError::sql(locking)(sqlx::Error::RowNotFound));
     }
-    let columns = |(events_by_subscriber_id, events_by_msisdn, sketch, sketch_crc)| SketchColumns {
-        events_by_subscriber_id,
-        events_by_msisdn,
-        sketch,
-        sketch_crc,
-    };
-    Ok(rows.into_iter().map(columns).collect())
+    Ok(rows)
 }
 
 fn merge((row, addition): (SketchColumns, &Addition<'_>)) -> Result<StoredSketch, StoreError> {
