@@ -19,6 +19,7 @@ mod figures;
 mod flush;
 mod groups;
 mod history;
+mod moving;
 mod pace;
 mod partition;
 mod progress;
@@ -43,6 +44,7 @@ pub use flush::{
 };
 pub use groups::{GroupKey, Groups};
 pub use history::{History, LogMark, PatternHistory};
+pub use moving::{NoPlace, Place, PlaceSearch, SOUGHT_MAX, Sought};
 pub use partition::{PartitionState, fingerprint_of};
 pub use progress::{
     AwaitedEnd, Counters, Fingerprint, LogEnds, Position, Progress, Rules, TimeSkew,
