@@ -71,7 +71,7 @@ GRANT SELECT (id, subscriber_id, rule, through_alert, decided_at), DELETE ON per
 GRANT SELECT (id, allowed_until), DELETE ON persons.allowlist TO pipeline_lifecycle;
 GRANT SELECT (score_date, subscriber_id), DELETE ON persons.churn_scores TO pipeline_lifecycle;
 
--- status, verify, gaps, health, settings show, dead-letters stats, and people who only look: everything that is about
+-- status, verify, compare, gaps, health, settings show, dead-letters stats, and people who only look: everything that is about
 -- nobody. In one statement, so that no reader is denied anything while this runs.
 DO $$
 BEGIN

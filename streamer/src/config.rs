@@ -6,6 +6,7 @@ use chrono_tz::Tz;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use operator::args::{QuestionArgs, parse_flush_interval, parse_setting};
+use operator::compare::CompareArgs;
 use operator::dead_letters::DeadLettersCommand;
 use operator::detect::{DetectArgs, DetectionArgs};
 use operator::erase::EraseArgs;
@@ -45,6 +46,7 @@ impl Cli {
             Some(Command::Run(args)) => &args.log,
             Some(Command::Migrate(args)) => &args.database.log,
             Some(Command::Verify(args) | Command::Gaps(args)) => &args.database.log,
+            Some(Command::Compare(args)) => &args.question.database.log,
             Some(Command::AcceptGap(args)) => &args.database.log,
             Some(Command::Retire(args)) => &args.database.log,
             Some(Command::Settings(SettingsCommand::Show(args))) => &args.database.log,
@@ -71,6 +73,9 @@ pub enum Command {
     /// Check that every record is accounted for; exit 1 and list the differences if not
     #[command(after_help = examples::VERIFY)]
     Verify(QuestionArgs),
+    /// Compare a mirrored topic with what the site has counted that it comes from; exit 1 and list the differences
+    #[command(after_help = examples::COMPARE)]
+    Compare(Box<CompareArgs>),
     /// Say whether all is well, and where every partition stands; exit 1 if not, 3 if that can't be seen
     #[command(after_help = examples::STATUS)]
     Status(Box<StatusArgs>),
@@ -221,7 +226,7 @@ mod tests {
 
     #[test]
     fn the_examples_of_the_help_can_be_typed() {
-        assert_eq!(program::check_examples::<Cli>(), Ok(28));
+        assert_eq!(program::check_examples::<Cli>(), Ok(30));
     }
 
     #[test]

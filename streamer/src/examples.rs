@@ -12,6 +12,11 @@ Examples:
   streamer verify                                # exit 0: every record is accounted for
   streamer verify --json                         # the same for programs";
 
+pub(crate) const COMPARE: &str = "\
+Examples:
+  streamer compare --with postgres://reader@db.north.example.org/telecom_db --topic north.telecom_events --with-topic telecom_events
+  streamer compare --with postgres://reader@db.north.example.org/telecom_db --topic telecom_events --since 2days --json";
+
 pub(crate) const STATUS: &str = "\
 Examples:
   streamer status                                # exit 0: all is well

@@ -29,8 +29,8 @@ use clap::Parser;
 use drain::Drained;
 use operator::settings::SettingsCommand;
 use operator::{
-    Exit, dead_letters, detect, erase, fraud, gaps, health, late, live, migrate, rules, settings,
-    status, verify,
+    Exit, compare, dead_letters, detect, erase, fraud, gaps, health, late, live, migrate, rules,
+    settings, status, verify,
 };
 use program::{Serving, ensure_files, print, report_failure, run_program, shutdown_requested};
 
@@ -61,6 +61,7 @@ pub async fn run(cli: Cli, shutdown: impl Future<Output = ()>) -> anyhow::Result
         Some(Command::Run(args)) => stream(*args, shutdown).await,
         Some(Command::Migrate(args)) => migrate::migrate(&args).await,
         Some(Command::Verify(args)) => verify::verify(&args).await,
+        Some(Command::Compare(args)) => compare::compare(&args).await,
         Some(Command::Gaps(args)) => gaps::gaps(&args).await,
         Some(Command::AcceptGap(args)) => gaps::accept_gap(&args).await,
         Some(Command::Retire(args)) => gaps::retire(&args).await,

@@ -5,6 +5,7 @@
 //! `migrate`, `detect`, `rules apply` and `off`, and the verdicts of `fraud` change anything.
 
 pub mod args;
+pub mod compare;
 pub mod dead_letters;
 pub mod detect;
 pub mod erase;

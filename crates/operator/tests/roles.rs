@@ -6,6 +6,7 @@ use std::cell::Cell;
 use std::time::Duration;
 
 use event_model::EventTime;
+use operator::compare::{Side, Stretch, compare_sides};
 use operator::dead_letters::letters::{DeadLetterFilter, DeadLetterId, count_dead_letters};
 use operator::dead_letters::sendings::{ReplayLock, Sending};
 use operator::detect::passes::Pass;
@@ -251,6 +252,7 @@ async fn the_rights_of_the_script_are_enough_for_each_program() {
     operator::gaps::rows::retire(&mut operator, TOPIC, None).await.unwrap();
     replay(&mut operator).await;
 
+    execute(&mut owner, "UPDATE stream_progress SET complete_through = '2025-12-01'").await;
     for role in ["reader", "operator"] {
         let mut reader = connect_as(role, &url).await;
         store::ensure_schema(&mut reader).await.unwrap();
@@ -261,7 +263,18 @@ async fn the_rights_of_the_script_are_enough_for_each_program() {
         operator::status::rows::pipeline_status(&mut reader).await.unwrap();
         let all = DeadLetterFilter::default();
         count_dead_letters(&mut reader, &all, 10).await.unwrap();
+        compare(&mut reader, &mut connect_as(role, &url).await).await;
     }
+}
+
+/// What `streamer compare` asks of either database.
+async fn compare(theirs: &mut PgConnection, ours: &mut PgConnection) {
+    let [since, until] =
+        ["2000-01-01T00:00:00", "2100-01-01T00:00:00"].map(|at| at.parse().unwrap());
+    let [theirs, ours] = [theirs, ours].map(|connection| Side { connection, topic: TOPIC });
+    let comparison =
+        compare_sides(theirs, ours, Stretch { since, until, is_bounded: false }).await.unwrap();
+    assert_eq!(comparison.total, 0);
 }
 
 /// What `batcher lifecycle` does to the database: with a day that goes.
