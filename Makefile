@@ -1,7 +1,7 @@
 # Everything that a newcomer or CI runs. `make` alone lists it.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo live test sim fuzz mutants torture deny test-kraft test-airflow test-dbt test-superset test-compose test-upgrade test-lake test-kubernetes lake bench-lake lint docs check-compose check-alerts check-chart bench bench-all bench-page bench-layouts bench-curves bench-scaling bench-latency bench-producer bench-batcher bench-flush bench-micro bench-rules build images sandbox setup setup-tests score-anomalies score-fraud test-churn score-churn test-connect test-oidc test-cluster bench-writers test-avro dist
+.PHONY: help demo live test sim fuzz mutants torture deny test-kraft test-airflow test-dbt test-superset test-compose test-upgrade test-lake test-kubernetes lake bench-lake lint docs check-compose check-alerts check-chart bench bench-all bench-page bench-layouts bench-curves bench-scaling bench-latency bench-producer bench-batcher bench-flush bench-micro bench-rules build images sandbox setup setup-tests score-anomalies score-fraud test-churn score-churn test-connect test-oidc test-cluster test-mirror bench-writers test-avro dist
 
 # librdkafka is linked with this host's OpenSSL where that is new enough, else with one built from source. `make setup`
 # writes the same into .cargo/config.toml, so that cargo without make agrees and librdkafka is not built twice.
@@ -138,6 +138,13 @@ test-cluster: setup ## A Kafka cluster of three brokers: its leader killed 20 ti
 	cargo build --workspace --bins
 	cargo test --workspace --features e2e/cluster --test cluster -- --nocapture --test-threads 1
 
+# TORTURE_MIRROR_KILLS=3 for fewer.
+test-mirror: setup ## A site that MirrorMaker 2 mirrors to a hub: two clusters, 20 kills of MirrorMaker, both exact; ten minutes
+	cargo build --workspace --bins
+	e2e/tests/mirror/assemble $(TARGET)/mirror
+	MIRROR_HOME=$(abspath $(TARGET)/mirror) $(TARGET)/debug/sandbox run -- \
+		cargo test --workspace --features e2e/mirror --test mirror -- --nocapture --test-threads 1
+
 test-compose: ## docker-compose.yml on a Docker engine of its own; by hand, as root, on Debian
 	tests/compose/run
 
@@ -148,7 +155,7 @@ lint: ## Format and clippy, warnings denied; no modules depend on each other; Py
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets -- -D warnings
 	cargo clippy --workspace --bin streamer-with-fail-points --features streamer/fail-points -- -D warnings
-	cargo clippy --workspace --features e2e/connect --test connect -- -D warnings
+	cargo clippy --workspace --features e2e/connect,e2e/mirror --test connect --test mirror -- -D warnings
 	@if command -v python3 >/dev/null; then \
 		export PYTHONPYCACHEPREFIX=$(abspath $(TARGET))/pycache; \
 		python3 -m py_compile dags/*.py tests/airflow/*.py tests/dbt/*.py tests/superset/*.py tests/kubernetes/*.py deploy/superset/*.py tests/modules/*.py bench/harness/*.py bench/peers/*.py && \

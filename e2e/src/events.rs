@@ -49,7 +49,7 @@ impl Scatter {
             1 => Some(b"{\"event_type\":".to_vec()),
             _ => Some(self.event()),
         };
-        RawRecord { partition, key, payload, headers: Vec::new() }
+        RawRecord { partition, key, payload, ..RawRecord::default() }
     }
 
     fn event(&mut self) -> Vec<u8> {

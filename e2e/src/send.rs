@@ -23,6 +23,8 @@ pub struct RawRecord {
     pub key: Option<Vec<u8>>,
     pub payload: Option<Vec<u8>>,
     pub headers: Vec<(String, Option<Vec<u8>>)>,
+    /// When it was written, in milliseconds since 1970, for a topic that keeps what it is told; `None`: now.
+    pub time_ms: Option<i64>,
 }
 
 /// Writes to one topic.
@@ -116,6 +118,7 @@ impl Sender {
             let mut message = BaseRecord::to(&self.topic).partition(record.partition);
             message.key = record.key.as_deref();
             message.payload = record.payload.as_deref();
+            message.timestamp = record.time_ms;
             if !record.headers.is_empty() {
                 message.headers = Some(headers(record));
             }

@@ -68,6 +68,16 @@ impl Topic {
         Ok(topic)
     }
 
+    /// Creates a topic whose records keep the times that they are sent with, as copies of others do.
+    ///
+    /// # Errors
+    /// The broker's.
+    pub fn create_for_copies(bootstrap: &str, name: &str, partitions: i32) -> Result<Topic> {
+        let topic = Topic::at(bootstrap, name);
+        topic.create_with(partitions, "CreateTime")?;
+        Ok(topic)
+    }
+
     /// A topic that somebody else creates.
     pub fn at(bootstrap: &str, name: &str) -> Topic {
         Topic { bootstrap: bootstrap.to_owned(), name: name.to_owned() }
@@ -207,9 +217,14 @@ impl Topic {
     }
 
     fn create_again(&self, partitions: i32) -> Result<()> {
+        self.create_with(partitions, "LogAppendTime")
+    }
+
+    /// Creates it so that its records have times of this kind.
+    fn create_with(&self, partitions: i32, times: &str) -> Result<()> {
         self.administrate(async |admin, options| {
             let topic = NewTopic::new(&self.name, partitions, TopicReplication::Fixed(1))
-                .set("message.timestamp.type", "LogAppendTime");
+                .set("message.timestamp.type", times);
             let results = admin.create_topics([&topic], &options).await?;
             single(results)
         })?;

@@ -8,9 +8,9 @@ const GATE: &str = ".ci/run";
 const WORKFLOW: &str = ".github/workflows/ci.yml";
 
 /// The workflow runs these and the gate does not: they need a Docker engine, or repeat what the gate
-/// has tested on another Kafka, or with Airflow, dbt, Superset or Kafka Connect, which take long to install, or build
+/// has tested on another Kafka, or with Airflow, dbt, Superset, Kafka Connect or MirrorMaker, which take long to install, or build
 /// tools or a librdkafka of their own, or a workspace of its own, or look at github.com.
-const WORKFLOW_ONLY: [&str; 12] = [
+const WORKFLOW_ONLY: [&str; 13] = [
     "check-chart",
     "deny",
     "images",
@@ -21,6 +21,7 @@ const WORKFLOW_ONLY: [&str; 12] = [
     "test-dbt",
     "test-kraft",
     "test-lake",
+    "test-mirror",
     "test-oidc",
     "test-superset",
 ];
