@@ -5,6 +5,7 @@
 //! after it, both processes owned partitions, records were read during the outage.
 
 mod bad_input;
+mod compare;
 mod crashes;
 mod first_contact;
 mod groups;

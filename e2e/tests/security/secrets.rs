@@ -48,10 +48,13 @@ fn no_secret_is_printed_or_logged_whatever_goes_wrong() -> Result<()> {
     let from = "2025-11-09T12:00:00Z".parse()?;
     pipeline.topic.sender(&[])?.send(&Scatter::new(6, 1, from).take(200))?;
     let key = format!("{}{SECRET}", "0".repeat(32));
-    let programs: [(&str, &[&str]); 7] = [
+    // An odd number, so that forms alternate.
+    let programs: [(&str, &[&str]); 9] = [
         ("streamer", &["--drain", "--wait", "100ms"]),
         ("streamer", &["status"]),
         ("streamer", &["dead-letters", "replay", "--execute"]),
+        ("streamer", &["compare", "--topic", "mirror", "--wait", "100ms"]),
+        ("streamer", &["compare", "--help"]),
         ("streamer", &["--help"]),
         ("batcher", &["2025-11-09", "--wait", "100ms"]),
         ("producer", &["--count", "5", "--wait", "100ms"]),
@@ -64,6 +67,7 @@ fn no_secret_is_printed_or_logged_whatever_goes_wrong() -> Result<()> {
     for ((given, (program, arguments)), form) in runs.zip(forms) {
         let variables = [
             ("DATABASE_URL", given.database_url.as_str()),
+            ("COMPARE_WITH", &given.database_url),
             ("KAFKA_PROPERTIES", &given.kafka_properties),
             ("SUBSCRIBER_KEY", &key),
             ("RUST_LOG", "trace"),
