@@ -12,6 +12,7 @@ mod load;
 mod mirror_maker;
 
 use std::collections::BTreeMap;
+use std::io::Write as _;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
@@ -131,7 +132,7 @@ impl Sites {
             let ended = self.mirrored.start_with("streamer", &arguments, &variables)?.end()?;
             Ok(ended.expect(exit)?.output)
         };
-        println!("{}", ask(&[])?.trim_end());
+        writeln!(std::io::stderr(), "{}", ask(&[])?.trim_end())?;
         Ok(serde_json::from_str(&ask(&["--json"])?)?)
     }
 
@@ -315,10 +316,13 @@ fn what_a_mirror_has_passed_over_or_has_twice_is_named() -> Result<()> {
     Ok(())
 }
 
+/// Times and payloads of each partition's records, in their order.
+type Contents = BTreeMap<i32, Vec<(i64, Option<Vec<u8>>)>>;
+
 /// Fails unless the mirror holds the north's committed records: payloads and times, in the order of each partition.
 fn expect_same_records(sites: &Sites) -> Result<()> {
-    let content = |topic: &Topic| -> Result<BTreeMap<i32, Vec<(i64, Option<Vec<u8>>)>>> {
-        let mut partitions: BTreeMap<i32, Vec<_>> = BTreeMap::new();
+    let content = |topic: &Topic| -> Result<Contents> {
+        let mut partitions = Contents::new();
         for record in topic.records()? {
             let of_partition = partitions.entry(record.partition).or_default();
             of_partition.push((record.time_ms, record.payload));

@@ -108,7 +108,7 @@ pub struct Difference {
 
 /// How far a partition can be compared.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Settled {
+pub(super) struct Settled {
     /// Quarters that end by then; `None`: nothing yet.
     through: Option<NaiveDateTime>,
     /// Dead letters of records from before; `None`: some side has read no record that says when it was written.
@@ -118,7 +118,7 @@ struct Settled {
 /// What was compared, and what differs.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Comparison {
-    settled: BTreeMap<i32, Settled>,
+    pub(super) settled: BTreeMap<i32, Settled>,
     /// Partitions of which something was compared.
     pub compared: Vec<i32>,
     /// Partitions with events of which nothing can be compared yet.
@@ -127,7 +127,7 @@ pub struct Comparison {
     pub open: Vec<i32>,
     /// Quarters of an hour, of whatever partition.
     pub quarters: u64,
-    last_quarter: Option<NaiveDateTime>,
+    pub(super) last_quarter: Option<NaiveDateTime>,
     /// Events of these quarters there, and here.
     pub events: (i64, i64),
     /// Dead letters that were compared there, and here.
