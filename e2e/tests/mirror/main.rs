@@ -8,6 +8,7 @@
 //!          telecom_events ────────► streamer ──┴─► the hub's database ──────────┘
 //! ```
 
+mod drill;
 mod load;
 mod mirror_maker;
 
