@@ -1,3 +1,5 @@
+//! Pairs of ledgers, as two sides may have them, and what is said of each.
+
 use super::*;
 
 fn at(time: &str) -> NaiveDateTime {
