@@ -25,6 +25,7 @@ mod cast_days;
 mod counts;
 pub mod curve;
 mod distribution;
+mod draft;
 #[cfg(test)]
 mod fit;
 pub mod generator;
@@ -44,6 +45,8 @@ mod today;
 pub mod towers;
 pub mod truth;
 mod weather;
+mod world;
 
-pub use crate::generator::{Draft, Generator};
+pub use crate::draft::Draft;
+pub use crate::generator::Generator;
 pub use crate::shard::Shard;

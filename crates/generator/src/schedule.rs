@@ -23,7 +23,8 @@ use chrono::TimeDelta;
 use event_model::{DeadReason, Event, EventTime, MICROS_PER_SECOND};
 
 use crate::arrivals::Occurrence;
-use crate::generator::{Draft, Generator, empty_event};
+use crate::draft::Draft;
+use crate::generator::{Generator, empty_event};
 use crate::malformed;
 use crate::random::{Purpose, Streams, unit};
 use crate::scenario::{Delay, Faults, SkewedClocks};

@@ -8,7 +8,7 @@ use pseudonym::SubscriberKey;
 
 use crate::Shard;
 use crate::curve::RateCurve;
-use crate::generator::Draft;
+use crate::draft::Draft;
 use crate::scenario::Scenario;
 
 /// 2025-11-09T12:00:00Z.

@@ -29,7 +29,7 @@ use self::lines::{
 };
 use self::subscribers::Days;
 use crate::arrivals::Source;
-use crate::generator::Draft;
+use crate::draft::Draft;
 use crate::scenario::{TimeSpan, type_index};
 use crate::schedule::{Schedule, ScheduledRecord, longest_delay_seconds};
 

@@ -10,9 +10,9 @@ use event_model::{EventTime, MICROS_PER_SECOND};
 
 use super::lines::{self, AnomalyLine, Line, TYPE_NAMES};
 use crate::curve::date_of;
-use crate::generator::World;
 use crate::scenario::TimeSpan;
 use crate::weather::Skies;
+use crate::world::World;
 
 /// Of those whom no detector should report.
 const LABEL: &str = "normal";

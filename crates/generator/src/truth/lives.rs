@@ -6,9 +6,9 @@ use std::io::{self, Write};
 
 use super::lines::{self, LifeLine, Line};
 use crate::curve::date_of;
-use crate::generator::World;
 use crate::lives::Fates;
 use crate::scenario::TimeSpan;
+use crate::world::World;
 
 pub(super) fn tell(world: &World, range: &TimeSpan, writer: &mut impl Write) -> io::Result<()> {
     let Some(lives) = &world.scenario.lives else { return Ok(()) };
