@@ -1,7 +1,7 @@
 # Everything that a newcomer or CI runs. `make` alone lists it.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo live test sim fuzz mutants torture deny test-kraft test-airflow test-dbt test-superset test-compose test-upgrade test-lake test-kubernetes lake bench-lake lint docs check-compose check-alerts check-chart bench bench-all bench-page bench-layouts bench-curves bench-scaling bench-latency bench-producer bench-batcher bench-flush bench-micro bench-rules build images sandbox setup setup-tests score-anomalies score-fraud test-churn score-churn test-connect test-oidc test-cluster test-mirror bench-writers test-avro dist
+.PHONY: help demo live test sim fuzz mutants torture deny test-kraft test-airflow test-dbt test-superset test-compose test-upgrade test-lake test-kubernetes lake bench-lake lint docs check-compose check-alerts check-chart bench bench-all bench-page bench-layouts bench-curves bench-scaling bench-latency bench-producer bench-batcher bench-flush bench-expiry bench-micro bench-rules build images sandbox setup setup-tests score-anomalies score-fraud test-churn score-churn test-connect test-oidc test-cluster test-mirror bench-writers test-avro dist
 
 # librdkafka is linked with this host's OpenSSL where that is new enough, else with one built from source. `make setup`
 # writes the same into .cargo/config.toml, so that cargo without make agrees and librdkafka is not built twice.
@@ -189,7 +189,7 @@ bench: setup ## The streamer beside Spark, Flink and others, and in each layout 
 	bench/run layouts --events $(EVENTS)
 	@$(MAKE) --no-print-directory bench-page
 
-bench-all: bench bench-curves bench-scaling bench-latency bench-producer bench-batcher bench-flush bench-rules ## All of docs/benchmarks.md, for about an hour
+bench-all: bench bench-curves bench-scaling bench-latency bench-producer bench-batcher bench-flush bench-expiry bench-rules ## All of docs/benchmarks.md, for about an hour
 	bench/run compare --events 10000000 --repetitions $(REPETITIONS) --engines $(ENGINES)
 	@$(MAKE) --no-print-directory bench-page
 
@@ -226,6 +226,10 @@ bench-batcher: setup
 bench-flush: setup
 	bench/run flush
 	bench/run bloat
+
+bench-expiry: setup ## A day of 576,000 rows that expires beside live flushes, and 30 nights
+	bench/run expiry
+	@$(MAKE) --no-print-directory bench-page
 
 bench-rules: setup ## Three rules beside Flink SQL, hit by hit; alerts until they are seen; memory, rewinds, backtests
 	bench/run patterns

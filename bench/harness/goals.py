@@ -41,7 +41,7 @@ def at_least(what: str, bound: float, value: float | None, write: str = "{:,.1f}
 
 def goals(results: Results) -> list[Goal]:
     """All, in the order of the page."""
-    return [*comparison(results), *alone(results), *many_writers(results), *others(results), *rules(results)]
+    return [*comparison(results), *alone(results), *many_writers(results), *expiring(results), *others(results), *rules(results)]
 
 
 def runs(results: Results, name: str) -> list[dict]:
@@ -164,6 +164,28 @@ def many_writers(results: Results) -> list[Goal]:
             run["age_percentiles_seconds"]["95"], "{:,.2f} s",
         ))
     return found
+
+
+def expiring(results: Results) -> list[Goal]:
+    """Minutes that go."""
+    days, nights = of(runs(results, "expiry"), kind="days"), of(runs(results, "expiry"), kind="night")
+    beside = mid(days, "p95_beside_seconds") / mid(days, "p95_before_seconds") if days else None
+    grown = None
+    if nights:
+        # The first nights fill the space that later ones use again.
+        of_nights = [night["table_bytes"] + night["index_bytes"] for night in nights]
+        grown = rise([max(of_nights[:5]), of_nights[-1]])
+    return [
+        at_most("576,000 rows, a day of 400 groups, expire beside live flushes in", 60, for_rows(days, 576_000), "{:,.1f} s"),
+        at_most("… 95th percentile of those flushes, as a multiple of before", 1.2, beside, "{:,.2f} ×"),
+        Goal("table and indexes after thirty nights, of which each brings a day and lets one go", "no larger than after five",
+             "–" if grown is None else f"{grown:+.1%}".replace("%", " %"), None if grown is None else grown <= 0.01),
+    ]
+
+
+def for_rows(days: list[dict], rows: int) -> float | None:
+    """The seconds that so many rows take of a run that deleted more."""
+    return days[0]["seconds"] / days[0]["rows"] * rows if days else None
 
 
 def others(results: Results) -> list[Goal]:

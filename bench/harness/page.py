@@ -13,7 +13,7 @@ from .places import REPOSITORY
 
 NAMES = (
     USUAL, MANY, "layouts", "curves", "scaling", "writers", "startup", "freshness", "idle", "producers", "batch-day",
-    "batch-year", "batch-regions", "flush", "bloat", "patterns", "alerts", "rule-costs", "backtest",
+    "batch-year", "batch-regions", "flush", "bloat", "expiry", "patterns", "alerts", "rule-costs", "backtest",
 )
 PAGE = """# Benchmarks
 
@@ -60,6 +60,9 @@ Start-up, compilation of the JVM and the first windows weigh less the more event
 ## Flushes
 
 {flushes}
+## Expiry
+
+{expiry}
 ## Rules
 
 {rules}
@@ -128,6 +131,7 @@ def files(found: Results) -> dict[Path, str]:
         producers=sections.producers(found["producers"]),
         batches=sections.batches(found),
         flushes=sections.flushes(found),
+        expiry=sections.expiry(found["expiry"]),
         rules=rules.section(found),
         method=METHOD,
         provenance=provenance(found),

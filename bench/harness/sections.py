@@ -275,3 +275,24 @@ def flushes(results: Results) -> str:
             + table(["table", "rows", "updates", "HOT", "KiB", "KiB of indexes", "autovacuums"], rows)
         )
     return "\n".join(parts) or NOT_MEASURED.format("make bench-flush")
+
+
+def expiry(result: dict | None) -> str:
+    """A large day that goes, and the tables through many nights."""
+    if not result:
+        return NOT_MEASURED.format("make bench-expiry")
+    given = result["parameters"]
+    days, = of(result["runs"], kind="days")
+    nights = of(result["runs"], kind="night")
+    rows = [
+        [f"night {night['night']}", f"{night['rows']:,}", number(night["seconds"], 1), mib(night["table_bytes"]), mib(night["index_bytes"])]
+        for night in nights if night["night"] in (1, 5, 10, 20) or night is nights[-1]
+    ]
+    return (
+        f"{days['days']} days of {given['day_groups']} groups, {days['rows']:,} rows, go in {days['seconds']:.1f} s, while a streamer stores "
+        f"{given['live_events_per_second']:,} events a second of as many groups, FLUSH_INTERVAL={given['flush_interval']}. 95 of 100 of its "
+        f"flushes take at most {days['p95_before_seconds'] * 1000:.0f} ms before ({days['flushes_before']} flushes) and "
+        f"{days['p95_beside_seconds'] * 1000:.0f} ms meanwhile ({days['flushes_beside']}). `streamer verify` holds afterwards.\n\n"
+        f"Nights in which a day of {given['night_groups']} groups comes and one goes, {given['days_kept']} are there; vacuumed each "
+        "night:\n\n" + table(["", "rows", "seconds to expire", "MiB of the table", "of its indexes"], rows)
+    )
