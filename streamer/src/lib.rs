@@ -45,6 +45,7 @@ const FILES_PER_WORKER: usize = 20;
 
 /// The whole program: arguments, logging, signals, exit code.
 pub fn program() -> ExitCode {
+    log_reader::keep_large_blocks_apart();
     run_program(Cli::try_parse(), Cli::log, async |cli| {
         let exit = run(cli, shutdown_requested()).await?;
         Ok(ExitCode::from(exit.code()))

@@ -3,11 +3,12 @@
 //! In: the client's settings, a group, positions. Out: records by the batch, in the order of each
 //! partition; rebalances as values; the ends of logs; what stands in a log that is in doubt.
 //!
-//! Reading order: `reader` (the door, [`Reader`]) → `consumer` (what we ask of librdkafka) → `records` (the only
-//! module with unsafe code) → `assignment` (which partitions are read, and from where) → `leaving` → `queries` and
+//! Reading order: `reader` (the door, [`Reader`]) → `consumer` (what we ask of librdkafka) → `records` (the
+//! module that calls librdkafka's C functions) → `assignment` (which partitions are read, and from where) → `leaving` → `queries` and
 //! `rounds` (the ends of logs) → `examine`; `joining` says why a group lets nobody in. A whole program that reads a
-//! topic with it is `examples/count_types.rs`.
+//! topic with it is `examples/count_types.rs`; `allocator` is for the whole program.
 
+mod allocator;
 mod assignment;
 mod consumer;
 mod examine;
@@ -18,6 +19,7 @@ mod reader;
 mod records;
 mod rounds;
 
+pub use allocator::keep_large_blocks_apart;
 pub use examine::{Retention, is_compacted, look_at, retention};
 pub use queries::{
     QUERY_TIMEOUT, Queries, QueryClient, Quiet, clock, query_client, topic_exists, topic_partitions,
