@@ -7,13 +7,13 @@ use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
-use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::consumer::Consumer;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::{ClientConfig, Message, Offset, TopicPartitionList};
 use windowing::{Fingerprint, LogEnds, Position, fingerprint_of};
 
-use crate::QUERY_TIMEOUT;
 use crate::examine::record_of;
+use crate::{QUERY_TIMEOUT, QueryClient, Quiet};
 
 /// Nothing comes for so long, although the stretch goes on: given up.
 const SILENCE_MAX: Duration = Duration::from_secs(10);
@@ -24,7 +24,7 @@ const FIRST_STEP_BACK: i64 = 400;
 
 /// Reads logs of one cluster, partition after partition.
 pub struct Stretches {
-    client: BaseConsumer,
+    client: QueryClient,
     topic: String,
 }
 
@@ -40,7 +40,10 @@ impl Stretches {
             .set("enable.auto.commit", "false")
             .set("enable.partition.eof", "true")
             .set("auto.offset.reset", "error")
-            .create()?;
+            // At a log's end the broker would wait for more, half a second each time.
+            .set("fetch.wait.max.ms", "10")
+            // The end of a log is no error to tell people of; others come out of `poll`.
+            .create_with_context(Quiet::default())?;
         Ok(Stretches { client, topic: topic.to_owned() })
     }
 
