@@ -261,7 +261,7 @@ impl PlaceSearch {
 }
 
 /// Whether the second is a copy of the first: the same bytes, written at the same time. Offsets tell nothing.
-fn is_copy(one: &Fingerprint, other: &Fingerprint) -> bool {
+pub fn is_copy(one: &Fingerprint, other: &Fingerprint) -> bool {
     (one.timestamp_ms, one.crc) == (other.timestamp_ms, other.crc)
 }
 

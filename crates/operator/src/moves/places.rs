@@ -1,10 +1,13 @@
 //! Where each partition goes on. What is sought and what is found is decided in [`windowing::PlaceSearch`]; here are the logs.
 
 use store::{MovableRow, MovedPartition};
-use windowing::{LogEnds, NoPlace, Place, PlaceSearch, Position, SOUGHT_MAX, Sought};
+use windowing::{LogEnds, NoPlace, Place, PlaceSearch, Position, SOUGHT_MAX, Sought, is_copy};
 
 use super::MoveArgs;
 use super::logs::Side;
+
+/// So many offsets of the copy are looked at for the first record that was counted.
+const FIRST_SOUGHT_OFFSETS: i64 = 10_000;
 
 /// A partition whose place is not sure.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,8 +26,8 @@ pub(super) enum Because {
     StillWritten,
     /// It is found, and an operator gave another one.
     Found(Position),
-    /// No partition of the copy has a record.
-    Empty,
+    /// It ends there, before all that was counted last, and none of it is known to be a copy.
+    PerhapsNoCopy(Position),
     /// What an operator gave lies outside of the log: from, to.
     OutsideLog(Position, Position),
 }
@@ -49,18 +52,45 @@ pub(super) fn find_places(
             Err(because) => refused.push(Refused { partition, because }),
         }
     }
-    // What has no record at all shows nothing of being a copy.
+    // A topic that ends before what was counted may be any older one.
     let is_behind = |moved: &&MovedPartition| moved.place.is_behind;
-    if found.iter().any(|moved| moved.place.is_behind)
-        && found.iter().all(|moved| moved.log_end == Position::at(0))
+    if refused.is_empty()
+        && found.iter().any(|moved| moved.place.is_behind)
+        && !is_shown(new, &found)?
     {
-        let empty = |moved: &MovedPartition| Refused {
-            partition: moved.partition,
-            because: Because::Empty,
+        let is_said = |moved: &&MovedPartition| {
+            args.place.contains(&(moved.partition, moved.place.at.offset()))
         };
-        refused.extend(found.iter().filter(is_behind).map(empty));
+        refused.extend(found.iter().filter(is_behind).filter(|moved| !is_said(moved)).map(
+            |moved| {
+                let because = Because::PerhapsNoCopy(moved.place.at);
+                Refused { partition: moved.partition, because }
+            },
+        ));
     }
     Ok(if refused.is_empty() { Ok(found) } else { Err(refused) })
+}
+
+/// Whether any partition shows that the topic is a copy: what was counted last stands in it, or the first record of all.
+fn is_shown(new: &Side, found: &[MovedPartition]) -> anyhow::Result<bool> {
+    if found.iter().any(|moved| moved.place.fingerprint.is_some() && !moved.place.is_behind) {
+        return Ok(true);
+    }
+    for moved in found {
+        let Some(origin) = moved.row.as_ref().and_then(|row| row.origin) else { continue };
+        let Some(millis) = origin.timestamp_ms else { continue };
+        let ends = new.ends(moved.partition)?;
+        let from = new.stretches.at_time(moved.partition, millis, &ends)?;
+        let to = Position::at(from.offset() + FIRST_SOUGHT_OFFSETS).min(ends.stable);
+        let mut is_there = false;
+        new.stretches.show(moved.partition, (from, to), |record| {
+            is_there |= is_copy(&origin, &record);
+        })?;
+        if is_there {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 fn find_place(
@@ -87,7 +117,7 @@ fn find_place(
         // The old log is there: what is behind will come, and be counted a second time behind any place that is given now.
         Ok(place) if place.is_behind && old.is_some() => Err(Because::NoPlace(NoPlace::Behind(1))),
         Err(NoPlace::Behind(missing)) => Err(Because::NoPlace(NoPlace::Behind(missing))),
-        Ok(place) => match given.filter(|given| *given != place.at && !place.is_behind) {
+        Ok(place) => match given.filter(|given| *given != place.at) {
             Some(_) => Err(Because::Found(place.at)),
             None => Ok(place),
         },

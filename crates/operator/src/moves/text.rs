@@ -97,12 +97,11 @@ fn why(because: &Because) -> String {
         Because::StillWritten => {
             "a transaction is open in the copy: stop whoever copies into it first".to_owned()
         }
-        Because::Found(at) => {
-            format!("it goes on at {at}, behind the copy of what was counted last: leave --place out")
-        }
-        Because::Empty => {
-            "no partition of the new topic has a record: nothing shows that it is a copy".to_owned()
-        }
+        Because::Found(at) => format!("it goes on at {at}: leave --place out"),
+        Because::PerhapsNoCopy(at) => format!(
+            "the new topic ends at {at}, before what was counted last, and nothing shows that it is a copy; if it is one: \
+             --place PARTITION={at}"
+        ),
         Because::OutsideLog(low, end) => {
             format!("--place has to lie between {low} and {end}")
         }

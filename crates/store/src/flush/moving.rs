@@ -35,6 +35,8 @@ pub struct MovableRow {
     pub counters: Counters,
     /// The last record read.
     pub fingerprint: Option<Fingerprint>,
+    /// The first record that the log of this life had.
+    pub origin: Option<Fingerprint>,
     /// Highest end of the log ever seen.
     pub log_end_seen: Option<Position>,
     /// The cluster whose log it is of.
@@ -86,6 +88,7 @@ fn movable_row(row: &PgRow) -> Result<MovableRow, sqlx::Error> {
         epoch: row.try_get("epoch")?,
         counters: counters(row)?,
         fingerprint: fingerprint(row, "witness_offset", "witness_timestamp_ms", "witness_crc")?,
+        origin: fingerprint(row, "origin_offset", "origin_timestamp_ms", "origin_crc")?,
         log_end_seen: row.try_get::<Option<i64>, _>("log_end_seen")?.map(Position::at),
         cluster_id: row.try_get("cluster_id")?,
         is_retired: row.try_get("is_retired")?,

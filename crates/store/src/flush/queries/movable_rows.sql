@@ -2,6 +2,7 @@
 SELECT p.partition, p.generation, p.first_offset, p.next_offset, p.epoch,
        p.on_time, p.late, p.dead, p.gap, p.skipped,
        p.witness_offset, p.witness_timestamp_ms, p.witness_crc,
+       p.origin_offset, p.origin_timestamp_ms, p.origin_crc,
        p.log_end_seen, p.retired_at IS NOT NULL AS is_retired, p.cluster_id,
        all_lives.counted
 FROM (
