@@ -42,6 +42,19 @@ pub async fn run(args: &MoveArgs) -> anyhow::Result<Exit> {
     new.expect_the_times_of_the_original().await?;
     for _ in 0..ATTEMPTS_MAX {
         let rows = movable_rows(&mut connection, &args.topic).await?;
+        if !rows.is_empty() && rows.iter().all(|row| row.is_retired) {
+            let there = movable_rows(&mut connection, args.to_topic()).await?;
+            let is_counted = |row: &MovableRow| {
+                !row.is_retired && row.cluster_id.as_ref() == Some(&new.cluster_id)
+            };
+            ensure!(
+                !there.iter().any(is_counted),
+                "there is nothing to move: {} is out of service, and {} is counted on cluster {} already",
+                args.topic,
+                args.to_topic(),
+                new.cluster_id
+            );
+        }
         expect_movable(args, &rows, old.as_deref(), &new)?;
         let (asked, sides) = (args.clone(), (old.clone(), Arc::clone(&new)));
         let find = move || find_places(&asked, &rows, (sides.0.as_deref(), &sides.1));
