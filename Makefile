@@ -139,7 +139,7 @@ test-cluster: setup ## A Kafka cluster of three brokers: its leader killed 20 ti
 	cargo test --workspace --features e2e/cluster --test cluster -- --nocapture --test-threads 1
 
 # TORTURE_MIRROR_KILLS=3 for fewer.
-test-mirror: setup ## A site that MirrorMaker 2 mirrors to a hub: two clusters, 20 kills of MirrorMaker, both exact; ten minutes
+test-mirror: setup ## A site that MirrorMaker 2 mirrors to a hub: 20 kills of MirrorMaker, moves to the mirror, a site that is gone; fifteen minutes
 	cargo build --workspace --bins
 	e2e/tests/mirror/assemble $(TARGET)/mirror
 	MIRROR_HOME=$(abspath $(TARGET)/mirror) $(TARGET)/debug/sandbox run -- \

@@ -92,7 +92,7 @@ GRANT SELECT (topic, generation, partition, "offset", reason, record_timestamp, 
 -- operators: accept-gap, retire, settings set, dead-letters replay; and all that readers may
 GRANT SELECT ON ALL TABLES IN SCHEMA public TO pipeline_operator;
 GRANT INSERT, UPDATE ON gaps TO pipeline_operator;
-GRANT UPDATE ON stream_progress TO pipeline_operator;
+GRANT INSERT, UPDATE ON stream_progress TO pipeline_operator; -- INSERT: move
 GRANT INSERT, UPDATE ON settings TO pipeline_operator;
 GRANT INSERT, UPDATE, DELETE ON dead_letter_replays TO pipeline_operator;
 -- rules apply, rules off

@@ -21,6 +21,13 @@ pub struct Held {
     _session: Database,
 }
 
+/// DATABASE_URL of a database on two servers, of which programs use the one that can be written to.
+pub fn url_of_both(primary: &str, standby: &str) -> String {
+    let place = |url: &str| url.split(['@', '/']).nth(3).map(str::to_owned).unwrap_or_default();
+    let (one, other) = (place(primary), place(standby));
+    primary.replace(&one, &format!("{one},{other}")) + "?target_session_attrs=read-write"
+}
+
 impl Database {
     /// The database at this address; connects when it is first asked.
     ///

@@ -26,7 +26,7 @@ mod tally;
 mod topic;
 
 pub use binaries::{WITH_FAIL_POINTS, binary};
-pub use database::{Database, Held};
+pub use database::{Database, Held, url_of_both};
 pub use events::{Scatter, event};
 pub use faulty_link::{Fault, FaultyLink};
 pub use pipeline::{Pipeline, SLOW_READER};

@@ -165,6 +165,7 @@ fn draw_ownership(dice: &mut Dice) -> Ownership {
         permission: dice.one_in(2).then_some(GapPermission { id: 1, start_from }),
         group_id: dice.one_in(2).then(|| "rivals".to_owned()),
         is_retired: dice.one_in(8),
+        cluster_id: dice.one_in(8).then(|| "another".to_owned()),
     }
 }
 

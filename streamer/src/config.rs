@@ -16,6 +16,7 @@ use operator::health::HealthArgs;
 use operator::late::LateArgs;
 use operator::live::LinkArgs;
 use operator::migrate::MigrateArgs;
+use operator::moves::MoveArgs;
 use operator::rules::RulesCommand;
 use operator::settings::SettingsCommand;
 use operator::status::StatusArgs;
@@ -49,6 +50,7 @@ impl Cli {
             Some(Command::Compare(args)) => &args.question.database.log,
             Some(Command::AcceptGap(args)) => &args.database.log,
             Some(Command::Retire(args)) => &args.database.log,
+            Some(Command::Move(args)) => &args.database.log,
             Some(Command::Settings(SettingsCommand::Show(args))) => &args.database.log,
             Some(Command::Settings(SettingsCommand::Set(args))) => &args.question.database.log,
             Some(Command::Status(args)) => &args.log,
@@ -89,6 +91,9 @@ pub enum Command {
     AcceptGap(AcceptGapArgs),
     /// Take a topic, or one partition of it, out of service
     Retire(RetireArgs),
+    /// Go on in a copy of the topic, on another cluster or under another name; docs/second-site.md
+    #[command(after_help = examples::MOVE)]
+    Move(Box<MoveArgs>),
     /// Show or change what decides whether an event is on time, late or dead
     #[command(subcommand, after_help = examples::SETTINGS)]
     Settings(SettingsCommand),
@@ -142,6 +147,9 @@ pub struct RunArgs {
     /// Where to begin on a topic that this database has never met
     #[arg(long, env = "START", value_enum, default_value_t = StartArg::Earliest)]
     pub start: StartArg,
+    /// The topic, new to a database that counts another Kafka cluster's, is no copy of what is counted there
+    #[arg(long)]
+    pub not_a_copy: bool,
     /// Members of the consumer group in this process, each with a thread of its own
     #[arg(long, env = "WORKERS", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=256))]
     pub workers: u16,

@@ -33,6 +33,11 @@ Examples:
   streamer accept-gap --topic telecom_events --partition 2 --reason 'retention was too short' --by alice
   streamer accept-gap --topic telecom_events --partition 2 --from earliest --reason 'the topic was restored'";
 
+pub(crate) const MOVE: &str = "\
+Examples:
+  streamer move --topic telecom_events --to hub:9092 --to-topic north.telecom_events --dry-run
+  streamer move --topic telecom_events --to hub:9092 --to-topic north.telecom_events --source-is-gone --reason 'north burnt down'";
+
 pub(crate) const SETTINGS: &str = "\
 Examples:
   streamer settings show                         # as they are stored

@@ -29,8 +29,8 @@ use clap::Parser;
 use drain::Drained;
 use operator::settings::SettingsCommand;
 use operator::{
-    Exit, compare, dead_letters, detect, erase, fraud, gaps, health, late, live, migrate, rules,
-    settings, status, verify,
+    Exit, compare, dead_letters, detect, erase, fraud, gaps, health, late, live, migrate, moves,
+    rules, settings, status, verify,
 };
 use program::{Serving, ensure_files, print, report_failure, run_program, shutdown_requested};
 
@@ -66,6 +66,7 @@ pub async fn run(cli: Cli, shutdown: impl Future<Output = ()>) -> anyhow::Result
         Some(Command::Gaps(args)) => gaps::gaps(&args).await,
         Some(Command::AcceptGap(args)) => gaps::accept_gap(&args).await,
         Some(Command::Retire(args)) => gaps::retire(&args).await,
+        Some(Command::Move(args)) => moves::run(&args).await,
         Some(Command::Settings(SettingsCommand::Show(args))) => settings::show(&args).await,
         Some(Command::Settings(SettingsCommand::Set(args))) => settings::set(&args).await,
         Some(Command::Status(args)) => status::status(&args, shutdown).await,

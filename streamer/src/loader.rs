@@ -25,6 +25,8 @@ pub(crate) struct Loader {
     pub(crate) database_url: Secret,
     pub(crate) identity: WriterIdentity,
     pub(crate) start: FirstContact,
+    /// An operator has said that a topic which is new is no copy of another.
+    pub(crate) is_no_copy: bool,
     pub(crate) executor: ThreadExecutor,
     pub(crate) rounds: Rounds,
 }
@@ -87,8 +89,17 @@ impl Loader {
         let all = self.queries.partitions(topic)?;
         let ends = first_positions(&self.queries.all_log_ends(topic, &all)?);
         self.in_database(async |connection| {
-            store::ensure_partitions(connection, topic, &ends, self.start).await
+            let cluster_id = self.identity.cluster_id.as_deref();
+            let named = (topic.as_str(), cluster_id);
+            store::ensure_partitions(connection, named, &ends, self.start, self.is_no_copy).await
         })
+    }
+
+    /// The rows turned out to be of that cluster, and not of the one that is read.
+    pub(crate) fn other_cluster(&self, theirs: String) -> StoreError {
+        let WriterIdentity { topic, cluster_id, .. } = &self.identity;
+        let ours = cluster_id.clone().unwrap_or_default();
+        StoreError::OtherCluster { topic: topic.clone(), ours, theirs }
     }
 
     /// Looks at what stands where the first record of this generation was.

@@ -106,8 +106,12 @@ fn new_worker(
     metrics: WorkerMetrics,
 ) -> anyhow::Result<Worker> {
     let topic = args.kafka.kafka_topic.clone();
-    let identity =
-        WriterIdentity { topic, group_id: args.kafka_group_id.clone(), owner: owner(index) };
+    let identity = WriterIdentity {
+        topic,
+        group_id: args.kafka_group_id.clone(),
+        owner: owner(index),
+        cluster_id: Some(started.cluster_id.clone()),
+    };
     let database_url = args.database.database_url.clone();
     let loader = Loader {
         queries: Arc::clone(&started.queries),
@@ -115,6 +119,7 @@ fn new_worker(
         database_url: database_url.clone(),
         identity: identity.clone(),
         start: args.start.into(),
+        is_no_copy: args.not_a_copy,
         executor: ThreadExecutor::new()?,
         rounds: Rounds::default(),
     };

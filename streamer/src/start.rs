@@ -20,6 +20,8 @@ const LOG_ENDS_RETRY_PAUSE: Duration = Duration::from_millis(200);
 pub(crate) struct Started {
     /// Asks the brokers questions, for all workers.
     pub(crate) queries: Arc<Queries>,
+    /// The cluster's id.
+    pub(crate) cluster_id: String,
     /// Number of the topic's partitions.
     pub(crate) partition_count: usize,
     /// The ends of each partition's log at start.
@@ -52,14 +54,43 @@ pub(crate) async fn start(args: &RunArgs) -> anyhow::Result<Started> {
     let queries = Arc::new(queries);
     let ends = log_ends(args, &queries, &found, deadline).await?;
     let topic = &args.kafka.kafka_topic;
+    let cluster_id = cluster_id(args, &queries, deadline).await?;
     let firsts = first_positions(&ends);
-    store::ensure_partitions(&mut connection, topic, &firsts, args.start.into()).await?;
-    store::halt_missing_partitions(&mut connection, topic, &found.partitions).await?;
+    // The first that is written of the topic: at the wrong cluster nothing is.
+    let (named, start) = ((topic.as_str(), Some(cluster_id.as_str())), args.start.into());
+    store::ensure_partitions(&mut connection, named, &firsts, start, args.not_a_copy).await?;
+    store::halt_missing_partitions(&mut connection, named, &found.partitions).await?;
     let database_now = store::database_now(&mut connection).await?;
     let positions = store::stored_positions(&mut connection, topic).await?;
     let counted = store::counted_records(&mut connection, topic).await?;
     let (partition_count, at) = (ends.len(), Instant::now());
-    Ok(Started { queries, partition_count, log_ends: ends, database_now, positions, counted, at })
+    Ok(Started {
+        queries,
+        cluster_id,
+        partition_count,
+        log_ends: ends,
+        database_now,
+        positions,
+        counted,
+        at,
+    })
+}
+
+/// Which cluster it is, asked for until `deadline`.
+async fn cluster_id(
+    args: &RunArgs,
+    queries: &Arc<Queries>,
+    deadline: Instant,
+) -> anyhow::Result<String> {
+    let asking = Arc::clone(queries);
+    let ask = move || asking.cluster_id_before(deadline);
+    let told = tokio::task::spawn_blocking(ask).await.context("asking for the cluster's id")?;
+    told.with_context(|| {
+        format!(
+            "Kafka at {} does not say which cluster it is, so nothing tells whether this is the log that was counted",
+            args.kafka.kafka_bootstrap_servers
+        )
+    })
 }
 
 /// The ends of these partitions' logs, asked for again and again until `deadline`.

@@ -77,6 +77,8 @@ pub(crate) struct Worker {
     metrics: WorkerMetrics,
     failed_attempts: Arc<AtomicU64>,
     missed_turns: Arc<AtomicU64>,
+    /// What went wrong while partitions were given up: it ends the worker all the same.
+    failed: Option<anyhow::Error>,
 }
 
 impl Worker {
@@ -99,6 +101,7 @@ impl Worker {
             reader,
             engine: Engine::new(Bounds::default())
                 .in_group(group_id)
+                .on_cluster(options.loader.identity.cluster_id.clone())
                 .with_numbers(options.numbers)
                 .flushing_every(options.flush_interval),
             writer,
@@ -114,6 +117,7 @@ impl Worker {
             metrics: options.metrics,
             failed_attempts,
             missed_turns,
+            failed: None,
         })
     }
 
@@ -133,6 +137,9 @@ impl Worker {
 
     fn work(&mut self) -> anyhow::Result<()> {
         while !self.stop.load(Ordering::Relaxed) {
+            if let Some(error) = self.failed.take() {
+                return Err(error);
+            }
             self.serve_reports()?;
             self.serve_timers();
             self.carry_out_effects()?;
@@ -289,6 +296,10 @@ impl Worker {
                 }
                 self.reader.hold_back(partition)?;
             }
+            // Whatever is not stored yet is dropped: it is read again by whoever reads the right cluster.
+            Effect::LeaveCluster { cluster_id, .. } => {
+                return Err(self.loader.other_cluster(cluster_id).into());
+            }
             Effect::Pause => {
                 tracing::info!("reading pauses until the flush under way is stored");
                 self.reader.pause()?;
@@ -324,6 +335,7 @@ impl Worker {
             self.engine.apply(input, &mut self.effects);
             if let Err(error) = self.carry_out_effects() {
                 tracing::warn!(error = %format!("{error:#}"), "flushing before leaving");
+                self.failed = Some(error);
                 return;
             }
             if !self.engine.is_flushing() {

@@ -98,6 +98,12 @@ pub async fn is_compacted(kafka: &ClientConfig, topic: &str) -> anyhow::Result<b
     Ok(settings.get("cleanup.policy").is_some_and(|policy| policy.contains("compact")))
 }
 
+/// Whether the brokers give each record the time of its coming, and not its sender's.
+pub async fn is_stamped_by_broker(kafka: &ClientConfig, topic: &str) -> anyhow::Result<bool> {
+    let settings = settings_of(kafka, topic).await?;
+    Ok(settings.get("message.timestamp.type").is_some_and(|kind| kind == "LogAppendTime"))
+}
+
 /// The topic's configuration, with the broker's defaults.
 async fn settings_of(
     kafka: &ClientConfig,
@@ -118,7 +124,7 @@ async fn settings_of(
 }
 
 /// The record, without its headers, which are no part of a fingerprint.
-fn record_of<'a>(message: &'a BorrowedMessage<'_>) -> Record<'a> {
+pub(crate) fn record_of<'a>(message: &'a BorrowedMessage<'_>) -> Record<'a> {
     let time = match message.timestamp() {
         Timestamp::LogAppendTime(ms) => RecordTime::LogAppend(EventTime::from_millis(ms)),
         Timestamp::CreateTime(ms) => RecordTime::Create(EventTime::from_millis(ms)),

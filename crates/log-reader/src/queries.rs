@@ -132,6 +132,13 @@ impl Queries {
         self.all_log_ends_within(topic, partitions, || QUERY_TIMEOUT)
     }
 
+    /// The id by which a cluster is told from another. Blocks until `deadline`, but for the shortest patience; `None`: no
+    /// broker has told it by then.
+    pub fn cluster_id_before(&self, deadline: Instant) -> Option<String> {
+        let time_left = deadline.saturating_duration_since(Instant::now());
+        self.shown.client().fetch_cluster_id(time_left.clamp(QUERY_TIMEOUT_MIN, QUERY_TIMEOUT))
+    }
+
     /// All partitions that the topic has now. Blocks for at most 2 s.
     pub fn partitions(&self, topic: &str) -> KafkaResult<Vec<i32>> {
         topic_partitions(&self.shown, topic)

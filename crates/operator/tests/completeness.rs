@@ -76,6 +76,7 @@ async fn flush(database: &Database, stored: &Progress, watermark: Option<&str>, 
         new,
         delta: Delta::default(),
         log_is_known: true,
+        log_is_verified: true,
         awaited: None,
         is_news: true,
     };
@@ -83,6 +84,7 @@ async fn flush(database: &Database, stored: &Progress, watermark: Option<&str>, 
         topic: "t".to_owned(),
         group_id: "g".to_owned(),
         owner: "host:1:0".to_owned(),
+        cluster_id: None,
     };
     let mut flusher = Flusher::new(database.url.clone(), identity);
     let report = flusher.flush(FlushBatch { parts: vec![part] }, vec![(0, ends)], || false).await;
@@ -168,9 +170,15 @@ async fn a_partition_added_later_starts_where_its_topic_is() {
         let other = "INSERT INTO stream_progress (topic, generation, partition, first_offset,
                          next_offset, complete_through) VALUES ('u', 0, 0, 0, 0, '2030-01-01')";
         database.execute(other).await;
-        ensure_partitions(&mut database.connection, "t", &ends, FirstContact::Earliest)
-            .await
-            .unwrap();
+        ensure_partitions(
+            &mut database.connection,
+            ("t", None),
+            &ends,
+            FirstContact::Earliest,
+            false,
+        )
+        .await
+        .unwrap();
         let added = "SELECT complete_through FROM stream_progress
                      WHERE topic = 't' AND partition = 2";
         assert_eq!(database.value(added).await, expected, "{rows:?}");

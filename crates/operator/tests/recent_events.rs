@@ -18,7 +18,8 @@ impl Pipeline {
         let mut connection = store::connect(&url, Session::Batch).await.unwrap();
         store::migrate(&mut connection).await.unwrap();
         let [topic, group_id, owner] = ["t", "g", "host:1:0"].map(str::to_owned);
-        let flusher = Flusher::new(url, WriterIdentity { topic, group_id, owner });
+        let flusher =
+            Flusher::new(url, WriterIdentity { topic, group_id, owner, cluster_id: None });
         let mut pipeline =
             Pipeline { connection, flusher, stored: Progress::starting_at(Position::at(0)) };
         let row =
@@ -54,6 +55,7 @@ impl Pipeline {
             new: new.clone(),
             delta,
             log_is_known: true,
+            log_is_verified: true,
             awaited: None,
             is_news: true,
         };

@@ -105,10 +105,16 @@ async fn stream(url: &str) {
     store::migrate(&mut connection).await.unwrap();
     store::agree_settings(&mut connection, ExplicitSettings::default()).await.unwrap();
     let partitions = [(0, ENDS.low, ENDS.high), (1, ENDS.low, ENDS.high)];
-    store::ensure_partitions(&mut connection, TOPIC, &partitions, FirstContact::Earliest)
-        .await
-        .unwrap();
-    store::halt_missing_partitions(&mut connection, TOPIC, &[0]).await.unwrap();
+    store::ensure_partitions(
+        &mut connection,
+        (TOPIC, None),
+        &partitions,
+        FirstContact::Earliest,
+        false,
+    )
+    .await
+    .unwrap();
+    store::halt_missing_partitions(&mut connection, (TOPIC, None), &[0]).await.unwrap();
     store::stored_positions(&mut connection, TOPIC).await.unwrap();
 
     // Each event is a hit, so that alerts and gaps are stored as well.
@@ -140,7 +146,12 @@ async fn stream(url: &str) {
 }
 
 fn identity() -> WriterIdentity {
-    WriterIdentity { topic: TOPIC.to_owned(), group_id: "g".to_owned(), owner: "o".to_owned() }
+    WriterIdentity {
+        topic: TOPIC.to_owned(),
+        group_id: "g".to_owned(),
+        owner: "o".to_owned(),
+        cluster_id: None,
+    }
 }
 
 async fn stored_row(connection: &mut PgConnection, partition: i32) -> StoredPartition {

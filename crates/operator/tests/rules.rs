@@ -41,9 +41,15 @@ impl Database {
         store::agree_settings(&mut connection, store::ExplicitSettings::default()).await.unwrap();
         let ends = [0, 10].map(Position::at);
         let partitions = [(0, ends[0], ends[1]), (1, ends[1], ends[1])];
-        store::ensure_partitions(&mut connection, TOPIC, &partitions, FirstContact::Earliest)
-            .await
-            .unwrap();
+        store::ensure_partitions(
+            &mut connection,
+            (TOPIC, None),
+            &partitions,
+            FirstContact::Earliest,
+            false,
+        )
+        .await
+        .unwrap();
         Database { url, connection }
     }
 

@@ -126,6 +126,36 @@ pub enum StoreError {
         /// Kafka's number of the partition, from 0.
         partition: i32,
     },
+    /// The topic's rows are of another cluster.
+    #[error(
+        "the database counts topic {topic} on Kafka cluster {theirs}, and this is cluster {ours}, where the same offsets are other \
+         records: let KAFKA_BOOTSTRAP_SERVERS name that cluster, or go on here with \
+         `streamer move --topic {topic} --to SERVERS`"
+    )]
+    OtherCluster {
+        /// Kafka's name of the topic.
+        topic: String,
+        /// The cluster that is read.
+        ours: String,
+        /// The cluster that the rows are of.
+        theirs: String,
+    },
+    /// The topic is new to the database, which counts another cluster's topics.
+    #[error(
+        "the database has never met topic {topic} of Kafka cluster {ours}, and counts topic {counted} of cluster {theirs}: were it a copy \
+         of that, each event would be counted a second time. If it is one, go on in it with \
+         `streamer move --topic {counted} --to SERVERS --to-topic {topic}`; if it holds other events: --not-a-copy"
+    )]
+    PerhapsACopy {
+        /// Kafka's name of the topic.
+        topic: String,
+        /// The cluster that is read.
+        ours: String,
+        /// A topic that is counted.
+        counted: String,
+        /// The cluster that this one is of.
+        theirs: String,
+    },
     /// A stored value that no program of ours wrote.
     #[error("the database holds a value that can't be used: {0}")]
     BadValue(String),

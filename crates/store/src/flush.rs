@@ -12,6 +12,7 @@
 
 pub(crate) mod gaps;
 pub(crate) mod history;
+pub(crate) mod moving;
 pub(crate) mod progress;
 pub(crate) mod refusal;
 pub(crate) mod results;
@@ -265,10 +266,10 @@ impl Flusher {
         }
         // Whatever comes of it, it ends here.
         self.has_begun = false;
-        let (topic, identity) = (&self.identity.topic, &self.identity);
+        let identity = &self.identity;
         let connection = self.connection.as_mut().expect("a transaction has begun on it");
         fail_point("flush_begun");
-        let rows = lock_positions(connection, topic, protocol).await?;
+        let rows = lock_positions(connection, identity, protocol).await?;
         fail_point("flush_locked");
         if protocol.next(FlushAnswer::Locked(rows)) == FlushAction::Done {
             run(connection, ROLLBACK, "ending a fenced flush").await?;
@@ -339,15 +340,17 @@ fn report_failed_attempt(error: &StoreError, wait: Duration, nothing_takes_over:
 /// committing an earlier attempt, and reads them as they are then.
 async fn lock_positions(
     connection: &mut PgConnection,
-    topic: &str,
+    identity: &WriterIdentity,
     protocol: &FlushProtocol,
 ) -> Result<Vec<LockedRow>, StoreError> {
     let (generations, partitions): (Vec<i32>, Vec<i32>) =
         protocol.pending().map(|part| (part.stored.generation, part.partition)).unzip();
+    let (topic, cluster_id) = (&identity.topic, &identity.cluster_id);
     let rows = sqlx::query(include_str!("flush/queries/lock_progress.sql"))
         .bind(topic)
         .bind(generations)
         .bind(partitions)
+        .bind(cluster_id)
         .fetch_all(connection)
         .await
         .map_err(StoreError::sql("locking the positions"))?;

@@ -33,6 +33,9 @@ pub use error::StoreError;
 pub use figures::{FigureSql, read_figures};
 pub use flush::gaps::carry_out_gap;
 pub use flush::history::{read_rules, replay_history};
+pub use flush::moving::{
+    LAST_LOOK_MAX, MovableRow, Move, Moved, MovedPartition, movable_rows, move_topic,
+};
 pub use flush::progress::{
     CountedRecords, FirstContact, StoredPartition, StoredPosition, counted_records, database_now,
     ensure_partitions, halt_missing_partitions, load_progress, parse_resume_at, stored_positions,

@@ -29,7 +29,8 @@ fn batch_with_an_event() -> FlushBatch {
 
 async fn flush(url: String, batch: FlushBatch) -> PartOutcome {
     let [topic, group_id, owner] = ["t", "g", "host:1:0"].map(str::to_owned);
-    let mut flusher = Flusher::new(url, WriterIdentity { topic, group_id, owner });
+    let mut flusher =
+        Flusher::new(url, WriterIdentity { topic, group_id, owner, cluster_id: None });
     flusher.flush(batch, Vec::new(), || false).await.parts.remove(0).outcome
 }
 

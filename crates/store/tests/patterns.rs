@@ -42,9 +42,15 @@ impl Worker {
         store::migrate(&mut connection).await.unwrap();
         store::agree_settings(&mut connection, store::ExplicitSettings::default()).await.unwrap();
         let ends = [(0, ENDS.low, ENDS.high)];
-        store::ensure_partitions(&mut connection, TOPIC, &ends, FirstContact::Earliest)
-            .await
-            .unwrap();
+        store::ensure_partitions(
+            &mut connection,
+            (TOPIC, None),
+            &ends,
+            FirstContact::Earliest,
+            false,
+        )
+        .await
+        .unwrap();
         let engine = Engine::new(Bounds::default());
         Worker { url, connection, engine, log: Vec::new() }
     }
@@ -111,7 +117,7 @@ impl Worker {
             _ => None,
         });
         let [topic, group_id, owner] = [TOPIC, "g", "host:1:0"].map(str::to_owned);
-        let identity = WriterIdentity { topic, group_id, owner };
+        let identity = WriterIdentity { topic, group_id, owner, cluster_id: None };
         let mut flusher = Flusher::new(self.url.clone(), identity);
         let report = flusher.flush(batch.unwrap(), Vec::new(), || false).await;
         assert_eq!(report.parts[0].outcome, PartOutcome::Committed);

@@ -29,9 +29,15 @@ async fn execute(connection: &mut PgConnection, statements: String) {
 /// quarters and subscribers, and records that are none.
 async fn batch(connection: &mut PgConnection) -> FlushBatch {
     let ends = (Position::at(0), Position::at(20));
-    store::ensure_partitions(connection, TOPIC, &[(0, ends.0, ends.1)], FirstContact::Earliest)
-        .await
-        .unwrap();
+    store::ensure_partitions(
+        connection,
+        (TOPIC, None),
+        &[(0, ends.0, ends.1)],
+        FirstContact::Earliest,
+        false,
+    )
+    .await
+    .unwrap();
     store::agree_settings(connection, store::ExplicitSettings::default()).await.unwrap();
     sqlx::query("INSERT INTO rule_sets (rules, applied_by) VALUES ($1, 'a test')")
         .bind(RULES)
@@ -124,7 +130,8 @@ async fn a_refused_row_of_any_kind_is_named_with_its_table() {
         let batch = batch(&mut connection).await;
         assert!(batch.parts[0].delta.row_count() > 10, "{batch:?}");
         let [topic, group_id, owner] = [TOPIC, "g", "host:1:0"].map(str::to_owned);
-        let mut flusher = Flusher::new(url, WriterIdentity { topic, group_id, owner });
+        let mut flusher =
+            Flusher::new(url, WriterIdentity { topic, group_id, owner, cluster_id: None });
         let report = flusher.flush(batch, Vec::new(), || false).await;
         let PartOutcome::Refused(reason) = &report.parts[0].outcome else {
             panic!("{table}: {:?}", report.parts[0].outcome)

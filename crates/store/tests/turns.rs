@@ -35,7 +35,7 @@ async fn prepared() -> (String, PgConnection, PgConnection) {
 
 fn flusher(url: &str) -> Flusher {
     let [topic, group_id, owner] = ["t", "g", "host:1:0"].map(str::to_owned);
-    Flusher::new(url.to_owned(), WriterIdentity { topic, group_id, owner })
+    Flusher::new(url.to_owned(), WriterIdentity { topic, group_id, owner, cluster_id: None })
 }
 
 async fn run(connection: &mut PgConnection, statements: &'static str) {

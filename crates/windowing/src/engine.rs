@@ -44,6 +44,8 @@ pub struct Engine {
     /// Those that count: less than the full ones after a flush that was too large.
     bounds: Bounds,
     group_id: String,
+    /// The cluster whose logs are read; `None`: not known, and rows of a known one are not ours.
+    cluster_id: Option<String>,
     numbers: Numbers,
     /// By partition number.
     partitions: Vec<Option<AssignedPartition>>,
@@ -75,6 +77,12 @@ impl Engine {
     #[must_use]
     pub fn in_group(self, group_id: String) -> Self {
         Engine { group_id, ..self }
+    }
+
+    /// The same worker, reading the logs of this cluster.
+    #[must_use]
+    pub fn on_cluster(self, cluster_id: Option<String>) -> Self {
+        Engine { cluster_id, ..self }
     }
 
     /// The same worker, with this done to the numbers in dead letters.
@@ -318,6 +326,15 @@ impl Engine {
     }
 
     fn load(&mut self, partition: i32, row: LoadedRow, ends: &LogEnds, effects: &mut Vec<Effect>) {
+        let is_awaited = |assigned: &mut AssignedPartition| assigned.status == Status::Loading;
+        let theirs = row.ownership.cluster_id.clone();
+        if self.assigned_mut(partition).is_some_and(is_awaited)
+            && let Some(cluster_id) =
+                theirs.filter(|theirs| Some(theirs) != self.cluster_id.as_ref())
+        {
+            // Not even a reason to halt is ours to write there.
+            return effects.push(Effect::LeaveCluster { partition, cluster_id });
+        }
         let group_id = std::mem::take(&mut self.group_id);
         let may_rewind = self.rewinding() < REWINDING_MAX;
         let limits = RuleLimits { bytes_max: self.rule_bytes_max, may_rewind };

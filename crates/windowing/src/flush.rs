@@ -51,6 +51,9 @@ pub struct FlushPart {
     /// Whether the log that is there is the one that the position belongs to. Of another one, the
     /// ends say nothing about this position.
     pub log_is_known: bool,
+    /// Whether the last record counted was found in that log since the row was read. Only then a row that is of no
+    /// known cluster becomes one of ours: a start at the wrong cluster must not take it.
+    pub log_is_verified: bool,
     /// What the broker said when its log had an end that the position had yet to reach.
     pub awaited: Option<AwaitedEnd>,
     /// Whether the row has yet to say who judged it: the first time after it was read.

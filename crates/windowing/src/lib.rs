@@ -19,6 +19,7 @@ mod figures;
 mod flush;
 mod groups;
 mod history;
+mod moving;
 mod names;
 mod pace;
 mod partition;
@@ -44,6 +45,7 @@ pub use flush::{
 };
 pub use groups::{GroupKey, Groups};
 pub use history::{History, LogMark, PatternHistory};
+pub use moving::{NoPlace, Place, PlaceSearch, SOUGHT_MAX, Sought, is_copy};
 pub use partition::{PartitionState, fingerprint_of};
 pub use progress::{
     AwaitedEnd, Counters, Fingerprint, LogEnds, Position, Progress, Rules, TimeSkew,

@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use anyhow::{Result, ensure};
 use chrono::{DateTime, Utc};
-use e2e::{Database, Pipeline, Running, Scatter, WAIT_TIMEOUT};
+use e2e::{Database, Pipeline, Running, Scatter, WAIT_TIMEOUT, url_of_both};
 use sandbox::{Postgres, wait_until};
 
 const PARTITIONS: i32 = 3;
@@ -33,10 +33,7 @@ impl Pair {
         let url = primary.create_database(DATABASE)?;
         let standby = primary.standby()?;
         let pipeline = Pipeline::on(sandbox::kafka_bootstrap()?, &url, PARTITIONS)?;
-        let place = |url: &str| url.split(['@', '/']).nth(3).map(str::to_owned).unwrap_or_default();
-        let both = url
-            .replace(&place(&url), &format!("{},{}", place(&url), place(&standby.url(DATABASE))))
-            + "?target_session_attrs=read-write";
+        let both = url_of_both(&url, &standby.url(DATABASE));
         Ok(Pair {
             primary,
             standby,

@@ -7,9 +7,16 @@
 //!   hub:   north.telecom_events ──► streamer ──┐                                │
 //!          telecom_events ────────► streamer ──┴─► the hub's database ──────────┘
 //! ```
+//!
+//! And what becomes of the north's own counts when they go on at the hub, by `streamer move`: `planned`, `drill` (the site is
+//! gone) and `same_name`; what these share is in `moving`.
 
+mod drill;
 mod load;
 mod mirror_maker;
+mod moving;
+mod planned;
+mod same_name;
 
 use std::collections::BTreeMap;
 use std::io::Write as _;
@@ -43,6 +50,14 @@ fn noon() -> DateTime<Utc> {
     "2025-11-09T12:00:00Z".parse().expect("an instant in this file")
 }
 
+/// Clusters of ids of their own: a site, and a hub that keeps the times of what it is sent, as Kafka does by default.
+fn two_clusters() -> Result<(Kafka, Kafka)> {
+    let options = KafkaOptions { mode: Some(KafkaMode::ZooKeeper), ..KafkaOptions::default() };
+    let north = Kafka::start_with(&options)?;
+    let hub = Kafka::start_with(&options.property("log.message.timestamp.type", "CreateTime"))?;
+    Ok((north, hub))
+}
+
 /// Both clusters, MirrorMaker between them, and what counts.
 struct Sites {
     // Programs end before the servers that they speak to.
@@ -60,11 +75,7 @@ struct Sites {
 
 impl Sites {
     fn start() -> Result<Sites> {
-        // Clusters of ids of their own, and a hub that keeps the times of what it is sent, as Kafka does by default.
-        let options = KafkaOptions { mode: Some(KafkaMode::ZooKeeper), ..KafkaOptions::default() };
-        let north_kafka = Kafka::start_with(&options)?;
-        let hub_kafka =
-            Kafka::start_with(&options.property("log.message.timestamp.type", "CreateTime"))?;
+        let (north_kafka, hub_kafka) = two_clusters()?;
         let north = Pipeline {
             topic: Topic::create(north_kafka.bootstrap(), TOPIC, PARTITIONS)?,
             database: Database::at(&sandbox::fresh_database()?)?,
@@ -89,7 +100,7 @@ impl Sites {
 
     fn start_mirror(&mut self) -> Result<()> {
         let (north, hub) = (self.north.topic.bootstrap(), self.mirrored.topic.bootstrap());
-        self.mirror = Some(MirrorMaker::start(north, hub, self.folder.path())?);
+        self.mirror = Some(MirrorMaker::start(north, hub, self.folder.path(), "")?);
         Ok(())
     }
 

@@ -34,15 +34,15 @@ fn repository() -> PathBuf {
 }
 
 impl MirrorMaker {
-    /// Starts one; what it says is added to the log in the folder.
-    pub(crate) fn start(north: &str, hub: &str, folder: &Path) -> Result<MirrorMaker> {
+    /// Starts one with more lines in its properties; what it says is added to the log in the folder.
+    pub(crate) fn start(north: &str, hub: &str, folder: &Path, more: &str) -> Result<MirrorMaker> {
         let home = std::env::var_os(HOME_VARIABLE)
             .with_context(|| format!("{HOME_VARIABLE} is not set: run `make test-mirror`"))?;
         let ready = read_to_string(repository().join("deploy/mirror/north.properties"))?;
         // The last of two equal keys counts. A port of each life's own, so that nobody speaks to the next one by mistake.
         let listeners = format!("listeners = http://127.0.0.1:{}\n", free_port()?);
         let properties = folder.join("mirror.properties");
-        fs::write(&properties, ready + OF_ONE_BROKER + &listeners)?;
+        fs::write(&properties, ready + OF_ONE_BROKER + &listeners + more)?;
         let log = folder.join("mirror.log");
         let output = File::options().create(true).append(true).open(&log)?;
         let kept = ["PATH", "JAVA_HOME", "HOME"];

@@ -260,6 +260,7 @@ mod tests {
             new,
             delta: Delta { dead_letters, ..Delta::default() },
             log_is_known: true,
+            log_is_verified: true,
             awaited: None,
             is_news: false,
         }

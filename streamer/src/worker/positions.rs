@@ -1,7 +1,8 @@
 //! Where a worker's partitions stand: their stored rows, logs in doubt, and permitted losses. All of
 //! it blocks for a bounded time, and is tried again later when it fails.
 
-use windowing::{Fingerprint, GapPlan, Input, Progress};
+use store::StoreError;
+use windowing::{Effect, Fingerprint, GapPlan, Input, Progress};
 
 use super::Worker;
 
@@ -24,6 +25,10 @@ impl Worker {
                 }
             }
             Err(error) => {
+                if let Some(StoreError::OtherCluster { theirs, .. }) = error.downcast_ref() {
+                    let (partition, cluster_id) = (partitions[0], theirs.clone());
+                    self.effects.push(Effect::LeaveCluster { partition, cluster_id });
+                }
                 let error = format!("{error:#}");
                 tracing::warn!(?partitions, %error, "positions not loaded");
             }

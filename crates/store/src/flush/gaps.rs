@@ -32,6 +32,7 @@ pub async fn carry_out_gap(
         .bind(stored.next.offset())
         .bind(stored.epoch)
         .bind(plan.lost.1.offset())
+        .bind(&identity.cluster_id)
         .execute(&mut *transaction)
         .await
         .map_err(StoreError::sql(doing))?;
@@ -47,6 +48,7 @@ pub async fn carry_out_gap(
             .bind(first.offset())
             .bind(&identity.group_id)
             .bind(&identity.owner)
+            .bind(&identity.cluster_id)
             .execute(&mut *transaction)
             .await
             .map_err(StoreError::sql(doing))?;

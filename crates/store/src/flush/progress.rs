@@ -66,19 +66,22 @@ pub async fn load_progress(
     Ok(stored)
 }
 
-/// Makes rows for partitions that have none. On first contact with a topic every partition begins
-/// at `start`; a partition that is added to a known topic begins at its low end, so that nothing
-/// written to it before it was noticed is missed.
+/// Makes rows for partitions that have none; never one that was there before, in whatever generation, or retired. On first
+/// contact with a topic every partition begins at `start`; a partition that is added to a known topic begins at its
+/// low end, so that nothing written to it before it was noticed is missed. `is_no_copy`: an operator says that what is new here
+/// holds other events than what is counted already.
 ///
 /// `ends` are (partition, low, high) of all partitions of the topic.
 ///
 /// # Errors
-/// A failed statement; nothing was stored then.
+/// [`StoreError::OtherCluster`] when the topic's rows are of another cluster; [`StoreError::PerhapsACopy`] when the topic is new
+/// and rows of other topics are of another one; or a failed statement. Nothing was stored then.
 pub async fn ensure_partitions(
     connection: &mut PgConnection,
-    topic: &str,
+    (topic, cluster_id): (&str, Option<&str>),
     ends: &[(i32, Position, Position)],
     start: FirstContact,
+    is_no_copy: bool,
 ) -> Result<(), StoreError> {
     let doing = "making the rows of new partitions";
     let mut transaction = connection.begin().await.map_err(StoreError::sql(doing))?;
@@ -93,27 +96,47 @@ pub async fn ensure_partitions(
             .fetch_one(&mut *transaction)
             .await
             .map_err(StoreError::sql(doing))?;
+    if is_known || !is_no_copy {
+        expect_our_cluster(&mut transaction, (topic, cluster_id), is_known).await?;
+    }
     let begins_at_high = start == FirstContact::Latest && !is_known;
     let (ids, firsts): (Vec<i32>, Vec<i64>) = ends
         .iter()
         .map(|(id, low, high)| (*id, if begins_at_high { high.offset() } else { low.offset() }))
         .unzip();
-    sqlx::query(
-        "INSERT INTO stream_progress
-             (topic, generation, partition, first_offset, next_offset, complete_through)
-         SELECT $1, 0, n.partition, n.first_offset, n.first_offset,
-                (SELECT c.complete_through FROM completeness c WHERE c.topic = $1)
-         FROM unnest($2::int[], $3::bigint[]) AS n (partition, first_offset)
-         WHERE NOT EXISTS (SELECT FROM stream_progress p
-                           WHERE p.topic = $1 AND p.partition = n.partition)",
-    )
-    .bind(topic)
-    .bind(ids)
-    .bind(firsts)
-    .execute(&mut *transaction)
-    .await
-    .map_err(StoreError::sql(doing))?;
+    sqlx::query(include_str!("queries/make_partitions.sql"))
+        .bind(topic)
+        .bind(ids)
+        .bind(firsts)
+        .bind(cluster_id)
+        .bind(is_known)
+        .execute(&mut *transaction)
+        .await
+        .map_err(StoreError::sql(doing))?;
     transaction.commit().await.map_err(StoreError::sql(doing))
+}
+
+/// Refuses a topic whose rows are of another cluster, and one without rows that may be a copy of a topic of another cluster.
+async fn expect_our_cluster(
+    connection: &mut PgConnection,
+    (topic, cluster_id): (&str, Option<&str>),
+    is_known: bool,
+) -> Result<(), StoreError> {
+    let other: Option<(String, Option<String>)> =
+        sqlx::query_as(include_str!("queries/other_cluster.sql"))
+            .bind(is_known.then_some(topic))
+            .bind(cluster_id)
+            .fetch_optional(connection)
+            .await
+            .map_err(StoreError::sql("reading which cluster the positions are of"))?;
+    let Some((counted, theirs)) = other else { return Ok(()) };
+    let theirs = theirs.unwrap_or_else(|| "not known yet".to_owned());
+    let (topic, ours) = (topic.to_owned(), cluster_id.unwrap_or("not known").to_owned());
+    Err(if is_known {
+        StoreError::OtherCluster { topic, ours, theirs }
+    } else {
+        StoreError::PerhapsACopy { topic, ours, counted, theirs }
+    })
 }
 
 /// Halts the rows of partitions that the topic does not have (any more): nobody is assigned them,
@@ -123,12 +146,13 @@ pub async fn ensure_partitions(
 /// A failed statement.
 pub async fn halt_missing_partitions(
     connection: &mut PgConnection,
-    topic: &str,
+    (topic, cluster_id): (&str, Option<&str>),
     existing: &[i32],
 ) -> Result<(), StoreError> {
     let halted = sqlx::query(include_str!("queries/halt_missing_partitions.sql"))
         .bind(topic)
         .bind(existing)
+        .bind(cluster_id)
         .execute(connection)
         .await
         .map_err(StoreError::sql("halting partitions that the topic does not have"))?;
@@ -266,6 +290,7 @@ fn stored_partition(row: &PgRow) -> Result<StoredPartition, sqlx::Error> {
         permission,
         group_id: row.try_get("group_id")?,
         is_retired: row.try_get("is_retired")?,
+        cluster_id: row.try_get("cluster_id")?,
     };
     let (partition, history) = (row.try_get("partition")?, History::default());
     Ok(StoredPartition { partition, progress, rules, ownership, history })

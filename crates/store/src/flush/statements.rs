@@ -17,6 +17,8 @@ pub struct WriterIdentity {
     pub group_id: String,
     /// The process and worker.
     pub owner: String,
+    /// The Kafka cluster that is read; `None`: not known. Rows of another one are not touched.
+    pub cluster_id: Option<String>,
 }
 
 /// Stores the parts' positions and results.
@@ -81,6 +83,8 @@ async fn update_progress(
         .bind(recent(|on_time, late| on_time.duration_seconds + late.duration_seconds))
         .bind(recent(|_, late| late.duration_seconds))
         .bind(column(parts, |p| offset(p.patterns_through)))
+        .bind(parts.iter().map(|part| part.log_is_verified).collect::<Vec<_>>())
+        .bind(&identity.cluster_id)
         .execute(connection)
         .await
         .map_err(StoreError::sql("storing the positions"))?;

@@ -15,6 +15,7 @@ pub(crate) fn batch() -> FlushBatch {
         new,
         delta: Delta::default(),
         log_is_known: true,
+        log_is_verified: true,
         awaited: None,
         is_news: true,
     };

@@ -34,9 +34,15 @@ impl Database {
         store::agree_settings(&mut connection, settings).await.unwrap();
         let zero = Position::at(0);
         let ends = PARTITIONS.map(|partition| (partition, zero, zero));
-        store::ensure_partitions(&mut connection, TOPIC, &ends, FirstContact::Earliest)
-            .await
-            .unwrap();
+        store::ensure_partitions(
+            &mut connection,
+            (TOPIC, None),
+            &ends,
+            FirstContact::Earliest,
+            false,
+        )
+        .await
+        .unwrap();
         Database { url, connection }
     }
 
@@ -103,6 +109,7 @@ impl Database {
             topic: TOPIC.to_owned(),
             group_id: "g".to_owned(),
             owner: "o".to_owned(),
+            cluster_id: None,
         };
         Flusher::new(self.url.clone(), identity)
     }

@@ -86,6 +86,8 @@ pub(super) struct AssignedPartition {
     can_heal: bool,
     /// It is halted because what stands in a record is not known yet.
     awaits_content: bool,
+    /// The fingerprint was met since the row was read: this log is the one that was counted.
+    pub(super) is_verified: bool,
     /// A batch could not be read, of this partition or of another one. If of this one, it begins at
     /// the position: what came before it has been read.
     may_be_unreadable: bool,
@@ -113,6 +115,7 @@ impl AssignedPartition {
             fences: 0,
             can_heal: false,
             awaits_content: false,
+            is_verified: false,
             may_be_unreadable: false,
             rewind: None,
             kept: None,
@@ -132,6 +135,7 @@ impl AssignedPartition {
         self.state = None;
         self.awaited = None;
         self.awaits_content = false;
+        self.is_verified = false;
         self.may_be_unreadable = false;
     }
 
@@ -291,7 +295,10 @@ impl AssignedPartition {
         if record.offset == fingerprint.offset {
             if fingerprint_of(record) != fingerprint {
                 self.doubt(partition, Doubt::FingerprintDiffers, effects);
-            } else if next == record.offset + 1 {
+                return false;
+            }
+            self.is_verified = true;
+            if next == record.offset + 1 {
                 self.begin_reading();
             } else {
                 self.status = Status::Verifying { is_met: true };

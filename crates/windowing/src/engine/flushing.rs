@@ -86,6 +86,7 @@ impl Engine {
                 status,
                 awaited,
                 is_news,
+                is_verified,
                 ..
             }) = assigned
             else {
@@ -101,6 +102,7 @@ impl Engine {
                 new,
                 delta,
                 log_is_known: *status == Status::Reading,
+                log_is_verified: *status == Status::Reading && *is_verified,
                 awaited: *awaited,
                 is_news: *is_news && status.is_judged(),
             });

@@ -16,6 +16,8 @@ pub struct Ownership {
     pub group_id: Option<String>,
     /// An operator has taken the partition out.
     pub is_retired: bool,
+    /// The Kafka cluster whose log the row is of; `None`: nobody has said yet.
+    pub cluster_id: Option<String>,
 }
 
 /// Something that happened.
@@ -151,6 +153,14 @@ pub enum Effect {
         partition: i32,
         /// Why, for the operator.
         reason: String,
+    },
+    /// This partition's row is of another cluster's log, of that one: end, and write nothing into the row. No
+    /// flush has a part for it.
+    LeaveCluster {
+        /// Kafka's number of the partition, from 0.
+        partition: i32,
+        /// The cluster that the row is of.
+        cluster_id: String,
     },
     /// Stop reading all partitions for a while.
     Pause,

@@ -52,6 +52,10 @@ impl Bench {
         Bench { engine: Engine::new(bounds), flush: None, now: at(0, 0) }
     }
 
+    fn on_cluster(self, cluster_id: &str) -> Self {
+        Bench { engine: self.engine.on_cluster(Some(cluster_id.to_owned())), ..self }
+    }
+
     /// A worker that reads these partitions from offset 0 on.
     fn reading(bounds: Bounds, partitions: &[i32]) -> Self {
         let mut bench = Bench::new(bounds);
@@ -83,6 +87,9 @@ impl Bench {
                 let (from, to) = plan.lost;
                 let reopen_at = plan.reopen_at.map(Position::offset);
                 format!("accept {partition} {from}–{to}, reopen at {reopen_at:?}")
+            }
+            Effect::LeaveCluster { partition, cluster_id } => {
+                format!("leave {partition}, which is of {cluster_id}")
             }
             Effect::Pause => "pause".to_owned(),
             Effect::Resume => "resume".to_owned(),

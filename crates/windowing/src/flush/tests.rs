@@ -30,6 +30,7 @@ fn part(partition: i32, from: i64, to: i64) -> FlushPart {
         new,
         delta,
         log_is_known: true,
+        log_is_verified: true,
         awaited: None,
         is_news: false,
     }
@@ -334,6 +335,7 @@ fn a_part_that_does_not_move_is_written_only_for_what_is_worth_it() {
             new,
             delta: Delta::default(),
             log_is_known: true,
+            log_is_verified: true,
             awaited: None,
             is_news: false,
         };

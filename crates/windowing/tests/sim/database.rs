@@ -10,13 +10,14 @@ mod sessions;
 
 use std::collections::BTreeMap;
 
+use event_model::EventTime;
 use windowing::{
-    FlushPart, GapPermission, GapPlan, History, LockedRow, LogBreak, MergedRows, Ownership,
-    PatternGap, PatternHistory, Position, Progress, ResumeAt, Rules,
+    FlushPart, GapPermission, GapPlan, History, LockedRow, LogBreak, LogEnds, MergedRows,
+    Ownership, PatternGap, PatternHistory, Place, Position, Progress, ResumeAt, Rules,
 };
 
-use super::logs::{Log, SKEW_MICROS};
-use super::naive::{Coverage, Covered};
+use super::logs::{Cluster, Log, SKEW_MICROS};
+use super::naive::{Carried, Coverage, Covered};
 use super::results::StoredResults;
 use super::rules::{Spans, marks_of, set_after};
 use super::tables::Life;
@@ -38,6 +39,15 @@ const DELAYS_MICROS: [i64; 3] = [120_000_000, 30_000_000, 300_000_000];
 struct Row {
     progress: Progress,
     group: Option<&'static str>,
+    /// Whose log it is; `None`: an older release has written it.
+    cluster: Option<Cluster>,
+}
+
+/// Who writes.
+#[derive(Clone, Copy)]
+pub(crate) struct Identity {
+    pub(crate) group: &'static str,
+    pub(crate) cluster: Cluster,
 }
 
 /// What a backup holds.
@@ -71,7 +81,7 @@ pub(crate) struct Database {
     /// Who holds a row.
     locks: BTreeMap<Life, Transaction>,
     /// Whose client has gone: the transaction, and what it will commit.
-    orphans: Vec<(Transaction, &'static str, Option<Parts>)>,
+    orphans: Vec<(Transaction, Identity, Option<Parts>)>,
     sessions: Sessions,
 }
 
@@ -85,22 +95,50 @@ pub(crate) struct LoadedRow {
 }
 
 impl Database {
-    /// Makes rows for partitions that have none, at their low ends. Returns which.
-    pub(crate) fn ensure_partitions(&mut self, logs: &[Log]) -> Vec<i32> {
+    /// Makes rows for partitions that have none, at their low ends. Returns which; `None`: the rows are of another cluster.
+    pub(crate) fn ensure_partitions(&mut self, logs: &[Log], cluster: Cluster) -> Option<Vec<i32>> {
+        let known = self.cluster();
+        if known.is_some_and(|known| known != cluster) {
+            return None;
+        }
+        let is_first_contact = self.stored.rows.is_empty();
+        let made_for = known.or(is_first_contact.then_some(cluster));
         let mut made = Vec::new();
         for (partition, log) in (0..).zip(logs) {
             if self.current(partition).is_none() {
-                self.open((partition, 0), log.current().low, None);
+                let first = Position::at(log.of(cluster).current().low);
+                let progress = Progress::starting_at(first);
+                self.open((partition, 0), Row { progress, group: None, cluster: made_for });
                 made.push(partition);
             }
         }
-        made
+        Some(made)
+    }
+
+    /// The cluster of the topic's rows, as far as any of them says it.
+    pub(crate) fn cluster(&self) -> Option<Cluster> {
+        let rows = (0..).map_while(|partition| self.current_row(partition));
+        rows.filter_map(|row| row.cluster).next()
+    }
+
+    /// As an older release would have made them.
+    pub(crate) fn forget_cluster(&mut self) {
+        self.stored.rows.values_mut().for_each(|row| row.cluster = None);
+    }
+
+    /// Whether whoever reads another cluster can find out.
+    pub(crate) fn tells_clusters_apart(&self) -> bool {
+        self.cluster().is_some() || self.rows().all(|row| row.fingerprint.is_some())
+    }
+
+    fn current_row(&self, partition: i32) -> Option<&Row> {
+        let of_partition = self.stored.rows.range((partition, 0)..=(partition, i32::MAX));
+        of_partition.last().map(|(_, row)| row)
     }
 
     /// The current generation's row.
     pub(crate) fn current(&self, partition: i32) -> Option<&Progress> {
-        let of_partition = self.stored.rows.range((partition, 0)..=(partition, i32::MAX));
-        of_partition.last().map(|(_, row)| &row.progress)
+        self.current_row(partition).map(|row| &row.progress)
     }
 
     /// All generations' rows.
@@ -117,6 +155,10 @@ impl Database {
             permission: permission.map(|permission| permission.permission),
             group_id: self.stored.rows[&life].group.map(str::to_owned),
             is_retired: false,
+            cluster_id: self.stored.rows[&life]
+                .cluster
+                .or(self.cluster())
+                .map(|of| of.id().to_owned()),
         };
         let rules = Rules {
             watermark_delay_micros: self.delay_micros(),
@@ -180,6 +222,7 @@ impl Database {
         &mut self,
         transaction: Transaction,
         lives: &[Life],
+        cluster: Cluster,
     ) -> Option<Vec<LockedRow>> {
         if self.is_locked(lives) {
             return None;
@@ -187,7 +230,12 @@ impl Database {
         assert!(self.is_open(transaction), "rows are locked in a transaction");
         let mut rows = Vec::new();
         for life in lives {
-            let Some(Row { progress, .. }) = self.stored.rows.get(life) else { continue };
+            let Some(Row { progress, cluster: of, .. }) = self.stored.rows.get(life) else {
+                continue;
+            };
+            if of.is_some_and(|of| of != cluster) {
+                continue;
+            }
             rows.push(LockedRow {
                 partition: life.0,
                 generation: life.1,
@@ -209,7 +257,7 @@ impl Database {
     pub(crate) fn commit(
         &mut self,
         transaction: Transaction,
-        group: &'static str,
+        identity: Identity,
         parts: &Parts,
         logs: &[Log],
     ) {
@@ -218,8 +266,12 @@ impl Database {
         for (part, tape) in parts {
             let life = (part.partition, part.new.generation);
             assert_eq!(self.locks.get(&life), Some(&transaction), "stored without a lock");
-            expect_caught_up(part, logs);
-            let raises_watermark = self.store_progress(part, group);
+            self.expect_the_same_cluster(part, identity.cluster);
+            expect_caught_up(
+                part,
+                logs[usize::try_from(part.partition).expect("≥ 0")].of(identity.cluster),
+            );
+            let raises_watermark = self.store_progress(part, identity);
             self.cover(part, tape, raises_watermark, logs);
         }
         self.rollback(transaction);
@@ -230,17 +282,17 @@ impl Database {
     pub(crate) fn orphan(
         &mut self,
         transaction: Transaction,
-        group: &'static str,
+        identity: Identity,
         parts: Option<Parts>,
     ) {
-        self.orphans.push((transaction, group, parts));
+        self.orphans.push((transaction, identity, parts));
     }
 
     /// Backends without a client come to their end.
     pub(crate) fn settle(&mut self, logs: &[Log]) {
-        for (transaction, group, parts) in std::mem::take(&mut self.orphans) {
+        for (transaction, identity, parts) in std::mem::take(&mut self.orphans) {
             match parts {
-                Some(parts) => self.commit(transaction, group, &parts, logs),
+                Some(parts) => self.commit(transaction, identity, &parts, logs),
                 None => self.rollback(transaction),
             }
         }
@@ -292,7 +344,7 @@ impl Database {
         partition: i32,
         stored: &Progress,
         plan: &GapPlan,
-        group: &'static str,
+        identity: Identity,
         logs: &[Log],
     ) -> Option<bool> {
         let life = (partition, stored.generation);
@@ -301,7 +353,9 @@ impl Database {
         }
         let given = self.stored.permissions.get(&partition).map(|one| one.permission.id);
         let Some(row) = self.stored.rows.get_mut(&life) else { return Some(false) };
-        let is_expected = row.progress.next == stored.next && row.progress.epoch == stored.epoch;
+        let is_ours = row.cluster.is_none_or(|of| of == identity.cluster);
+        let is_expected =
+            is_ours && row.progress.next == stored.next && row.progress.epoch == stored.epoch;
         if !is_expected || given != Some(plan.permission.id) {
             return Some(false);
         }
@@ -313,7 +367,10 @@ impl Database {
         let coverage = self.stored.coverages.get_mut(&life).expect("every row has one");
         coverage.covered.push(Covered::Gap { from, to });
         if let Some(first) = plan.reopen_at {
-            self.open((partition, life.1 + 1), first.offset(), Some(group));
+            let Identity { group, cluster } = identity;
+            let progress = Progress::starting_at(first);
+            let row = Row { progress, group: Some(group), cluster: Some(cluster) };
+            self.open((partition, life.1 + 1), row);
             if plan.cause == LogBreak::Unknown {
                 self.stored.restarted_by_operator.insert(partition);
             }
@@ -321,6 +378,67 @@ impl Database {
         self.stored.permissions.remove(&partition);
         self.check(logs);
         Some(true)
+    }
+
+    /// `streamer move`: the topic goes on at these places of the mirror, by partition, if the rows are still these. `None`: a
+    /// row is locked for too long.
+    pub(crate) fn move_to(
+        &mut self,
+        places: &[(Progress, Place, LogEnds)],
+        source_is_gone: bool,
+        logs: &[Log],
+    ) -> Option<bool> {
+        if !self.locks.is_empty() {
+            return None;
+        }
+        let known =
+            |row: &Progress| (row.generation, row.next, row.epoch, row.fingerprint, row.counters);
+        let rows = (0..).map_while(|partition| self.current(partition));
+        if !rows.map(known).eq(places.iter().map(|(row, ..)| known(row))) {
+            return Some(false);
+        }
+        for (partition, (_, place, ends)) in (0..).zip(places) {
+            self.seal_and_open(partition, place, ends, source_is_gone);
+        }
+        self.check(logs);
+        Some(true)
+    }
+
+    fn seal_and_open(
+        &mut self,
+        partition: i32,
+        place: &Place,
+        ends: &LogEnds,
+        source_is_gone: bool,
+    ) {
+        let (life, row) = {
+            let all = (partition, 0)..=(partition, i32::MAX);
+            let (life, row) = self.stored.rows.range_mut(all).last().expect("it was compared");
+            (*life, row)
+        };
+        let progress = &mut row.progress;
+        let unread = progress.log_end_seen.map_or(0, |end| end.offset() - progress.next.offset());
+        let lost = if source_is_gone { unread - place.records_after } else { 0 };
+        if lost > 0 {
+            let (from, to) = (progress.next.offset(), progress.next.offset() + lost);
+            progress.counters.gap += lost;
+            progress.next = Position::at(to);
+            let coverage = self.stored.coverages.get_mut(&life).expect("every row has one");
+            coverage.covered.push(Covered::Gap { from, to });
+        }
+        progress.epoch += 1;
+        progress.halted_reason = None;
+        let progress = Progress {
+            generation: life.1 + 1,
+            watermark: progress.watermark,
+            max_event_time: progress.max_event_time,
+            fingerprint: place.fingerprint,
+            origin: place.origin,
+            log_end_seen: Some(ends.high),
+            ..Progress::starting_at(place.at)
+        };
+        let row = Row { progress, group: None, cluster: Some(Cluster::Mirror) };
+        self.open((partition, life.1 + 1), row);
     }
 
     /// How many rows the table of each kind has.
@@ -343,19 +461,27 @@ impl Database {
         DELAYS_MICROS[self.stored.changes % DELAYS_MICROS.len()]
     }
 
-    fn open(&mut self, life: Life, first: i64, group: Option<&'static str>) {
-        let mut progress = Progress::starting_at(Position::at(first));
+    fn open(&mut self, life: Life, row: Row) {
+        let (mut progress, first) = (row.progress.clone(), row.progress.first.offset());
         progress.generation = life.1;
         // So that an epoch says by which settings was judged, also after a backup was restored.
         let changes = self.stored.changes + self.stored.rule_changes;
         progress.epoch = i64::try_from(changes).expect("few");
         self.stored.spans.insert(life, vec![(first, self.stored.rule_changes)]);
-        self.stored.rows.insert(life, Row { progress, group });
-        self.stored.coverages.insert(life, Coverage { first, covered: Vec::new() });
+        let cluster = row.cluster.unwrap_or(Cluster::Home);
+        let carried = Carried {
+            watermark_micros: progress.watermark.map(EventTime::micros),
+            max_event_micros: progress.max_event_time.map(EventTime::micros),
+            witness_offset: progress.fingerprint.map(|record| record.offset),
+            origin_offset: progress.origin.map(|record| record.offset),
+        };
+        let coverage = Coverage { first, cluster, carried, covered: Vec::new() };
+        self.stored.coverages.insert(life, coverage);
+        self.stored.rows.insert(life, Row { progress, ..row });
     }
 
     /// Returns whether the watermark rises.
-    fn store_progress(&mut self, part: &FlushPart, group: &'static str) -> bool {
+    fn store_progress(&mut self, part: &FlushPart, identity: Identity) -> bool {
         let life = (part.partition, part.new.generation);
         let row = self.stored.rows.get_mut(&life).expect("its lock is held");
         let progress = &mut row.progress;
@@ -370,19 +496,21 @@ impl Database {
         *progress = part.new.clone();
         progress.log_end_seen = progress.log_end_seen.max(log_end_seen);
         progress.caught_up_at = progress.caught_up_at.max(caught_up_at);
-        row.group = Some(group);
+        row.group = Some(identity.group);
+        if part.log_is_verified {
+            row.cluster.get_or_insert(identity.cluster);
+        }
         raises_watermark
     }
 }
 
 /// Whatever the log held at the time that is stored as `caught_up_at` stands before the position.
-fn expect_caught_up(part: &FlushPart, logs: &[Log]) {
-    let FlushPart { partition, stored, new, .. } = part;
+fn expect_caught_up(part: &FlushPart, log: &Log) {
+    let FlushPart { stored, new, .. } = part;
     let Some(caught_up_at) = new.caught_up_at.filter(|_| new.caught_up_at > stored.caught_up_at)
     else {
         return;
     };
-    let log = &logs[usize::try_from(*partition).expect("≥ 0")];
     if let Some(unread) = log.current().written_before(caught_up_at, new.next.offset()) {
         panic!("caught up at {caught_up_at}, although {unread} was there and had not been read");
     }

@@ -47,6 +47,7 @@ kinds! {
     SettingsChanged: "settings changed", "fenced by the epoch";
     RulesChanged: "other rules are put on, or none", "fenced by the epoch";
     RivalGroup: "another group writes into the database", "somebody is fenced";
+    Strayed: "a streamer is started at another cluster", "it ends, or finds another log";
     RegistryAway: "schema registry away, or without a schema", "a partition stands still, and goes on";
     BrokerAway: "brokers away", "a question is not answered";
     Rebalanced: "partition moves to another worker", "the new owner loads its row";

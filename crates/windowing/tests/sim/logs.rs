@@ -43,6 +43,33 @@ pub(crate) const UNUSABLE: [(Option<&str>, &str); 4] = [
     (Some(r#"{"event_type": "call", "region": "Almaty"}"#), "missing"),
 ];
 
+/// Longer than any log at home: no copy stands where its original does. (If one did, going on from there would even be right.)
+const MARKS_BEFORE_COPIES: usize = 70;
+
+/// A Kafka cluster.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Cluster {
+    Home,
+    /// Has copies of what home has.
+    Mirror,
+}
+
+impl Cluster {
+    pub(crate) fn id(self) -> &'static str {
+        match self {
+            Cluster::Home => "home",
+            Cluster::Mirror => "mirror",
+        }
+    }
+
+    pub(crate) fn other(self) -> Self {
+        match self {
+            Cluster::Home => Cluster::Mirror,
+            Cluster::Mirror => Cluster::Home,
+        }
+    }
+}
+
 /// What takes one offset.
 #[derive(Clone)]
 pub(crate) enum Entry {
@@ -56,9 +83,11 @@ pub(crate) enum Entry {
 }
 
 /// One record, and what it was made from.
+#[derive(Clone)]
 pub(crate) struct Message {
-    /// Which version of the log it was written to; with the offset, its name.
+    /// Which version of the log it was written to; with the offset that it had there, its name.
     pub(crate) written_in: usize,
+    pub(crate) written_at: i64,
     pub(crate) offset: i64,
     pub(crate) time: RecordTime,
     pub(crate) key: Option<Vec<u8>>,
@@ -69,6 +98,7 @@ pub(crate) struct Message {
     pub(crate) event_micros: i64,
 }
 
+#[derive(Clone)]
 pub(crate) enum Content {
     /// An index of [`UNUSABLE`].
     Unusable(usize),
@@ -90,7 +120,7 @@ const SCHEMAS: i64 = 4;
 impl Message {
     /// The schema that has to be known to read it; `None`: it needs none.
     pub(crate) fn schema(&self) -> Option<i64> {
-        schema_of(self.offset)
+        schema_of(self.written_at)
     }
 
     pub(crate) fn as_record<'a>(&'a self, headers: &'a dyn Fn() -> Vec<Header>) -> Record<'a> {
@@ -105,6 +135,7 @@ impl Message {
     }
 }
 
+#[derive(Clone)]
 pub(crate) struct EventPlan {
     pub(crate) event_type: &'static str,
     pub(crate) region: &'static str,
@@ -165,6 +196,20 @@ impl Version {
         }
     }
 
+    /// The records that readers are shown between these offsets.
+    pub(crate) fn shown(
+        &self,
+        from: i64,
+        to: i64,
+    ) -> impl DoubleEndedIterator<Item = &Rc<Message>> {
+        (from.max(self.low)..to.min(self.stable())).filter_map(|offset| self.record(offset))
+    }
+
+    /// All records that it ever had.
+    pub(crate) fn records(&self) -> impl Iterator<Item = &Rc<Message>> {
+        (self.base..self.high()).filter_map(|offset| self.record(offset))
+    }
+
     fn push(&mut self, entry: Entry, now: EventTime) {
         self.entries.push(entry);
         self.written_at.push(now);
@@ -178,6 +223,10 @@ pub(crate) struct Log {
     /// Whether single records may disappear.
     pub(crate) is_compacted: bool,
     pub(crate) versions: Vec<Version>,
+    /// The log of that partition on the other cluster.
+    mirror: Option<Box<Log>>,
+    /// What stands before it has been copied there.
+    copied_to: i64,
 }
 
 impl Log {
@@ -191,7 +240,64 @@ impl Log {
             shared_until: i64::MIN,
             record_micros: BASE_MICROS,
         };
-        Log { seed, partition: partition as u64, is_compacted, versions: vec![version] }
+        Log {
+            seed,
+            partition: partition as u64,
+            is_compacted,
+            versions: vec![version],
+            mirror: None,
+            copied_to: first,
+        }
+    }
+
+    /// The same, with a mirror that has none of its records yet.
+    pub(crate) fn mirrored(self, now: EventTime) -> Self {
+        let (partition, copied_to) = (self.partition, self.current().low);
+        let partition = usize::try_from(partition).expect("there are few");
+        let mut mirror = Log::empty(self.seed, partition, 0, false);
+        let version = mirror.versions.last_mut().expect("there is always one");
+        (0..MARKS_BEFORE_COPIES).for_each(|_| version.push(Entry::Control, now));
+        Log { mirror: Some(Box::new(mirror)), copied_to, ..self }
+    }
+
+    /// The log on this cluster.
+    pub(crate) fn of(&self, cluster: Cluster) -> &Log {
+        match cluster {
+            Cluster::Home => self,
+            Cluster::Mirror => self.mirror.as_ref().expect("only who has a mirror is read there"),
+        }
+    }
+
+    /// The same, to be changed.
+    pub(crate) fn of_mut(&mut self, cluster: Cluster) -> &mut Log {
+        match cluster {
+            Cluster::Home => self,
+            Cluster::Mirror => self.mirror.as_mut().expect("only who has a mirror is read there"),
+        }
+    }
+
+    /// Copies at most so many records that readers are shown to the mirror, in a transaction. Returns how many.
+    pub(crate) fn copy(&mut self, count: usize, now: EventTime) -> usize {
+        let Some(mut mirror) = self.mirror.take() else { return 0 };
+        let copies = mirror.versions.last_mut().expect("there is always one");
+        let mut copied = 0;
+        while self.copied_to < self.current().stable() && copied < count {
+            if let Some(message) = self.current().record(self.copied_to) {
+                let time = match message.time {
+                    RecordTime::LogAppend(at) | RecordTime::Create(at) => RecordTime::Create(at),
+                    RecordTime::Unknown => RecordTime::Unknown,
+                };
+                let copy = Message { offset: copies.high(), time, ..Message::clone(message) };
+                copies.push(Entry::Record(Rc::new(copy)), now);
+                copied += 1;
+            }
+            self.copied_to += 1;
+        }
+        if copied > 0 {
+            copies.push(Entry::Control, now);
+        }
+        self.mirror = Some(mirror);
+        copied
     }
 
     pub(crate) fn current(&self) -> &Version {
@@ -324,6 +430,7 @@ fn draw(dice: &mut Dice, written_in: usize, offset: i64, record_micros: i64) -> 
     let header = ("offset".to_owned(), Some(offset.to_string().into_bytes()));
     Entry::Record(Rc::new(Message {
         written_in,
+        written_at: offset,
         offset,
         time,
         key: (offset % 2 == 0).then(|| offset.to_be_bytes().to_vec()),

@@ -44,7 +44,7 @@ const SEEDS: u64 = 2_000;
 const SEEDS_FOR_ALL_FAULTS: u64 = 1_000;
 
 /// What must have happened besides the faults.
-const MUST_MEET: [&str; 26] = [
+const MUST_MEET: [&str; 32] = [
     "committed",
     "unneeded",
     "fenced",
@@ -62,6 +62,12 @@ const MUST_MEET: [&str; 26] = [
     "cut without its turn",
     "cut while its turn was waited for",
     "gave an unused turn back",
+    "left for another cluster",
+    "moved",
+    "moved, the source gone",
+    "moved to a mirror that was behind",
+    "not moved: the mirror grows",
+    "not moved: positions have changed",
     "late",
     "dead",
     "skipped",

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use windowing::RecordTime;
 
-use super::logs::{Content, EventPlan, Log, Message, NOW_MICROS, SKEW_MICROS, UNUSABLE};
+use super::logs::{Cluster, Content, EventPlan, Log, Message, NOW_MICROS, SKEW_MICROS, UNUSABLE};
 use super::tables::{Account, Key, Life, QUARTER_MICROS, Sketch, StoredLetter, Sums, Tables};
 
 const MINUTE_MICROS: i64 = 60_000_000;
@@ -32,7 +32,20 @@ pub(crate) enum Covered {
 #[derive(Clone, Debug)]
 pub(crate) struct Coverage {
     pub(crate) first: i64,
+    /// Whose log it is of.
+    pub(crate) cluster: Cluster,
+    /// What it began with, when its topic was moved there.
+    pub(crate) carried: Carried,
     pub(crate) covered: Vec<Covered>,
+}
+
+/// What a life has of the one before: what was late stays late.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Carried {
+    pub(crate) watermark_micros: Option<i64>,
+    pub(crate) max_event_micros: Option<i64>,
+    pub(crate) witness_offset: Option<i64>,
+    pub(crate) origin_offset: Option<i64>,
 }
 
 /// Counts everything that is covered.
@@ -40,9 +53,17 @@ pub(crate) fn recount(logs: &[Log], coverages: &BTreeMap<Life, Coverage>) -> Tab
     let mut tables = Tables::default();
     let mut met = Met::new();
     for (life, coverage) in coverages {
-        let log = &logs[usize::try_from(life.0).expect("≥ 0")];
-        let first = coverage.first;
-        let mut account = Account { first, next: first, ..Account::default() };
+        let log = logs[usize::try_from(life.0).expect("≥ 0")].of(coverage.cluster);
+        let (first, carried) = (coverage.first, coverage.carried);
+        let mut account = Account {
+            first,
+            next: first,
+            watermark_micros: carried.watermark_micros,
+            max_event_micros: carried.max_event_micros,
+            witness_offset: carried.witness_offset,
+            origin_offset: carried.origin_offset,
+            ..Account::default()
+        };
         for covered in &coverage.covered {
             count(log, *life, *covered, &mut account, &mut tables, &mut met);
         }

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use std::rc::Rc;
 
 use super::faults::Kind;
-use super::logs::{Entry, Log, Message};
+use super::logs::{Cluster, Entry, Log, Message};
 use super::shared::Shared;
 
 /// Records fetched in one go.
@@ -163,7 +163,11 @@ pub(crate) struct ReaderView<'a> {
 }
 
 /// Polls one partition's reader.
-pub(crate) fn poll(reader: &mut Reader, partition: i32, shared: &mut Shared) -> Polled {
+pub(crate) fn poll(
+    reader: &mut Reader,
+    (cluster, partition): (Cluster, i32),
+    shared: &mut Shared,
+) -> Polled {
     let (mut compacted, mut aborted, mut is_held_up) = (0, 0, false);
     let brokers_answer = shared.clock >= shared.brokers_away_until;
     let mut view = ReaderView {
@@ -172,7 +176,7 @@ pub(crate) fn poll(reader: &mut Reader, partition: i32, shared: &mut Shared) -> 
         aborted: &mut aborted,
         is_held_up: &mut is_held_up,
     };
-    let polled = reader.poll(shared.log(partition), &mut view);
+    let polled = reader.poll(shared.log(cluster, partition), &mut view);
     if compacted > 0 {
         shared.observe_at(Kind::Compacted, partition);
     }

@@ -125,7 +125,7 @@ pub(crate) fn assert_alerts(
 ) {
     let mut expected: BTreeMap<AlertKey, Vec<NaiveHit>> = BTreeMap::new();
     for (life, coverage) in coverages {
-        let log = &logs[usize::try_from(life.0).expect("≥ 0")];
+        let log = logs[usize::try_from(life.0).expect("≥ 0")].of(coverage.cluster);
         for (place, (from, changes)) in spans[life].iter().enumerate() {
             let to = spans[life].get(place + 1).map_or(i64::MAX, |(next, _)| *next);
             if let Some(set) = set_after(*changes)
@@ -177,7 +177,8 @@ fn run(
 ) {
     let judged_from = vec![offsets.start; set.rules().len()];
     let mut matcher = Matcher::new(Arc::clone(set), usize::MAX, judged_from, None);
-    let (mut highest, mut watermark): (Option<i64>, Option<i64>) = (None, None);
+    let carried = coverage.carried;
+    let (mut highest, mut watermark) = (carried.max_event_micros, carried.watermark_micros);
     for covered in &coverage.covered {
         let Covered::Read { from, to, version, delay_micros } = *covered else { continue };
         watermark = watermark.max(highest.map(|highest| highest - delay_micros));

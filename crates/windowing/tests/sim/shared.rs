@@ -3,11 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use event_model::EventTime;
-use windowing::{Examination, Fingerprint, FoundAt, LogEnds, Position};
+use windowing::{Examination, Fingerprint, FoundAt, LogEnds, Place, PlaceSearch, Position, Sought};
 
 use super::database::{Database, Transaction};
 use super::faults::{Faults, Kind};
-use super::logs::{Log, Message, NOW_MICROS};
+use super::logs::{Cluster, Log, Message, NOW_MICROS};
 
 /// How often things happened that are no faults.
 pub(crate) type Met = BTreeMap<&'static str, u64>;
@@ -34,6 +34,8 @@ pub(crate) struct Shared {
     pub(crate) trace: Option<Vec<String>>,
 }
 
+/// As an operator looks for the last records before a position.
+const SOUGHT_SHOWN: usize = 5;
 /// How often a stranger comes again for the turn.
 const STRANGER_RETURNS: u32 = 3;
 
@@ -66,8 +68,8 @@ impl Shared {
         }
     }
 
-    pub(crate) fn log(&self, partition: i32) -> &Log {
-        &self.logs[usize::try_from(partition).expect("≥ 0")]
+    pub(crate) fn log(&self, cluster: Cluster, partition: i32) -> &Log {
+        self.logs[usize::try_from(partition).expect("≥ 0")].of(cluster)
     }
 
     pub(crate) fn note(&mut self, line: impl FnOnce() -> String) {
@@ -143,12 +145,12 @@ impl Shared {
     }
 
     /// The ends of a log, when a broker answers.
-    pub(crate) fn ask_log_ends(&mut self, partition: i32) -> Option<LogEnds> {
+    pub(crate) fn ask_log_ends(&mut self, cluster: Cluster, partition: i32) -> Option<LogEnds> {
         if self.clock < self.brokers_away_until {
             self.observe_at(Kind::BrokerAway, 0);
             return None;
         }
-        let version = self.log(partition).current();
+        let version = self.log(cluster, partition).current();
         Some(LogEnds {
             low: Position::at(version.low),
             stable: Position::at(version.stable()),
@@ -157,14 +159,45 @@ impl Shared {
         })
     }
 
+    /// Where a partition goes on in the mirror, by the code under test.
+    pub(crate) fn find_place(
+        &mut self,
+        partition: i32,
+        source_is_gone: bool,
+    ) -> Option<(Place, LogEnds)> {
+        let row = self.database.current(partition)?.clone();
+        let is_untouched =
+            row.generation == 0 && row.first == Position::at(0) && row.next == row.first;
+        let ends = self.ask_log_ends(Cluster::Mirror, partition)?;
+        let (home, mirror) =
+            (self.log(Cluster::Home, partition), self.log(Cluster::Mirror, partition));
+        let (home, mirror) = (home.current(), mirror.current());
+        let all = |message: &std::rc::Rc<Message>| fingerprint_of(message);
+        let sought = if source_is_gone {
+            Sought::without_log(row.fingerprint, row.generation, row.first)
+        } else {
+            // A short row of them is found as well, or twice.
+            let mut records: Vec<_> =
+                home.shown(0, row.next.offset()).rev().take(SOUGHT_SHOWN).map(all).collect();
+            records.reverse();
+            Sought::in_log(row.fingerprint, is_untouched, records, Position::at(home.low))?
+        };
+        let mut search = PlaceSearch::new(sought);
+        mirror.shown(0, i64::MAX).map(all).for_each(|record| search.show(record));
+        let origin = mirror.shown(0, i64::MAX).next().map(all);
+        let place = search.finish(&ends, origin).ok()?;
+        (source_is_gone || !place.is_behind).then_some((place, ends))
+    }
+
     /// What stands where the first record was.
     pub(crate) fn examine(
         &mut self,
+        cluster: Cluster,
         partition: i32,
         origin: Option<Fingerprint>,
     ) -> Option<Examination> {
-        let ends = self.ask_log_ends(partition)?;
-        let version = self.log(partition).current();
+        let ends = self.ask_log_ends(cluster, partition)?;
+        let version = self.log(cluster, partition).current();
         let origin = match origin {
             None => FoundAt::Removed,
             Some(origin) if origin.offset < version.low => FoundAt::Removed,
@@ -174,11 +207,11 @@ impl Shared {
                 Some(_) => FoundAt::Different,
             },
         };
-        Some(Examination { origin, is_compacted: self.log(partition).is_compacted, ends })
+        Some(Examination { origin, is_compacted: self.log(cluster, partition).is_compacted, ends })
     }
 }
 
 /// What the code under test remembers of this record.
-fn fingerprint_of(message: &Message) -> Fingerprint {
+pub(crate) fn fingerprint_of(message: &Message) -> Fingerprint {
     windowing::fingerprint_of(&message.as_record(&|| Vec::new()))
 }

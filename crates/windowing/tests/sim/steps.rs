@@ -35,6 +35,10 @@ pub(crate) struct Setting {
     pub(crate) is_compacted: bool,
     /// Whether transactions that are open in the end stay open for long.
     pub(crate) transactions_hang: bool,
+    /// Whether another cluster has copies of the logs. Then these are left as they were written.
+    pub(crate) is_mirrored: bool,
+    /// Whether an older release has made the rows, which says nothing of clusters.
+    pub(crate) knows_no_cluster: bool,
     pub(crate) workers: Vec<Options>,
 }
 
@@ -101,6 +105,21 @@ pub(crate) enum Step {
     },
     /// Another group begins to write into the database, or ends.
     Rival,
+    /// Records are copied to the other cluster.
+    Copy {
+        partition: usize,
+        records: usize,
+    },
+    /// An operator looks where the topic would go on in its mirror.
+    FindPlaces {
+        source_is_gone: bool,
+    },
+    /// … and moves it there, if nothing has changed.
+    Move,
+    /// A streamer is started at the other cluster.
+    Stray {
+        options: usize,
+    },
     DatabaseAway {
         millis: i64,
     },
@@ -173,17 +192,20 @@ impl Setting {
     pub(crate) fn draw(seed: u64, dice: &mut Dice) -> Self {
         let partitions = 1 + dice.index(4);
         let workers = 1 + dice.index(3);
+        let is_mirrored = dice.one_in(3);
         Setting {
             seed,
             firsts: (0..partitions).map(|_| dice.within(0, 3)).collect(),
-            is_compacted: dice.one_in(5),
+            is_compacted: dice.one_in(5) && !is_mirrored,
             transactions_hang: dice.one_in(8),
-            workers: (0..workers).map(|_| draw_options(dice)).collect(),
+            is_mirrored,
+            knows_no_cluster: is_mirrored && dice.one_in(2),
+            workers: (0..workers).map(|_| draw_options(dice, is_mirrored)).collect(),
         }
     }
 }
 
-fn draw_options(dice: &mut Dice) -> Options {
+fn draw_options(dice: &mut Dice, is_mirrored: bool) -> Options {
     // With room a batch that waits for its turn is not forced out by its size.
     let has_room = dice.one_in(3);
     let groups = if has_room { 200 } else { 1 + dice.index(12) };
@@ -199,7 +221,8 @@ fn draw_options(dice: &mut Dice) -> Options {
         flush_interval: Duration::from_millis(dice.pick(&[500, 1_000, 2_000, 4_000])),
         is_jittered: dice.one_in(2),
         rule_bytes: if dice.one_in(4) { 300 + dice.index(600) } else { usize::MAX },
-        is_older: dice.one_in(8),
+        // Such a one knows of no clusters.
+        is_older: dice.one_in(8) && !is_mirrored,
     }
 }
 
@@ -208,7 +231,7 @@ impl Step {
     pub(crate) fn draw(dice: &mut Dice) -> Self {
         let worker = dice.index(6);
         let partition = dice.index(6);
-        match dice.weighted(&[30, 60, 50, 14, 46, 4, 6]) {
+        match dice.weighted(&[30, 60, 50, 14, 46, 4, 6, 20]) {
             0 => Step::Append { partition, entries: 1 + dice.index(6) },
             1 => Step::Turn { worker, records: 1 + dice.index(8), slowly: dice.one_in(6) },
             2 => {
@@ -218,14 +241,16 @@ impl Step {
             3 => Step::Wait { millis: dice.pick(&[50, 200, 1_000, 2_500, 6_000]) },
             4 => Step::draw_fault(worker, partition, dice),
             5 => Step::Transact { partition, entries: 1 + dice.index(4) },
-            _ => Step::EndTransaction { partition, commits: dice.one_in(2) },
+            6 => Step::EndTransaction { partition, commits: dice.one_in(2) },
+            _ => Step::Copy { partition, records: 1 + dice.index(6) },
         }
     }
 
     fn draw_fault(worker: usize, partition: usize, dice: &mut Dice) -> Self {
         let millis = dice.pick(&[300, 2_000, 9_000]);
         match dice.weighted(&[
-            6, 4, 1, 6, 3, 3, 4, 2, 3, 1, 3, 2, 3, 4, 3, 1, 3, 2, 2, 2, 4, 2, 4, 4, 2, 4, 1, 3,
+            6, 4, 1, 6, 3, 3, 4, 2, 3, 1, 3, 2, 3, 4, 3, 1, 3, 2, 2, 2, 4, 2, 4, 4, 2, 4, 1, 3, 2,
+            8, 10,
         ]) {
             0 => Step::Rebalance { partition, to: dice.index(6) },
             1 => Step::Kill { worker, commit_was_sent: dice.one_in(2) },
@@ -255,7 +280,10 @@ impl Step {
             // Some for longer than a writer has patience.
             25 => Step::HoldTurn { millis: dice.pick(&[300, 4_000, 9_000]) },
             26 => Step::LoseGapAnswer,
-            _ => Step::RegistryAway { millis },
+            27 => Step::RegistryAway { millis },
+            28 => Step::Stray { options: dice.index(6) },
+            29 => Step::FindPlaces { source_is_gone: dice.one_in(2) },
+            _ => Step::Move,
         }
     }
 }

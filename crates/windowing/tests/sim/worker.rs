@@ -18,7 +18,7 @@ use windowing::{
 
 use super::database::{LoadedRow, Tape};
 use super::faults::Kind;
-use super::logs::NOW_MICROS;
+use super::logs::{Cluster, NOW_MICROS};
 use super::reader::{Polled, Reader, poll};
 use super::shared::Shared;
 use super::writer::{Step, Writer, outcome_name};
@@ -54,6 +54,7 @@ pub(crate) enum Rebalance {
 pub(crate) struct Worker {
     number: usize,
     pub(crate) group: &'static str,
+    pub(crate) cluster: Cluster,
     options: Options,
     engine: Engine,
     timers: Timers,
@@ -100,16 +101,18 @@ enum Blocked {
 impl Worker {
     pub(crate) fn new(
         number: usize,
-        group: &'static str,
+        (group, cluster): (&'static str, Cluster),
         options: Options,
         now: EventTime,
     ) -> Self {
         Worker {
             number,
             group,
+            cluster,
             options,
             engine: Engine::new(options.bounds)
                 .in_group(group.to_owned())
+                .on_cluster(Some(cluster.id().to_owned()))
                 .with_rule_bytes(options.rule_bytes)
                 .flushing_every(options.flush_interval),
             timers: Timers::new(options.flush_interval),
@@ -283,10 +286,14 @@ impl Worker {
                 self.judge_contents(shared);
                 self.apply(Input::JudgeHaltedAgain, shared);
             }
-            Due::Examine(partition, origin) => match shared.examine(partition, origin) {
-                Some(examination) => self.apply(Input::Examined { partition, examination }, shared),
-                None => self.timers.examine_later(partition, origin, self.elapsed(shared)),
-            },
+            Due::Examine(partition, origin) => {
+                match shared.examine(self.cluster, partition, origin) {
+                    Some(examination) => {
+                        self.apply(Input::Examined { partition, examination }, shared)
+                    }
+                    None => self.timers.examine_later(partition, origin, self.elapsed(shared)),
+                }
+            }
         }
     }
 
@@ -307,7 +314,7 @@ impl Worker {
         for partition in partitions {
             while left > 0 && self.effects.is_empty() {
                 let Some(reader) = self.readers.get_mut(&partition) else { break };
-                match poll(reader, partition, shared) {
+                match poll(reader, (self.cluster, partition), shared) {
                     Polled::Nothing => break,
                     Polled::Refused => self.apply(Input::ResetRefused, shared),
                     Polled::End(end, version) => {
@@ -370,7 +377,7 @@ impl Worker {
         for partition in partitions {
             let position = positions.iter().find(|(id, _)| id == partition);
             let reader = position.map_or_else(Reader::held_back, |(_, from)| {
-                let log = shared.log(*partition);
+                let log = shared.log(self.cluster, *partition);
                 Reader::starting_at(from.offset(), log, self.engine.is_paused())
             });
             self.readers.insert(*partition, reader);
@@ -432,6 +439,17 @@ impl Worker {
         }
     }
 
+    /// The rows are of another cluster: the process ends, and stores nothing more.
+    fn leave_cluster(&mut self, shared: &mut Shared) {
+        shared.meet("left for another cluster");
+        shared.faults.observe(Kind::Strayed);
+        if let Some(writer) = self.writer.take() {
+            writer.give_up(shared);
+        }
+        self.effects.clear();
+        self.has_stopped = true;
+    }
+
     fn apply(&mut self, input: Input<'_>, shared: &mut Shared) {
         let first = self.effects.len();
         self.engine.apply(input, &mut self.effects);
@@ -443,6 +461,9 @@ impl Worker {
     fn carry_out_effects(&mut self, shared: &mut Shared) {
         while !self.effects.is_empty() {
             for effect in std::mem::take(&mut self.effects) {
+                if self.has_stopped {
+                    return;
+                }
                 self.carry_out(effect, shared);
             }
         }

@@ -6,16 +6,18 @@
 mod drain;
 mod group;
 mod log_steps;
+mod moving;
 
 use event_model::EventTime;
 use windowing::{GapReason, PatternGap};
 
 use super::database::{Database, Stored};
 use super::faults::{Faults, Kind};
-use super::logs::Log;
+use super::logs::{Cluster, Log, NOW_MICROS};
 use super::shared::{Met, Shared};
 use super::steps::{Setting, Step, start_from};
 use super::worker::{Options, Rebalance, Worker};
+use moving::Found;
 
 /// How long a step takes that has no time of its own.
 const STEP_MICROS: i64 = 20_000;
@@ -26,6 +28,9 @@ const IDLE_SESSION_MICROS: i64 = 5_000_000;
 /// what hangs after longer than that.
 const ROUNDS_OF_A_HANG: u64 = 200;
 
+/// At most so many streamers are at the wrong cluster.
+const STRAYS_MAX: usize = 2;
+
 const OURS: &str = "ours";
 const RIVALS: &str = "rivals";
 
@@ -35,6 +40,15 @@ pub(crate) struct World {
     workers: Vec<Worker>,
     /// Of another group, on the same database.
     rival: Option<Worker>,
+    /// Whose logs the streamers are to read.
+    cluster: Cluster,
+    /// Streamers that read the other cluster's.
+    strays: Vec<Worker>,
+    is_mirrored: bool,
+    /// Where an operator has found that the topic would go on.
+    found: Option<Found>,
+    /// The cluster to which producers write.
+    written: Cluster,
     /// By partition: which worker is to read it, and which one the group takes for its reader.
     owners: Vec<usize>,
     holders: Vec<Option<usize>>,
@@ -55,21 +69,33 @@ pub(crate) struct Outcome {
 
 impl World {
     pub(crate) fn new(setting: &Setting, is_traced: bool) -> Self {
+        let start = EventTime::from_micros(NOW_MICROS);
         let logs: Vec<Log> = (0..)
             .zip(&setting.firsts)
             .map(|(partition, first)| {
-                Log::empty(setting.seed, partition, *first, setting.is_compacted)
+                let log = Log::empty(setting.seed, partition, *first, setting.is_compacted);
+                if setting.is_mirrored { log.mirrored(start) } else { log }
             })
             .collect();
         let partitions = logs.len();
         let mut shared = Shared::new(logs, is_traced);
         shared.database = Database::default();
-        shared.database.ensure_partitions(&shared.logs);
+        let cluster = Cluster::Home;
+        let made = shared.database.ensure_partitions(&shared.logs, cluster);
+        made.expect("there is no other cluster yet");
+        if setting.knows_no_cluster {
+            shared.database.forget_cluster();
+        }
         let start = |(number, options): (usize, &Options)| {
-            Worker::new(number, OURS, *options, shared.clock)
+            Worker::new(number, (OURS, cluster), *options, shared.clock)
         };
         let workers: Vec<Worker> = setting.workers.iter().enumerate().map(start).collect();
         World {
+            cluster,
+            strays: Vec::new(),
+            is_mirrored: setting.is_mirrored,
+            found: None,
+            written: cluster,
             owners: (0..partitions).map(|partition| partition % workers.len()).collect(),
             holders: vec![None; partitions],
             is_asked: vec![false; partitions],
@@ -85,7 +111,7 @@ impl World {
     pub(crate) fn step(&mut self, step: Step) {
         self.shared.note(|| format!("{step:?}"));
         self.pass(STEP_MICROS);
-        let workers = self.workers.len() + usize::from(self.rival.is_some());
+        let workers = self.workers.len() + usize::from(self.rival.is_some()) + self.strays.len();
         match step {
             Step::Turn { worker, records, slowly } => {
                 self.shared.loads_slowly = slowly;
@@ -108,6 +134,10 @@ impl World {
             | Step::Thaw { .. } => self.step_process(step),
             Step::Rebalance { partition, to } => self.rebalance(partition, to),
             Step::Rival => self.toggle_rival(),
+            Step::Stray { options } => self.stray(options),
+            Step::Copy { partition, records } => self.copy(self.partition(partition), records),
+            Step::FindPlaces { source_is_gone } => self.find_places(source_is_gone),
+            Step::Move => self.move_topic(),
             Step::Silence { worker, partition } => {
                 let partition = self.partition(partition);
                 let (worker, shared) = self.worker(worker % workers);
@@ -138,8 +168,8 @@ impl World {
     }
 
     fn worker(&mut self, index: usize) -> (&mut Worker, &mut Shared) {
-        let World { workers, rival, shared, .. } = self;
-        let worker = workers.iter_mut().chain(rival).nth(index);
+        let World { workers, rival, strays, shared, .. } = self;
+        let worker = workers.iter_mut().chain(rival).chain(strays).nth(index);
         (worker.expect("the index is taken modulo their count"), shared)
     }
 
@@ -148,11 +178,11 @@ impl World {
     }
 
     fn pass(&mut self, micros: i64) {
-        let World { shared, workers, .. } = self;
+        let World { shared, workers, strays, .. } = self;
         shared.clock = shared.clock.plus_micros(micros);
         shared.let_strangers_go();
         shared.database.watch_turn(shared.clock);
-        for worker in workers {
+        for worker in workers.iter_mut().chain(strays) {
             let idle_since = worker.session_idle_since(shared).map(EventTime::micros);
             if idle_since.is_some_and(|at| shared.clock.micros() - at >= IDLE_SESSION_MICROS) {
                 worker.end_idle_session(shared);
@@ -162,7 +192,7 @@ impl World {
 
     fn step_process(&mut self, step: Step) {
         let count = self.workers.len();
-        let World { shared, workers, .. } = self;
+        let World { shared, workers, strays, .. } = self;
         match step {
             Step::Kill { worker, commit_was_sent } => {
                 let index = worker % count;
@@ -193,7 +223,10 @@ impl World {
                     self.let_go_of(index);
                 }
             }
-            Step::Thaw { worker } => workers[worker % count].thaw(shared),
+            Step::Thaw { worker } => {
+                workers[worker % count].thaw(shared);
+                strays.iter_mut().for_each(|stray| stray.thaw(shared));
+            }
             _ => unreachable!("the caller has chosen"),
         }
     }
@@ -258,6 +291,10 @@ impl World {
                 shared.registry_away_until = shared.clock.plus_micros(millis * 1_000);
             }
             Step::AcceptGap { partition, choice } => {
+                // What halts a streamer at the wrong cluster is no loss.
+                if self.is_mirrored {
+                    return;
+                }
                 let partition = number(self.partition(partition));
                 self.shared.database.accept_gap(partition, start_from(choice));
             }
@@ -292,8 +329,8 @@ impl World {
             Some(mut rival) => rival.kill(false, &mut self.shared),
             None => {
                 let number_of_rival = self.workers.len();
-                let mut rival =
-                    Worker::new(number_of_rival, RIVALS, self.options[0], self.shared.clock);
+                let (who, options) = ((RIVALS, self.cluster), self.options[0]);
+                let mut rival = Worker::new(number_of_rival, who, options, self.shared.clock);
                 let all: Vec<i32> = (0..number(self.owners.len())).collect();
                 self.shared.faults.inject(Kind::RivalGroup);
                 all.iter().for_each(|id| self.shared.expect_at(Kind::RivalGroup, *id));
@@ -303,8 +340,27 @@ impl World {
         }
     }
 
+    /// A streamer of our name starts at the other cluster, whose group has no other member. Where nothing tells clusters
+    /// apart it would go on by the other log, as every release did.
+    fn stray(&mut self, options: usize) {
+        self.strays.retain(|stray| !stray.has_stopped);
+        let tells = self.shared.database.tells_clusters_apart();
+        if !self.is_mirrored || self.strays.len() >= STRAYS_MAX || !tells {
+            return;
+        }
+        let options = self.options[options % self.options.len()];
+        let number_of_stray = self.workers.len() + 1 + self.strays.len();
+        let who = (OURS, self.cluster.other());
+        let mut stray = Worker::new(number_of_stray, who, options, self.shared.clock);
+        let all = (0..number(self.owners.len())).collect();
+        self.shared.faults.inject(Kind::Strayed);
+        stray.mailbox.push_back(Rebalance::Assigned(all));
+        self.strays.push(stray);
+    }
+
     fn start(&mut self, index: usize) {
-        self.workers[index] = Worker::new(index, OURS, self.options[index], self.shared.clock);
+        let who = (OURS, self.cluster);
+        self.workers[index] = Worker::new(index, who, self.options[index], self.shared.clock);
     }
 }
 

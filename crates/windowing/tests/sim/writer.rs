@@ -9,7 +9,7 @@ use windowing::{
     FlushAction, FlushAnswer, FlushBatch, FlushPart, FlushProtocol, FlushReport, PartOutcome,
 };
 
-use super::database::{Parts, Tape, Transaction};
+use super::database::{Identity, Parts, Tape, Transaction};
 use super::faults::Kind;
 use super::shared::Shared;
 use super::tables::Life;
@@ -28,7 +28,7 @@ const TURN_UNUSED_MAX_MICROS: i64 = 1_000_000;
 
 /// The flush under way, or the wait for its turn.
 pub(crate) struct Writer {
-    group: &'static str,
+    identity: Identity,
     is_older: bool,
     /// Where each part's records were read from.
     tapes: BTreeMap<i32, Tape>,
@@ -81,10 +81,10 @@ pub(crate) enum Step {
 
 impl Writer {
     /// Without a batch it asks for its turn first.
-    pub(crate) fn new(group: &'static str, is_older: bool, batch: Option<FlushBatch>) -> Self {
+    pub(crate) fn new(identity: Identity, is_older: bool, batch: Option<FlushBatch>) -> Self {
         let turn = if is_older { Turn::Without } else { Turn::Wanted };
         Writer {
-            group,
+            identity,
             is_older,
             tapes: BTreeMap::new(),
             stage: batch.map_or(Stage::Uncut, Stage::Cut),
@@ -238,8 +238,8 @@ impl Writer {
             shared.inject_at(Kind::TurnHolderKilled, 0);
         }
         if commit_was_sent && self.holds_rows() {
-            let (group, parts) = (self.group, self.matching());
-            shared.database.orphan(transaction, group, Some(parts));
+            let (identity, parts) = (self.identity, self.matching());
+            shared.database.orphan(transaction, identity, Some(parts));
         } else {
             shared.database.rollback(transaction);
         }
@@ -258,7 +258,9 @@ impl Writer {
         let Stage::Cut(batch) = &mut self.stage else { return };
         let batch = std::mem::take(batch);
         let ends = batch.parts.iter().filter_map(|part| {
-            shared.ask_log_ends(part.partition).map(|ends| (part.partition, ends))
+            shared
+                .ask_log_ends(self.identity.cluster, part.partition)
+                .map(|ends| (part.partition, ends))
         });
         let ends = ends.collect();
         let protocol = FlushProtocol::new(batch, ends).small_up_to(SMALL_FLUSH_ROWS);
@@ -295,7 +297,7 @@ impl Writer {
         let Stage::Running { protocol, .. } = &mut self.stage else { return false };
         let lives: Vec<Life> =
             protocol.pending().map(|part| (part.partition, part.stored.generation)).collect();
-        let Some(rows) = shared.database.lock(begun, &lives) else {
+        let Some(rows) = shared.database.lock(begun, &lives, self.identity.cluster) else {
             shared.meet("waited for a lock");
             for life in lives {
                 shared.observe_at(Kind::FrozenInTransaction, life.0);
@@ -348,7 +350,7 @@ impl Writer {
             self.fail(shared);
             return true;
         }
-        let (group, parts) = (self.group, self.matching());
+        let (identity, parts) = (self.identity, self.matching());
         let hit = fault.take_if(|kind| {
             matches!(
                 kind,
@@ -364,12 +366,12 @@ impl Writer {
         });
         match hit {
             None | Some(Kind::AnswerLost) => {
-                shared.database.commit(begun, group, &parts, &shared.logs);
+                shared.database.commit(begun, identity, &parts, &shared.logs);
             }
             Some(Kind::InDoubtCommits | Kind::TooSlowInDoubt) => {
-                shared.database.orphan(begun, group, Some(parts))
+                shared.database.orphan(begun, identity, Some(parts))
             }
-            Some(Kind::InDoubtRollsBack) => shared.database.orphan(begun, group, None),
+            Some(Kind::InDoubtRollsBack) => shared.database.orphan(begun, identity, None),
             Some(_) => shared.database.rollback(begun),
         }
         self.begin_again();

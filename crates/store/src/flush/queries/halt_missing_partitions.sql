@@ -1,8 +1,9 @@
--- $1 topic, $2 partitions that it has.
+-- $1 topic, $2 partitions that it has, $3 its cluster: of another cluster's rows it is not known which partitions they have.
 WITH missing AS (
     SELECT topic, generation, partition
     FROM stream_progress
     WHERE topic = $1 AND retired_at IS NULL AND halted_reason IS NULL AND partition <> ALL ($2)
+      AND (cluster_id IS NULL OR cluster_id = $3)
     ORDER BY topic, generation, partition
     FOR UPDATE
 )

@@ -8,6 +8,8 @@ SELECT p.partition, p.generation, p.first_offset, p.next_offset, p.epoch,
        p.log_end_seen, p.caught_up_at, p.halted_reason, p.patterns_through,
        p.max_ahead_ms, p.max_behind_ms, p.sum_behind_ms::text AS sum_behind_ms,
        p.group_id, p.retired_at IS NOT NULL AS is_retired,
+       -- A topic is of one cluster: what is known of one partition holds for those that nobody has said it of.
+       COALESCE(p.cluster_id, known.cluster_id) AS cluster_id,
        s.watermark_delay_ms, s.max_future_skew_ms, s.business_timezone,
        g.id AS permission_id, g.start_from
 FROM settings s
@@ -17,6 +19,13 @@ CROSS JOIN (
     WHERE topic = $1 AND partition = ANY ($2)
     ORDER BY partition, generation DESC
 ) p
+CROSS JOIN (
+    SELECT MAX(k.cluster_id) AS cluster_id
+    FROM stream_progress k
+    WHERE k.topic = $1
+      AND k.generation = (SELECT MAX(g.generation) FROM stream_progress g
+                          WHERE g.topic = k.topic AND g.partition = k.partition)
+) known
 -- A permission is for the position at which the partition was halted, and for no later loss.
 LEFT JOIN gaps g
     ON g.carried_out_at IS NULL

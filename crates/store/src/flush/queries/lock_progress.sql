@@ -1,9 +1,11 @@
--- Step 1 of every flush. $1 topic, $2 generations, $3 partitions.
+-- Step 1 of every flush. $1 topic, $2 generations, $3 partitions, $4 cluster. A row of another cluster is as if it
+-- were not there: its part is fenced, whatever else it looks like.
 SELECT generation, partition, next_offset, epoch,
        witness_offset, witness_timestamp_ms, witness_crc,
        on_time, late, dead, gap, skipped
 FROM stream_progress
 WHERE topic = $1
   AND (generation, partition) IN (SELECT * FROM unnest($2::int[], $3::int[]))
+  AND (cluster_id IS NULL OR cluster_id = $4)
 ORDER BY topic, generation, partition
 FOR UPDATE

@@ -1,5 +1,5 @@
 -- The rows are locked already, in key order, so the order of this update does not matter.
--- $1 topic, $2 group, $3 owner; then one array per column.
+-- $1 topic, $2 group, $3 owner; then one array per column; $31 the cluster.
 UPDATE stream_progress p
 SET next_offset = n.next_offset,
     watermark = n.watermark,
@@ -26,6 +26,8 @@ SET next_offset = n.next_offset,
     recent_late = faded.late + n.recent_late,
     recent_seconds = faded.seconds + n.recent_seconds,
     recent_late_seconds = faded.late_seconds + n.recent_late_seconds,
+    -- Whoever has found the last record counted in its log may say whose log it is.
+    cluster_id = COALESCE(p.cluster_id, CASE WHEN n.log_is_verified THEN $31 END),
     group_id = $2,
     owner = $3,
     updated_at = now()
@@ -36,7 +38,7 @@ FROM unnest(
     $16::bigint[], $17::bigint[], $18::bigint[],
     $19::bigint[], $20::timestamp[], $21::text[],
     $22::bigint[], $23::bigint[], $24::text[],
-    $25::bigint[], $26::bigint[], $27::bigint[], $28::bigint[], $29::bigint[]
+    $25::bigint[], $26::bigint[], $27::bigint[], $28::bigint[], $29::bigint[], $30::boolean[]
 ) AS n (
     generation, partition, next_offset, watermark, max_event_time,
     on_time, late, dead, skipped,
@@ -44,7 +46,8 @@ FROM unnest(
     origin_offset, origin_timestamp_ms, origin_crc,
     log_end_seen, caught_up_at, halted_reason,
     max_ahead_ms, max_behind_ms, sum_behind_ms,
-    recent_events, recent_late, recent_seconds, recent_late_seconds, patterns_through
+    recent_events, recent_late, recent_seconds, recent_late_seconds, patterns_through,
+    log_is_verified
 )
 -- What has become too small to count is 0: PostgreSQL refuses a product that underflows.
 CROSS JOIN LATERAL (

@@ -221,6 +221,68 @@ fn a_break_is_judged_again_from_time_to_time_and_another_reason_is_not() {
 }
 
 #[test]
+fn a_row_of_another_cluster_is_left_and_nothing_is_written_into_it() {
+    let of = |cluster: &str| Ownership {
+        cluster_id: Some(cluster.to_owned()),
+        // Not even that it is retired.
+        is_retired: cluster == "theirs",
+        ..Ownership::default()
+    };
+    let load = |bench: &mut Bench, ownership| {
+        let (progress, ends) = (Box::new(read_to_five()), ends(0, 9));
+        let history = Box::default();
+        bench.apply(Input::Loaded {
+            partition: 0,
+            progress,
+            rules: RULES,
+            ownership,
+            history,
+            ends,
+        })
+    };
+    let mut bench = Bench::new(WIDE).on_cluster("ours");
+    bench.apply(Input::Assigned(&[0]));
+    assert_eq!(load(&mut bench, of("theirs")), ["leave 0, which is of theirs"]);
+    assert_eq!(bench.apply(Input::FlushNow), NOTHING, "there is nothing to be stored of it");
+
+    let mut bench = Bench::new(WIDE).on_cluster("ours");
+    bench.apply(Input::Assigned(&[0]));
+    assert_eq!(load(&mut bench, of("ours")), ["read 0 from 4"]);
+    bench.read(0, 4);
+    bench.read(0, 5);
+    bench.apply(Input::FlushNow);
+    // It was moved to another cluster meanwhile.
+    assert_eq!(bench.finish(&PartOutcome::Fenced, &[]), ["load [0]"]);
+    assert_eq!(load(&mut bench, of("theirs")), ["leave 0, which is of theirs"]);
+    assert_eq!(bench.apply(Input::FlushNow), NOTHING);
+}
+
+#[test]
+fn only_whoever_has_met_the_fingerprint_says_whose_log_it_is() {
+    let verified = |bench: &mut Bench| {
+        bench.apply(Input::FlushDue);
+        let verified = bench.flush.as_ref().expect("a flush is under way").parts[0].log_is_verified;
+        bench.commit();
+        verified
+    };
+    let (mut bench, _) = Bench::loaded(ends(0, 9), Ownership::default());
+    assert!(!verified(&mut bench), "it is awaited");
+    bench.read(0, 4);
+    assert!(verified(&mut bench), "it is there");
+
+    // Retention has removed it: nothing tells whose log this is.
+    let (mut bench, effects) = Bench::loaded(ends(5, 9), Ownership::default());
+    assert_eq!(effects, ["read 0 from 5"]);
+    bench.read(0, 5);
+    assert!(!verified(&mut bench));
+
+    // It is another record: the log is examined, and the partition halts.
+    let (mut bench, _) = Bench::loaded(ends(0, 9), Ownership::default());
+    bench.read_payload(0, 4, b"another");
+    assert!(!verified(&mut bench));
+}
+
+#[test]
 fn the_third_fence_in_a_row_by_another_group_halts_the_partition() {
     let ownership = || Ownership { group_id: Some("others".to_owned()), ..Ownership::default() };
     let load = |bench: &mut Bench| {

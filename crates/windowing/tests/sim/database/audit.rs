@@ -4,7 +4,7 @@
 use event_model::EventTime;
 use windowing::{FlushPart, Progress};
 
-use super::super::logs::Log;
+use super::super::logs::{Cluster, Log};
 use super::super::naive::{Coverage, Covered, recount};
 use super::super::rules::assert_alerts;
 use super::super::tables::{Account, Tables};
@@ -36,7 +36,7 @@ impl Database {
     }
 
     /// No record was counted in two generations, unless an operator said where to begin.
-    pub(crate) fn check_generations(&self, logs: &[Log]) {
+    pub(crate) fn check_generations(&self, logs: &[Log], cluster: Cluster) {
         let mut counted = std::collections::BTreeMap::new();
         for (life, coverage) in &self.stored.coverages {
             if self.stored.restarted_by_operator.contains(&life.0) {
@@ -44,15 +44,35 @@ impl Database {
             }
             for covered in &coverage.covered {
                 let Covered::Read { from, to, version, .. } = *covered else { continue };
-                let log = &logs[usize::try_from(life.0).expect("≥ 0")].versions[version];
+                let log = logs[usize::try_from(life.0).expect("≥ 0")].of(coverage.cluster);
+                let log = &log.versions[version];
                 for message in (from..to).filter_map(|offset| log.record(offset)) {
-                    let name = (life.0, message.written_in, message.offset);
+                    let name = (life.0, message.written_in, message.written_at);
                     if let Some(before) = counted.insert(name, life.1) {
                         panic!("{name:?} was counted in generations {before} and {}", life.1);
                     }
                 }
             }
         }
+        if cluster == Cluster::Mirror {
+            for (partition, log) in (0..).zip(logs) {
+                for message in log.of(cluster).current().records() {
+                    let name = (partition, message.written_in, message.written_at);
+                    assert!(counted.contains_key(&name), "I-15: {name:?} was never counted");
+                }
+            }
+        }
+    }
+
+    /// Whoever reads another cluster moves no position, and claims no row. What halts it may say so in a row of which
+    /// nobody knows whose it is.
+    pub(super) fn expect_the_same_cluster(&self, part: &FlushPart, cluster: Cluster) {
+        let life = (part.partition, part.new.generation);
+        let is_ours = self.stored.coverages[&life].cluster == cluster;
+        assert!(is_ours || !part.moves(), "I-15: {life:?} goes on by another cluster's log");
+        assert!(is_ours || !part.log_is_verified, "I-15: {life:?} is claimed for another cluster");
+        let is_known = self.stored.rows[&life].cluster.is_some();
+        assert!(is_ours || !is_known, "I-15: {life:?} is written from another cluster");
     }
 
     /// Notes what the part's records were read from.
@@ -65,8 +85,8 @@ impl Database {
     ) {
         let life = (part.partition, part.new.generation);
         let delay_micros = self.delay_micros();
-        let log = &logs[usize::try_from(life.0).expect("≥ 0")];
         let coverage = self.stored.coverages.get_mut(&life).expect("every row has one");
+        let log = logs[usize::try_from(life.0).expect("≥ 0")].of(coverage.cluster);
         let end = part.new.next.offset();
         let version = log.number();
         if !part.moves() {
@@ -107,8 +127,8 @@ fn expect_the_same_log(log: &Log, coverage: &Coverage, from: i64, version: usize
     }
     match read_on.record(last.offset) {
         Some(found) => assert_eq!(
-            (found.written_in, found.offset),
-            (last.written_in, last.offset),
+            (found.written_in, found.written_at),
+            (last.written_in, last.written_at),
             "another log is read on at {from}, and nobody noticed"
         ),
         None => panic!("the log read on at {from} lacks {}, and nobody noticed", last.offset),

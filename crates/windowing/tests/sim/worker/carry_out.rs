@@ -7,7 +7,7 @@ use windowing::{
     ResultKind as _,
 };
 
-use super::super::database::{LoadedRow, Tape};
+use super::super::database::{Identity, LoadedRow, Tape};
 use super::super::faults::Kind;
 use super::super::reader::Reader;
 use super::super::shared::Shared;
@@ -31,6 +31,7 @@ impl Worker {
                 self.accept_gap(partition, &stored, &plan, shared);
             }
             Effect::Halt { partition, reason } => self.halt(partition, &reason, shared),
+            Effect::LeaveCluster { .. } => self.leave_cluster(shared),
             Effect::Pause => {
                 shared.meet("paused");
                 self.readers.values_mut().for_each(Reader::pause);
@@ -39,10 +40,14 @@ impl Worker {
             Effect::TakeTurn => {
                 assert!(self.writer.is_none() && self.report.is_none(), "one flush at a time");
                 let Options { is_older, .. } = self.options;
-                self.writer = Some(Writer::new(self.group, is_older, None));
+                self.writer = Some(Writer::new(self.identity(), is_older, None));
             }
             Effect::Flush(batch) => self.begin_flush(batch, shared),
         }
+    }
+
+    fn identity(&self) -> Identity {
+        Identity { group: self.group, cluster: self.cluster }
     }
 
     fn read(&mut self, partition: i32, from: Position, shared: &mut Shared) {
@@ -57,7 +62,8 @@ impl Worker {
             shared.faults.observe(Kind::Refused);
         }
         let is_paused = self.engine.is_paused();
-        *reader = Reader::starting_at(from.offset(), shared.log(partition), is_paused);
+        *reader =
+            Reader::starting_at(from.offset(), shared.log(self.cluster, partition), is_paused);
     }
 
     fn halt(&mut self, partition: i32, reason: &str, shared: &mut Shared) {
@@ -97,7 +103,7 @@ impl Worker {
     ) {
         if shared.database_answers() {
             let Shared { database, logs, .. } = shared;
-            let done = database.carry_out_gap(partition, stored, plan, self.group, logs);
+            let done = database.carry_out_gap(partition, stored, plan, self.identity(), logs);
             if done == Some(true) {
                 shared.meet("gap accepted");
                 if std::mem::take(&mut shared.loses_gap_answer) {
@@ -131,9 +137,10 @@ impl Worker {
         );
         let tapes = self.tapes.iter().map(|(partition, (_, tape))| (*partition, tape.clone()));
         let tapes = tapes.collect();
+        let identity = self.identity();
         match &mut self.writer {
             Some(writer) => writer.take(batch, shared),
-            none => *none = Some(Writer::new(self.group, self.options.is_older, Some(batch))),
+            none => *none = Some(Writer::new(identity, self.options.is_older, Some(batch))),
         }
         self.writer.as_mut().expect("just made").read_from(tapes);
     }
@@ -156,7 +163,9 @@ impl Worker {
         }
         let mut rows = Vec::new();
         if shared.database_answers() {
-            for partition in shared.database.ensure_partitions(&shared.logs) {
+            let made = shared.database.ensure_partitions(&shared.logs, self.cluster);
+            let Some(made) = made else { return self.leave_cluster(shared) };
+            for partition in made {
                 shared.observe_at(Kind::PartitionAdded, partition);
             }
             rows.extend(partitions.iter().filter_map(|partition| shared.database.load(*partition)));
@@ -170,7 +179,7 @@ impl Worker {
 
     pub(super) fn finish_load(&mut self, rows: Vec<LoadedRow>, shared: &mut Shared) {
         for LoadedRow { partition, progress, rules, ownership, mut history } in rows {
-            let Some(ends) = shared.ask_log_ends(partition) else { continue };
+            let Some(ends) = shared.ask_log_ends(self.cluster, partition) else { continue };
             self.timers.loaded(partition);
             self.tapes.insert(partition, (progress.next.offset(), Tape::new()));
             for kind in [Kind::Killed, Kind::KilledInTransaction, Kind::DatabaseRewound] {

@@ -94,7 +94,7 @@ impl Worker {
 
     pub(crate) fn silence(&mut self, partition: i32, shared: &mut Shared) {
         let Some(reader) = self.readers.get_mut(&partition) else { return };
-        if reader.has_more(shared.log(partition)) {
+        if reader.has_more(shared.log(self.cluster, partition)) {
             reader.is_silent = true;
             shared.inject_at(Kind::FellSilent, partition);
         }
@@ -112,7 +112,7 @@ impl Worker {
 
     pub(crate) fn deliver_again(&mut self, partition: i32, records: i64, shared: &mut Shared) {
         let Some(reader) = self.readers.get_mut(&partition) else { return };
-        if reader.deliver_again(records, shared.log(partition)) {
+        if reader.deliver_again(records, shared.log(self.cluster, partition)) {
             self.at_end.remove(&partition);
             shared.inject_at(Kind::Redelivered, partition);
         }

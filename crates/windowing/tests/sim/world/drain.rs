@@ -17,13 +17,15 @@ impl World {
     pub(crate) fn drain(&mut self) -> u64 {
         self.shared.note(|| "all faults end".to_owned());
         self.end_faults();
-        let entries: i64 = self.shared.logs.iter().map(|log| log.current().high()).sum();
+        let entries: i64 =
+            self.shared.logs.iter().map(|log| log.of(self.cluster).current().high()).sum();
         // At least one record is stored in two rounds, after some for timers: the longest are that a
         // silent reader is read anew after 10 s, and that loads are tried again after 5 s.
         let rounds_max = self.rounds_until_abort + 400 + 2 * u64::try_from(entries).expect("≥ 0");
         let mut anew = vec![false; self.workers.len()];
         let mut last_fault = 0;
         for round in 0..rounds_max {
+            (0..self.owners.len()).for_each(|partition| self.copy(partition, usize::MAX));
             if round == self.rounds_until_abort {
                 // As the broker does with what its producer never ends.
                 (0..self.owners.len()).for_each(|partition| self.end_transaction(partition, false));
@@ -31,7 +33,7 @@ impl World {
             }
             if self.is_drained() {
                 self.shared.database.check(&self.shared.logs);
-                self.shared.database.check_generations(&self.shared.logs);
+                self.shared.database.check_generations(&self.shared.logs, self.cluster);
                 return round - last_fault;
             }
             self.pass(ROUND_MICROS);
@@ -57,6 +59,11 @@ impl World {
     fn end_faults(&mut self) {
         if self.rival.is_some() {
             self.toggle_rival();
+        }
+        for mut stray in std::mem::take(&mut self.strays) {
+            if !stray.has_stopped {
+                stray.kill(false, &mut self.shared);
+            }
         }
         let shared = &mut self.shared;
         shared.database.settle(&shared.logs);
@@ -100,7 +107,8 @@ impl World {
     fn is_drained(&self) -> bool {
         let is_stored = (0..).zip(&self.shared.logs).all(|(partition, log)| {
             self.shared.database.current(partition).is_some_and(|row| {
-                row.next.offset() == log.current().high() && row.halted_reason.is_none()
+                row.next.offset() == log.of(self.cluster).current().high()
+                    && row.halted_reason.is_none()
             })
         });
         is_stored && self.workers.iter().all(Worker::is_at_rest)
@@ -108,7 +116,8 @@ impl World {
 
     fn standing(&self) -> String {
         let line = |(partition, log): (i32, &Log)| {
-            let (low, high) = (log.current().low, log.current().high());
+            let log = log.of(self.cluster).current();
+            let (low, high) = (log.low, log.high());
             let row = self.shared.database.current(partition);
             let at = row.map(|row| (row.generation, row.next.offset(), row.halted_reason.clone()));
             format!("partition {partition}: log {low}–{high}, row {at:?}\n")

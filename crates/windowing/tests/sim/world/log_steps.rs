@@ -2,7 +2,7 @@
 
 use super::super::dice::Dice;
 use super::super::faults::Kind;
-use super::super::logs::Log;
+use super::super::logs::{Cluster, Log};
 use super::super::steps::Step;
 use super::super::worker::Rebalance;
 use super::{World, number};
@@ -10,9 +10,13 @@ use super::{World, number};
 /// A topic does not grow beyond these.
 const PARTITIONS_MAX: usize = 6;
 const ENTRIES_MAX: i64 = 60;
+const COPIED_ENTRIES_MAX: i64 = 200;
 
 impl World {
     pub(super) fn step_log(&mut self, step: Step) {
+        if self.is_mirrored && matches!(step, Step::Truncate { .. } | Step::Recreate { .. }) {
+            return;
+        }
         match step {
             Step::AddPartition => self.add_partition(),
             Step::Retain { partition, beyond } => {
@@ -38,8 +42,9 @@ impl World {
 
     pub(super) fn append(&mut self, partition: usize, entries: usize, in_transaction: bool) {
         let now = self.shared.clock;
-        let log = &mut self.shared.logs[partition];
-        let room = usize::try_from(ENTRIES_MAX - log.current().high()).unwrap_or_default();
+        let most = if self.written == Cluster::Home { ENTRIES_MAX } else { COPIED_ENTRIES_MAX };
+        let log = self.shared.logs[partition].of_mut(self.written);
+        let room = usize::try_from(most - log.current().high()).unwrap_or_default();
         let controls = log.append(entries.min(room), in_transaction, now);
         if in_transaction && log.current().stable() < log.current().high() {
             self.shared.inject_at(Kind::TransactionOpen, number(partition));
@@ -51,18 +56,24 @@ impl World {
 
     pub(super) fn end_transaction(&mut self, partition: usize, commits: bool) {
         let now = self.shared.clock;
-        if self.shared.logs[partition].end_transaction(commits, now) && !commits {
+        let log = self.shared.logs[partition].of_mut(self.written);
+        if log.end_transaction(commits, now) && !commits {
             self.shared.inject_at(Kind::Aborted, number(partition));
         }
     }
 
     fn add_partition(&mut self) {
         let partition = self.owners.len();
-        if partition >= PARTITIONS_MAX {
+        // Of a new row without a record nothing tells whose log it is of, but what is known of the others.
+        if partition >= PARTITIONS_MAX
+            || self.is_mirrored && self.shared.database.cluster().is_none()
+        {
             return;
         }
         let Log { seed, is_compacted, .. } = self.shared.logs[0];
-        self.shared.logs.push(Log::empty(seed, partition, 0, is_compacted));
+        let log = Log::empty(seed, partition, 0, is_compacted);
+        let now = self.shared.clock;
+        self.shared.logs.push(if self.is_mirrored { log.mirrored(now) } else { log });
         self.shared.inject_at(Kind::PartitionAdded, number(partition));
         self.owners.push(partition % self.workers.len());
         self.holders.push(None);
@@ -70,13 +81,17 @@ impl World {
         if let Some(rival) = &mut self.rival {
             rival.mailbox.push_back(Rebalance::Assigned(vec![number(partition)]));
         }
+        for stray in &mut self.strays {
+            stray.mailbox.push_back(Rebalance::Assigned(vec![number(partition)]));
+        }
     }
 
     fn retain(&mut self, partition: usize, beyond: i64) {
         let shared = &mut self.shared;
         let Some(row) = shared.database.current(number(partition)) else { return };
         let (next, fingerprint) = (row.next.offset(), row.fingerprint);
-        let version = shared.logs[partition].current();
+        let version = shared.logs[partition].of(self.cluster).current();
+        let beyond = if self.is_mirrored { beyond.min(0) } else { beyond };
         let low = (next + beyond).min(version.high());
         if low <= version.low {
             return;
@@ -86,7 +101,7 @@ impl World {
         } else if fingerprint.is_some_and(|fingerprint| fingerprint.offset < low) {
             shared.inject_at(Kind::RetainedBehind, number(partition));
         }
-        shared.logs[partition].retain_from(low);
+        shared.logs[partition].of_mut(self.cluster).retain_from(low);
     }
 
     fn truncate(&mut self, partition: usize, before: i64, refill: usize) {
