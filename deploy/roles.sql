@@ -92,7 +92,9 @@ GRANT SELECT (topic, generation, partition, "offset", reason, record_timestamp, 
 -- operators: accept-gap, retire, settings set, dead-letters replay; and all that readers may
 GRANT SELECT ON ALL TABLES IN SCHEMA public TO pipeline_operator;
 GRANT INSERT, UPDATE ON gaps TO pipeline_operator;
-GRANT INSERT, UPDATE ON stream_progress TO pipeline_operator; -- INSERT: move
+-- move opens rows, and shuts out programs that know of no clusters
+GRANT INSERT, UPDATE ON stream_progress TO pipeline_operator;
+GRANT UPDATE (oldest_program) ON schema_compatibility TO pipeline_operator;
 GRANT INSERT, UPDATE ON settings TO pipeline_operator;
 GRANT INSERT, UPDATE, DELETE ON dead_letter_replays TO pipeline_operator;
 -- rules apply, rules off

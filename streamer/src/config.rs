@@ -147,7 +147,8 @@ pub struct RunArgs {
     /// Where to begin on a topic that this database has never met
     #[arg(long, env = "START", value_enum, default_value_t = StartArg::Earliest)]
     pub start: StartArg,
-    /// The topic, new to a database that counts another Kafka cluster's, is no copy of what is counted there
+    /// This Kafka cluster is the right one: a topic new to the database is no copy of what it counts on another cluster, and one whose
+    /// cluster it does not know was counted here
     #[arg(long)]
     pub not_a_copy: bool,
     /// Members of the consumer group in this process, each with a thread of its own

@@ -73,10 +73,20 @@ async fn look(
             "draining"
         );
     }
+    let gone = gone_since(&started.cluster_id, &started.positions, &stored);
+    if !gone.is_empty() {
+        let topic = &args.kafka.kafka_topic;
+        program::report(&format!(
+            "not drained: partitions {gone:?} of {topic} were moved or taken out of service meanwhile"
+        ));
+        return Ok(Some(Drained { exit: Exit::Failed, summary: String::new() }));
+    }
     let (mut halted, mut held_up) = (0, Vec::new());
     for (partition, ends) in &started.log_ends {
         let row = stored.iter().find(|row| row.partition == *partition);
         match row {
+            // It was so at start.
+            Some(row) if row.is_retired => {}
             // Not judged since our start: the log may be another than the position belongs to.
             Some(row) if row.updated_at <= started.database_now => return Ok(None),
             Some(row) if row.halted_reason.is_some() => halted += 1,
@@ -84,13 +94,28 @@ async fn look(
             Some(row) if row.next < ends.stable => return Ok(None),
             Some(row) if row.next < ends.high => held_up.push(held_up_words(row, ends.high)),
             Some(_) => {}
-            // Every partition has got a row at start: this one was retired.
-            None => {}
+            // One that was added, and gets its row when the topic's cluster is known.
+            None => return Ok(None),
         }
     }
     let counted = store::counted_records(connection, &args.kafka.kafka_topic).await?;
     let summary = summary(started.counted, counted, started.at.elapsed());
     Ok(Some(Drained { exit: say_end(halted, &held_up), summary }))
+}
+
+/// Partitions whose positions at start do not say any more what is stored of this log.
+fn gone_since(
+    cluster_id: &str,
+    at_start: &[StoredPosition],
+    stored: &[StoredPosition],
+) -> Vec<i32> {
+    let now = |before: &StoredPosition| stored.iter().find(|row| row.partition == before.partition);
+    let is_gone = |row: &StoredPosition| {
+        row.is_retired || row.cluster_id.as_deref().is_some_and(|theirs| theirs != cluster_id)
+    };
+    let in_service = at_start.iter().filter(|before| !before.is_retired);
+    let gone = in_service.filter(|before| now(before).is_none_or(is_gone));
+    gone.map(|before| before.partition).collect()
 }
 
 /// Says whether everything is stored, and if not, what is in the way.
@@ -132,7 +157,8 @@ fn summary(before: CountedRecords, now: CountedRecords, taken: Duration) -> Stri
 /// How many records are stored, of all between the positions at the start and the ends that the log had then.
 fn progress(started: &Started, stored: &[StoredPosition]) -> (i64, i64) {
     let position = |rows: &[StoredPosition], partition| {
-        rows.iter().find(|row| row.partition == partition).map(|row| row.next.offset())
+        let in_service = |row: &&StoredPosition| row.partition == partition && !row.is_retired;
+        rows.iter().find(in_service).map(|row| row.next.offset())
     };
     let (mut done, mut total) = (0, 0);
     for (partition, ends) in &started.log_ends {
@@ -182,5 +208,26 @@ mod tests {
             summary(before, now, Duration::from_secs(2)),
             "records counted: 105 (100 on time, 3 late, 2 dead letters) in 2.0 s, 52 a second\n"
         );
+    }
+
+    #[test]
+    fn what_was_moved_or_retired_meanwhile_is_not_drained() {
+        let row = |partition, cluster_id: Option<&str>, is_retired| StoredPosition {
+            partition,
+            next: Position::at(5),
+            halted_reason: None,
+            updated_at: chrono::NaiveDateTime::default(),
+            cluster_id: cluster_id.map(str::to_owned),
+            is_retired,
+        };
+        let before: Vec<_> = (0..5).map(|partition| row(partition, None, partition == 4)).collect();
+        let now = [
+            row(0, Some("ours"), false),
+            row(1, Some("theirs"), false),
+            row(2, None, true),
+            row(3, None, false),
+            row(4, Some("ours"), true),
+        ];
+        assert_eq!(gone_since("ours", &before, &now), [1, 2]);
     }
 }

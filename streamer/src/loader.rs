@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use log_reader::{QUERY_TIMEOUT, Queries, Rounds};
 use program::{Secret, ThreadExecutor};
@@ -72,6 +72,12 @@ impl Loader {
             })
             .into_iter()
             .collect();
+        // Asked after the ends: they are of the cluster that was met at start, too.
+        if let Some(now) = self.queries.cluster_id_before(Instant::now())
+            && Some(&now) != self.identity.cluster_id.as_ref()
+        {
+            return Err(self.cluster_changed(now).into());
+        }
         let with_ends = |row: StoredPartition| ends.get(&row.partition).map(|ends| (row, *ends));
         Ok(rows.into_iter().filter_map(with_ends).collect())
     }
@@ -99,6 +105,13 @@ impl Loader {
     pub(crate) fn other_cluster(&self, theirs: String) -> StoreError {
         let WriterIdentity { topic, cluster_id, .. } = &self.identity;
         let ours = cluster_id.clone().unwrap_or_default();
+        StoreError::OtherCluster { topic: topic.clone(), ours, theirs }
+    }
+
+    /// The brokers turned out to be of that cluster, and not of the one that was met at start.
+    pub(crate) fn cluster_changed(&self, ours: String) -> StoreError {
+        let WriterIdentity { topic, cluster_id, .. } = &self.identity;
+        let theirs = cluster_id.clone().unwrap_or_default();
         StoreError::OtherCluster { topic: topic.clone(), ours, theirs }
     }
 

@@ -77,7 +77,7 @@ pub(crate) struct Worker {
     metrics: WorkerMetrics,
     failed_attempts: Arc<AtomicU64>,
     missed_turns: Arc<AtomicU64>,
-    /// What went wrong while partitions were given up: it ends the worker all the same.
+    /// What went wrong where nothing can be returned, as while partitions are given up: it ends the worker in its next round.
     failed: Option<anyhow::Error>,
 }
 
@@ -91,7 +91,7 @@ impl Worker {
         let missed_turns = options.flusher.missed_turns();
         options.metrics.started();
         let writer = Writer::spawn(
-            topic,
+            (topic, options.loader.identity.cluster_id.clone()),
             options.metrics.clone(),
             options.flusher,
             reader.committer(),
@@ -102,6 +102,7 @@ impl Worker {
             engine: Engine::new(Bounds::default())
                 .in_group(group_id)
                 .on_cluster(options.loader.identity.cluster_id.clone())
+                .vouched_for(options.loader.is_no_copy)
                 .with_numbers(options.numbers)
                 .flushing_every(options.flush_interval),
             writer,
@@ -129,6 +130,7 @@ impl Worker {
             self.flush_and_wait(Input::FlushDue, FLUSH_BEFORE_STOP);
             fail_point("stop_flushed");
         }
+        let worked = worked.and(self.failed.take().map_or(Ok(()), Err));
         let writer = self.writer.dismiss();
         self.reader.leave(move || writer.is_finished());
         fail_point("stop_left");
@@ -180,6 +182,9 @@ impl Worker {
             Said::TurnCame => {
                 self.writer.turn_came.store(false, Ordering::Relaxed);
                 self.engine.apply(Input::TurnCame, &mut self.effects);
+            }
+            Said::OtherCluster(ours) => {
+                self.failed = Some(self.loader.cluster_changed(ours).into());
             }
             Said::Flushed(report) => {
                 fail_point("flush_reported");
@@ -296,6 +301,10 @@ impl Worker {
                 }
                 self.reader.hold_back(partition)?;
             }
+            Effect::AwaitCluster { partition } => tracing::warn!(
+                partition,
+                "waits until another partition has shown that this is the Kafka cluster on which the topic was counted"
+            ),
             // Whatever is not stored yet is dropped: it is read again by whoever reads the right cluster.
             Effect::LeaveCluster { cluster_id, .. } => {
                 return Err(self.loader.other_cluster(cluster_id).into());
@@ -343,7 +352,12 @@ impl Worker {
             }
             let left = deadline.saturating_duration_since(Instant::now());
             match self.writer.said.recv_timeout(left) {
-                Ok(said) => self.hear(said),
+                Ok(said) => {
+                    self.hear(said);
+                    if self.failed.is_some() {
+                        return;
+                    }
+                }
                 Err(RecvTimeoutError::Timeout) => {
                     tracing::warn!(deadline = ?limit, "no flush within its deadline; its records will be read again");
                     return;

@@ -37,6 +37,8 @@ pub(crate) enum Said {
     /// The turn has come, or is not waited for any longer.
     TurnCame,
     Flushed(FlushReport),
+    /// The brokers are of this cluster now, and not of the one whose rows these are. Nothing was stored, and nothing will be.
+    OtherCluster(String),
 }
 
 /// The worker's ends of the channels to its writer.
@@ -55,7 +57,7 @@ pub(crate) struct Writer {
 impl Writer {
     /// Starts the thread. It ends when the worker drops its end.
     pub(crate) fn spawn(
-        topic: String,
+        (topic, cluster_id): (String, Option<String>),
         metrics: WorkerMetrics,
         flusher: Flusher,
         committer: Committer,
@@ -69,6 +71,7 @@ impl Writer {
         let executor = ThreadExecutor::new()?;
         let task = WriterTask {
             topic,
+            cluster_id,
             metrics,
             flusher,
             committer,
@@ -96,6 +99,8 @@ impl Writer {
 
 struct WriterTask {
     topic: String,
+    /// The one that was met at start.
+    cluster_id: Option<String>,
     metrics: WorkerMetrics,
     flusher: Flusher,
     committer: Committer,
@@ -110,6 +115,12 @@ struct WriterTask {
 impl WriterTask {
     fn run(mut self, orders: &Receiver<Order>, said: &SyncSender<Said>) {
         while let Some(batch) = self.next_batch(orders, said) {
+            if let Some(other) = self.other_cluster() {
+                if said.send(Said::OtherCluster(other)).is_err() {
+                    return;
+                }
+                continue;
+            }
             let outgoing = self.metrics.flush_begins(&batch);
             let tallies = clock_warning::tallies(&batch);
             let ends = self.ask_log_ends(&batch);
@@ -133,6 +144,12 @@ impl WriterTask {
                 return;
             }
         }
+    }
+
+    /// A name that leads to another cluster now takes the clients there, and nobody tells them.
+    fn other_cluster(&self) -> Option<String> {
+        let is_other = |now: &String| Some(now) != self.cluster_id.as_ref();
+        self.committer.cluster_id().filter(is_other)
     }
 
     /// The next batch, in its turn where that is asked for; `None`: the worker is gone.

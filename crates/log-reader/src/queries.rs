@@ -17,7 +17,7 @@ use windowing::{LogEnds, Position};
 /// One question to a broker waits at most this long.
 pub const QUERY_TIMEOUT: Duration = Duration::from_secs(2);
 /// … and at least this long, however little time is left.
-const QUERY_TIMEOUT_MIN: Duration = Duration::from_millis(100);
+pub(crate) const QUERY_TIMEOUT_MIN: Duration = Duration::from_millis(100);
 
 /// A client in no group, which only asks questions. A group member's own connection is no good for
 /// that: an answer waits there behind a fetch that waits for records, up to half a second.

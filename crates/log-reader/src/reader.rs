@@ -27,6 +27,7 @@ use crate::assignment::Assignment;
 use crate::consumer::{GroupConsumer, Rebalance, group_consumer};
 use crate::joining::Joining;
 use crate::leaving::{ClosingGuard, leave};
+use crate::queries::QUERY_TIMEOUT_MIN;
 use crate::records::Polled;
 
 /// Which group is joined, and what for.
@@ -349,6 +350,12 @@ pub struct Committer {
 }
 
 impl Committer {
+    /// The cluster from which the group's member reads: of each connection that is made anew its client learns this before the first
+    /// record. `None`: no broker has told it yet.
+    pub fn cluster_id(&self) -> Option<String> {
+        self.consumer.client().fetch_cluster_id(QUERY_TIMEOUT_MIN)
+    }
+
     /// The next offsets to read, by partition. Nobody waits for the answer; what fails is a line at DEBUG.
     pub fn commit(&self, positions: impl IntoIterator<Item = (i32, Position)>) {
         let mut offsets = TopicPartitionList::new();

@@ -24,6 +24,9 @@ pub struct AcceptGapArgs {
     /// Where to go on: earliest, latest or an offset; needed only when the reason says so
     #[arg(long, value_parser = parse_from)]
     pub from: Option<String>,
+    /// Go on even though records may be counted a second time
+    #[arg(long)]
+    pub count_again: bool,
     /// Why the loss is accepted, for the record
     #[arg(long, default_value = "")]
     pub reason: String,
@@ -147,6 +150,7 @@ pub async fn accept_gap(args: &AcceptGapArgs) -> anyhow::Result<Exit> {
         start_from: args.from.clone(),
         reason: args.reason.clone(),
         accepted_by: args.by.clone(),
+        count_again: args.count_again,
     };
     rows::accept_gap(&mut connection, &request).await?;
     print(format!(

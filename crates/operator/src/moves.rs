@@ -69,6 +69,7 @@ pub async fn run(args: &MoveArgs) -> anyhow::Result<Exit> {
             to_cluster_id: new.cluster_id.clone(),
             partitions,
             source_is_gone: args.source_is_gone,
+            older_are_stopped: args.older_stopped,
             reason: args.reason.clone(),
             by: args.by.clone(),
         };
@@ -95,6 +96,12 @@ pub async fn run(args: &MoveArgs) -> anyhow::Result<Exit> {
             Moved::TargetKnown => bail!(
                 "nothing was moved: the database has positions of topic {} already",
                 order.to_topic
+            ),
+            Moved::OlderMayRun => bail!(
+                "nothing was moved: a release from before migration 22 has written rows of {}, and one that still runs would go on at \
+                 the old cluster by the positions of the new one: stop all streamers of such releases, then run this again with \
+                 --older-stopped; or move to another name with --to-topic",
+                order.topic
             ),
         }
     }

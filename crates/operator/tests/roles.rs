@@ -220,6 +220,7 @@ async fn the_rights_of_the_script_are_enough_for_each_program() {
         start_from: None,
         reason: "test".to_owned(),
         accepted_by: "me".to_owned(),
+        count_again: false,
     };
     // Twice: the second takes the first one's place.
     operator::gaps::rows::accept_gap(&mut operator, &request).await.unwrap();

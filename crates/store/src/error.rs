@@ -126,6 +126,19 @@ pub enum StoreError {
         /// Kafka's number of the partition, from 0.
         partition: i32,
     },
+    /// Going on may count records a second time.
+    #[error(
+        "up to {records} records of partition {partition} of {topic} that were counted may be counted again: they may still be in the log, or \
+         copies of them where it is not known on which Kafka cluster the topic was counted. If that is wanted: --count-again"
+    )]
+    MayCountAgain {
+        /// Kafka's name of the topic.
+        topic: String,
+        /// Kafka's number of the partition, from 0.
+        partition: i32,
+        /// So many were counted.
+        records: i64,
+    },
     /// The topic's rows are of another cluster.
     #[error(
         "the database counts topic {topic} on Kafka cluster {theirs}, and this is cluster {ours}, where the same offsets are other \

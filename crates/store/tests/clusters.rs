@@ -205,3 +205,47 @@ async fn a_permission_is_carried_out_on_the_cluster_of_the_row_alone_and_the_nex
     let north = || Some("north".to_owned());
     assert_eq!(database.clusters("t").await, [(0, north(), 4), (0, north(), 0)]);
 }
+
+#[tokio::test]
+async fn a_topic_whose_cluster_can_be_told_gets_no_new_row_before_it_is() {
+    let mut database = Database::prepared().await;
+    database.meet("t", 1, "north", false).await.unwrap();
+    let remember = "UPDATE stream_progress SET cluster_id = NULL, witness_offset = 4, witness_crc = 1, next_offset = 5, skipped = 5";
+    database.run(remember).await;
+    let awaited = async |database: &mut Database| {
+        let loaded = store::load_progress(&mut database.connection, "t", &[0]).await.unwrap();
+        loaded[0].ownership.awaits_cluster
+    };
+    assert!(awaited(&mut database).await);
+    let halt = async |database: &mut Database| {
+        let named = ("t", Some("south"));
+        store::halt_missing_partitions(&mut database.connection, named, &[]).await.unwrap();
+        sqlx::query_scalar::<_, i64>(
+            "SELECT COUNT(*) FROM stream_progress WHERE halted_reason IS NOT NULL",
+        )
+        .fetch_one(&mut database.connection)
+        .await
+        .unwrap()
+    };
+    // On another cluster partitions begin elsewhere, and others are missing.
+    database.meet("t", 2, "south", false).await.unwrap();
+    assert_eq!(database.clusters("t").await.len(), 1);
+    assert_eq!(halt(&mut database).await, 0);
+    database.run("UPDATE stream_progress SET cluster_id = 'south'").await;
+    assert!(!awaited(&mut database).await);
+    database.meet("t", 2, "south", false).await.unwrap();
+    assert_eq!(database.clusters("t").await.len(), 2);
+    assert_eq!(halt(&mut database).await, 2);
+    // Nobody remembers anything: nothing is waited for.
+    database.run("UPDATE stream_progress SET cluster_id = NULL, witness_offset = NULL").await;
+    assert!(!awaited(&mut database).await);
+}
+
+#[tokio::test]
+async fn a_flush_into_a_row_of_no_known_cluster_is_fenced_when_its_topic_is_of_another() {
+    let mut database = Database::prepared().await;
+    database.meet("t", 2, "north", false).await.unwrap();
+    database.run("UPDATE stream_progress SET cluster_id = NULL WHERE partition = 0").await;
+    assert_eq!(database.flush("south", batch()).await, PartOutcome::Fenced);
+    assert_eq!(database.flush("north", batch()).await, PartOutcome::Committed);
+}

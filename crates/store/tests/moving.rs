@@ -44,12 +44,14 @@ async fn order(connection: &mut PgConnection, to_topic: &str, source_is_gone: bo
             records_after: 3,
         },
         log_end: Position::at(50),
+        not_copied: None,
     };
     Move {
         topic: "t".to_owned(),
         to_topic: to_topic.to_owned(),
         to_cluster_id: "hub".to_owned(),
         source_is_gone,
+        older_are_stopped: false,
         // The copy has one partition more.
         partitions: (0..3).map(moved).collect(),
         reason: "burnt down".to_owned(),
@@ -154,6 +156,8 @@ async fn nothing_is_moved_if_the_rows_or_the_log_are_others_by_now() {
     assert_eq!(rows(&mut connection).await, before);
     for (change, back) in [
         ("epoch = epoch + 1", "epoch = epoch - 1"),
+        ("generation = 1", "generation = 0"),
+        ("retired_at = now()", "retired_at = NULL"),
         ("next_offset = 1, skipped = 1", "next_offset = 0, skipped = 0"),
         ("on_time = 1", "on_time = 0"),
         ("witness_offset = 1, witness_crc = 1", "witness_offset = NULL, witness_crc = NULL"),
@@ -174,4 +178,79 @@ async fn nothing_is_moved_if_the_rows_or_the_log_are_others_by_now() {
         move_topic(&mut connection, &order, async || true).await.unwrap(),
         Moved::TargetKnown
     );
+}
+
+/// Puts something behind `t`'s row of partition 0.
+async fn change(connection: &mut PgConnection, change: &str) {
+    let statement =
+        format!("UPDATE stream_progress SET {change} WHERE topic = 't' AND partition = 0");
+    sqlx::raw_sql(sqlx::AssertSqlSafe(statement)).execute(connection).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_move_whose_answer_was_lost_is_not_done_again_and_nothing_else_in_between_is_moved_over()
+{
+    let (_, mut connection) = prepared().await;
+    let first = order(&mut connection, "t", false).await;
+    assert_eq!(move_topic(&mut connection, &first, async || true).await.unwrap(), Moved::Done);
+    let moved = rows(&mut connection).await;
+    // Everything but the generation is as it was.
+    change(&mut connection, "epoch = 0").await;
+    assert_eq!(
+        move_topic(&mut connection, &first, async || true).await.unwrap(),
+        Moved::RowsChanged
+    );
+    let (_, mut connection) = prepared().await;
+    let first = order(&mut connection, "north.t", false).await;
+    assert_eq!(move_topic(&mut connection, &first, async || true).await.unwrap(), Moved::Done);
+    let again = move_topic(&mut connection, &first, async || true).await.unwrap();
+    assert!(matches!(again, Moved::RowsChanged | Moved::TargetKnown), "{again:?}");
+    assert_eq!(moved.len(), 5);
+}
+
+#[tokio::test]
+async fn where_the_name_stays_releases_that_know_no_clusters_are_shut_out() {
+    let (_, mut connection) = prepared().await;
+    let oldest = async |connection: &mut PgConnection| -> i64 {
+        sqlx::query_scalar("SELECT oldest_program FROM schema_compatibility WHERE migration = 22")
+            .fetch_one(connection)
+            .await
+            .unwrap()
+    };
+    let before = oldest(&mut connection).await;
+    assert!(before < 22);
+    // One may still run.
+    change(&mut connection, "cluster_id = NULL, on_time = 1, next_offset = 1").await;
+    let mut same_name = order(&mut connection, "t", false).await;
+    assert_eq!(
+        move_topic(&mut connection, &same_name, async || true).await.unwrap(),
+        Moved::OlderMayRun
+    );
+    assert_eq!(oldest(&mut connection).await, before);
+    same_name.older_are_stopped = true;
+    assert_eq!(move_topic(&mut connection, &same_name, async || true).await.unwrap(), Moved::Done);
+    assert_eq!(oldest(&mut connection).await, 22);
+
+    // Under another name its rows are out of service for every release.
+    let (_, mut connection) = prepared().await;
+    change(&mut connection, "cluster_id = NULL, on_time = 1, next_offset = 1").await;
+    let other_name = order(&mut connection, "north.t", false).await;
+    assert_eq!(move_topic(&mut connection, &other_name, async || true).await.unwrap(), Moved::Done);
+    assert_eq!(oldest(&mut connection).await, before);
+}
+
+#[tokio::test]
+async fn what_was_counted_and_is_not_in_the_copy_is_written_down() {
+    let (_, mut connection) = prepared().await;
+    let mut order = order(&mut connection, "north.t", true).await;
+    order.partitions[0].place.records_after = 10;
+    order.partitions[0].not_copied = Some(4);
+    assert_eq!(move_topic(&mut connection, &order, async || true).await.unwrap(), Moved::Done);
+    let gaps: Vec<(i64, i64, String)> =
+        sqlx::query_as("SELECT from_offset, to_offset, reason FROM gaps")
+            .fetch_all(&mut connection)
+            .await
+            .unwrap();
+    let reason = "burnt down (4 records that were counted are not in the copy)".to_owned();
+    assert_eq!(gaps, [(10, 10, reason)], "nothing is lost that was not counted");
 }

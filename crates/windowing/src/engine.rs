@@ -46,6 +46,8 @@ pub struct Engine {
     group_id: String,
     /// The cluster whose logs are read; `None`: not known, and rows of a known one are not ours.
     cluster_id: Option<String>,
+    /// An operator has said that these logs are the ones that were counted.
+    is_vouched_for: bool,
     numbers: Numbers,
     /// By partition number.
     partitions: Vec<Option<AssignedPartition>>,
@@ -83,6 +85,13 @@ impl Engine {
     #[must_use]
     pub fn on_cluster(self, cluster_id: Option<String>) -> Self {
         Engine { cluster_id, ..self }
+    }
+
+    /// The same worker; `is_vouched_for`: an operator has said that where nothing tells which cluster a topic was counted on, it was this
+    /// one.
+    #[must_use]
+    pub fn vouched_for(self, is_vouched_for: bool) -> Self {
+        Engine { is_vouched_for, ..self }
     }
 
     /// The same worker, with this done to the numbers in dead letters.
@@ -338,9 +347,10 @@ impl Engine {
         let group_id = std::mem::take(&mut self.group_id);
         let may_rewind = self.rewinding() < REWINDING_MAX;
         let limits = RuleLimits { bytes_max: self.rule_bytes_max, may_rewind };
+        let is_vouched_for = self.is_vouched_for;
         self.with_assigned(partition, effects, |assigned, effects| {
             if assigned.status == Status::Loading {
-                assigned.load(partition, row, ends, (&group_id, limits), effects);
+                assigned.load(partition, row, ends, (&group_id, is_vouched_for, limits), effects);
             }
         });
         self.group_id = group_id;
@@ -373,7 +383,7 @@ impl Engine {
         let mut reload = Vec::new();
         for (partition, assigned) in (0..).zip(&mut self.partitions) {
             let Some(assigned) = assigned else { continue };
-            if assigned.may_be_judged_again() {
+            if assigned.status == Status::AwaitingCluster || assigned.may_be_judged_again() {
                 assigned.unload();
                 reload.push(partition);
             } else {

@@ -51,8 +51,9 @@ pub struct FlushPart {
     /// Whether the log that is there is the one that the position belongs to. Of another one, the
     /// ends say nothing about this position.
     pub log_is_known: bool,
-    /// Whether the last record counted was found in that log since the row was read. Only then a row that is of no
-    /// known cluster becomes one of ours: a start at the wrong cluster must not take it.
+    /// Whether it is certain that this log is the one that was counted: the last record counted was found in it since the row was
+    /// read; or no partition of the topic remembers one, and the first was read now; or an operator has said it. Only then
+    /// a row that is of no known cluster becomes one of ours: a start at the wrong cluster must not take it.
     pub log_is_verified: bool,
     /// What the broker said when its log had an end that the position had yet to reach.
     pub awaited: Option<AwaitedEnd>,

@@ -27,11 +27,10 @@ pub enum Sought {
     Records(Vec<Fingerprint>),
     /// The old log is gone: only the last record that was counted.
     LastCounted(Fingerprint),
-    /// No record of the partition was ever counted, and the old log has none before the position: whatever the mirror
-    /// has is still to be counted.
+    /// The database has never met the partition, or nobody is to read it: it begins at the mirror's first record.
     Nothing,
-    /// The old log is gone, and no record is remembered. `is_from_the_start`: its first life began at offset 0, and there
-    /// was no other.
+    /// No record is remembered, and the old log has none before the position, or is gone. `is_from_the_start`: its first life
+    /// began at offset 0, and there was no other.
     Unknown {
         /// Whether the mirror's first records are sure to be uncounted.
         is_from_the_start: bool,
@@ -56,7 +55,8 @@ impl Sought {
             _ if !records.is_empty() => Sought::Records(records),
             // Retention has removed it.
             Some(last) => Sought::LastCounted(last),
-            None if is_untouched => Sought::Nothing,
+            // Unless the mirror has lost its first ones already.
+            None if is_untouched => Sought::Unknown { is_from_the_start: true },
             None => Sought::Unknown { is_from_the_start: false },
         })
     }
@@ -380,7 +380,7 @@ mod tests {
             (Some(at(4)), false, Vec::new(), 0, None),
             (Some(record(4, 'b')), false, there(), 0, None),
             (Some(at(4)), false, Vec::new(), 5, Some(Sought::LastCounted(at(4)))),
-            (None, true, Vec::new(), 0, Some(Sought::Nothing)),
+            (None, true, Vec::new(), 0, Some(Sought::Unknown { is_from_the_start: true })),
             // A former life has counted some.
             (None, false, Vec::new(), 0, Some(Sought::Unknown { is_from_the_start: false })),
             // It was met at its end.

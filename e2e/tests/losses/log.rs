@@ -108,8 +108,12 @@ fn a_log_of_which_nothing_old_is_left_needs_to_be_told_where_to_go_on() -> Resul
     expect_halted(&mut pipeline, &[0, 1], "nothing is left to tell which")?;
     accept(&pipeline, 0, &[])?;
     expect_halted(&mut pipeline, &[0, 1], "accept-gap --from earliest|latest|OFFSET")?;
-    accept(&pipeline, 0, &["--from", "earliest"])?;
-    accept(&pipeline, 1, &["--from", "100"])?;
+    let topic = pipeline.topic.name().to_owned();
+    let accept_gap = ["accept-gap", "--topic", &topic, "--partition", "0", "--from", "earliest"];
+    let refused = pipeline.run("streamer", &accept_gap)?.expect(1)?;
+    assert!(refused.log.contains("--count-again"), "{}", refused.log);
+    accept(&pipeline, 0, &["--from", "earliest", "--count-again"])?;
+    accept(&pipeline, 1, &["--from", "100", "--count-again"])?;
     pipeline.drain()?;
     pipeline.verify()?;
     assert_eq!(lives(&mut pipeline)?[&(0, 1)], (10, end_of(&pipeline, 0)?, 0));

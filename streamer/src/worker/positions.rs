@@ -2,7 +2,7 @@
 //! it blocks for a bounded time, and is tried again later when it fails.
 
 use store::StoreError;
-use windowing::{Effect, Fingerprint, GapPlan, Input, Progress};
+use windowing::{Fingerprint, GapPlan, Input, Progress};
 
 use super::Worker;
 
@@ -25,12 +25,11 @@ impl Worker {
                 }
             }
             Err(error) => {
-                if let Some(StoreError::OtherCluster { theirs, .. }) = error.downcast_ref() {
-                    let (partition, cluster_id) = (partitions[0], theirs.clone());
-                    self.effects.push(Effect::LeaveCluster { partition, cluster_id });
+                let said = format!("{error:#}");
+                tracing::warn!(?partitions, error = %said, "positions not loaded");
+                if matches!(error.downcast_ref(), Some(StoreError::OtherCluster { .. })) {
+                    self.failed = Some(error);
                 }
-                let error = format!("{error:#}");
-                tracing::warn!(?partitions, %error, "positions not loaded");
             }
         }
         self.timers.load_ended(self.started_at.elapsed());

@@ -17,6 +17,8 @@ pub struct GapRequest {
     pub reason: String,
     /// The operator's name, for the record.
     pub accepted_by: String,
+    /// That records are counted a second time is wanted.
+    pub count_again: bool,
 }
 
 /// One row of `gaps`.
@@ -85,11 +87,15 @@ pub async fn halted_partitions(
 /// Stores a permission for a halted partition. Its worker carries it out, now or when it starts.
 ///
 /// # Errors
-/// [`StoreError::NotHalted`] when the partition does not wait for one, or a failed statement.
+/// [`StoreError::NotHalted`] when the partition does not wait for one; [`StoreError::MayCountAgain`] when what it would go on with
+/// may have been counted before, and the request does not say that this is wanted; or a failed statement.
 pub async fn accept_gap(
     connection: &mut PgConnection,
     request: &GapRequest,
 ) -> Result<(), StoreError> {
+    if !request.count_again {
+        expect_nothing_again(connection, request).await?;
+    }
     let stored = sqlx::query(include_str!("queries/accept_gap.sql"))
         .bind(&request.topic)
         .bind(request.partition)
@@ -106,6 +112,29 @@ pub async fn accept_gap(
         });
     }
     Ok(())
+}
+
+/// Refuses what may count records a second time: they may be copies, as long as nobody knows on which cluster the topic was counted;
+/// or they are still in the log behind the place that is asked for.
+async fn expect_nothing_again(
+    connection: &mut PgConnection,
+    request: &GapRequest,
+) -> Result<(), StoreError> {
+    let records: Option<i64> = sqlx::query_scalar(include_str!("queries/may_count_again.sql"))
+        .bind(&request.topic)
+        .bind(request.partition)
+        .bind(&request.start_from)
+        .fetch_optional(connection)
+        .await
+        .map_err(StoreError::sql("reading what may be counted again"))?;
+    match records {
+        Some(records) if records > 0 => Err(StoreError::MayCountAgain {
+            topic: request.topic.clone(),
+            partition: request.partition,
+            records,
+        }),
+        _ => Ok(()),
+    }
 }
 
 /// All permissions, those not carried out first.

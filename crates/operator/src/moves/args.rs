@@ -35,6 +35,9 @@ pub struct MoveArgs {
     /// Begin at the copy's first record where nothing tells what of it was counted, and count that again
     #[arg(long)]
     pub count_again: bool,
+    /// No streamer of a release from before migration 22 runs any more
+    #[arg(long)]
+    pub older_stopped: bool,
     /// Say where each partition would go on, and change nothing
     #[arg(long)]
     pub dry_run: bool,

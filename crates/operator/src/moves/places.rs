@@ -8,6 +8,8 @@ use super::logs::Side;
 
 /// So many offsets of the copy are looked at for the first record that was counted.
 const FIRST_SOUGHT_OFFSETS: i64 = 10_000;
+/// Copies are counted in so many offsets at most.
+const COUNTED_OFFSETS_MAX: i64 = 5_000_000;
 
 /// A partition whose place is not sure.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,6 +50,7 @@ pub(super) fn find_places(
                 row: row.cloned(),
                 place,
                 log_end: ends.high,
+                not_copied: None,
             }),
             Err(because) => refused.push(Refused { partition, because }),
         }
@@ -68,7 +71,34 @@ pub(super) fn find_places(
             },
         ));
     }
+    if refused.is_empty() {
+        for moved in found.iter_mut().filter(|moved| moved.place.is_behind) {
+            count_not_copied(new, moved)?;
+        }
+    }
     Ok(if refused.is_empty() { Ok(found) } else { Err(refused) })
+}
+
+/// Counts what was counted and is not in a copy that ends before it: by the copies of all that this life has counted, from the first
+/// record on.
+fn count_not_copied(new: &Side, moved: &mut MovedPartition) -> anyhow::Result<()> {
+    let Some((row, origin)) = moved.row.as_ref().and_then(|row| Some((row, row.origin?))) else {
+        return Ok(());
+    };
+    let Some(millis) = origin.timestamp_ms else { return Ok(()) };
+    let ends = new.ends(moved.partition)?;
+    let from = new.stretches.at_time(moved.partition, millis, &ends)?;
+    if ends.stable.offset() - from.offset() > COUNTED_OFFSETS_MAX {
+        return Ok(());
+    }
+    let (mut is_there, mut copies) = (false, 0);
+    new.stretches.show(moved.partition, (from, ends.stable), |record| {
+        is_there |= is_copy(&origin, &record);
+        copies += i64::from(is_there);
+    })?;
+    let counted = row.counters.on_time + row.counters.late + row.counters.dead;
+    moved.not_copied = is_there.then_some(counted - copies).filter(|count| *count >= 0);
+    Ok(())
 }
 
 /// Whether any partition shows that the topic is a copy: what was counted last stands in it, or the first record of all.

@@ -27,7 +27,8 @@ pub(super) fn places(order: &Move, is_done: bool) -> String {
     let end = if is_done {
         format!(
             "moved: {topic} goes on as {to_topic} on cluster {to_cluster_id}. Start the streamers with KAFKA_BOOTSTRAP_SERVERS \
-             and KAFKA_TOPIC of there, and stop those that still read the old log: they store nothing any more\n"
+             and KAFKA_TOPIC of there, and stop those that still read the old log: they store nothing any more. A release from \
+             before migration 22 knows nothing of clusters: where the name is the same, none may run any more, and none starts\n"
         )
     } else {
         "nothing was changed: it was a --dry-run\n".to_owned()
@@ -45,9 +46,10 @@ fn loss(moved: &MovedPartition) -> Option<String> {
         ),
     };
     if moved.place.is_behind {
+        let count = moved.not_copied.map_or("all".to_owned(), |count| format!("{count} records"));
         said += &format!(
-            "partition {partition}: the copy ends before what was counted: what was counted between its last record ({}) and the \
-             last one counted ({}) is not in it. Nothing may be copied into it any more\n",
+            "partition {partition}: the copy ends before what was counted: {count} counted between its last record ({}) and the last \
+             one counted ({}) are not in it. Nothing may be copied into it any more\n",
             time_of(moved.place.fingerprint),
             time_of(row.fingerprint),
         );

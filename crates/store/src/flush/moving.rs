@@ -56,6 +56,11 @@ impl MovableRow {
             && self.counters.gap == 0
     }
 
+    /// Whether a release may have written it last that knows of no clusters.
+    fn may_be_older(&self) -> bool {
+        !self.is_retired && self.cluster_id.is_none() && !self.is_untouched()
+    }
+
     /// What is known to have been in the old log behind the position.
     pub fn unread(&self) -> i64 {
         self.log_end_seen.map_or(0, |end| (end.offset() - self.next.offset()).max(0))
@@ -107,6 +112,8 @@ pub struct MovedPartition {
     pub place: Place,
     /// The new log's end.
     pub log_end: Position,
+    /// So many records that were counted are not in the new log, which ends before them; `None`: it does not, or that is not known.
+    pub not_copied: Option<i64>,
 }
 
 impl MovedPartition {
@@ -129,6 +136,8 @@ pub struct Move {
     pub to_cluster_id: String,
     /// What is not in the new log will never come into it.
     pub source_is_gone: bool,
+    /// The operator's word that no streamer of a release that knows of no clusters runs any more.
+    pub older_are_stopped: bool,
     /// All partitions, by number.
     pub partitions: Vec<MovedPartition>,
     /// The operator's words.
@@ -148,7 +157,13 @@ pub enum Moved {
     LogChanged,
     /// The database has rows of the new topic; nothing was changed.
     TargetKnown,
+    /// Rows say of no cluster that they are of it: a release has written them that knows of none, and one such may still run. It
+    /// would go on at the old cluster by the positions of the new one. Nothing was changed.
+    OlderMayRun,
 }
+
+/// The first migration whose programs know of clusters.
+const KNOWS_CLUSTERS: i64 = 22;
 
 /// Moves it, unless the rows or the new log are others by now. `look` says whether the log still is what it was; it is asked
 /// while flushes of the topic wait.
@@ -182,6 +197,9 @@ pub async fn move_topic(
     seal(&mut transaction, order).await?;
     open(&mut transaction, order).await?;
     note_lost(&mut transaction, order).await?;
+    if order.to_topic == order.topic {
+        shut_out_older(&mut transaction).await?;
+    }
     transaction.commit().await.map_err(StoreError::sql(doing))?;
     Ok(Moved::Done)
 }
@@ -213,8 +231,12 @@ async fn lock(
             .fetch_one(connection)
             .await
             .map_err(StoreError::sql(doing))?;
-    if is_known && order.to_topic != order.topic {
+    let keeps_its_name = order.to_topic == order.topic;
+    if is_known && !keeps_its_name {
         return Ok(Err(Moved::TargetKnown));
+    }
+    if keeps_its_name && !order.older_are_stopped && rows.iter().any(MovableRow::may_be_older) {
+        return Ok(Err(Moved::OlderMayRun));
     }
     let is_as_before = tokio::time::timeout(LAST_LOOK_MAX, look())
         .await
@@ -276,20 +298,39 @@ async fn open(connection: &mut PgConnection, order: &Move) -> Result<(), StoreEr
     Ok(())
 }
 
-/// A row of `gaps` for each partition that has lost something.
+/// Programs that know of no clusters do not start any more: one that reads the old cluster would take the new positions for its own.
+async fn shut_out_older(connection: &mut PgConnection) -> Result<(), StoreError> {
+    sqlx::query(
+        "UPDATE schema_compatibility SET oldest_program = $1 WHERE migration = $1 AND oldest_program < $1",
+    )
+    .bind(KNOWS_CLUSTERS)
+    .execute(connection)
+    .await
+    .map_err(StoreError::sql("shutting out programs that know of no clusters"))?;
+    Ok(())
+}
+
+/// A row of `gaps` for each partition that has lost something, or whose copy ends before what was counted.
 async fn note_lost(connection: &mut PgConnection, order: &Move) -> Result<(), StoreError> {
-    for (moved, lost) in losses(order) {
+    for moved in &order.partitions {
         let Some(row) = &moved.row else { continue };
+        let lost = if order.source_is_gone { moved.lost() } else { 0 };
+        let not_copied = moved.not_copied.filter(|count| *count > 0);
+        if lost == 0 && not_copied.is_none() {
+            continue;
+        }
+        let also = not_copied
+            .map(|count| format!(" ({count} records that were counted are not in the copy)"));
         let is_same_topic = order.to_topic == order.topic;
         sqlx::query(include_str!("queries/note_moved.sql"))
             .bind(&order.topic)
             .bind(row.generation)
             .bind(row.partition)
             .bind(row.next.offset())
-            .bind(row.log_end_seen.map(Position::offset))
+            .bind(row.log_end_seen.map_or(row.next, |end| end.max(row.next)).offset())
             .bind(if is_same_topic { row.generation + 1 } else { 0 })
             .bind(moved.place.at.offset())
-            .bind(&order.reason)
+            .bind(format!("{}{}", order.reason, also.unwrap_or_default()))
             .bind(&order.by)
             .bind(lost)
             .execute(&mut *connection)

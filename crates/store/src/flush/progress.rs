@@ -173,9 +173,13 @@ pub struct StoredPosition {
     pub halted_reason: Option<String>,
     /// When the row was last written, by the database's clock, UTC.
     pub updated_at: NaiveDateTime,
+    /// The Kafka cluster whose log it is of, if anybody has said so.
+    pub cluster_id: Option<String>,
+    /// It is out of service: an operator has retired it, or its topic was moved.
+    pub is_retired: bool,
 }
 
-/// Where every partition of a topic stands that is not retired.
+/// Where every partition of a topic stands.
 ///
 /// # Errors
 /// A failed statement.
@@ -183,24 +187,29 @@ pub async fn stored_positions(
     connection: &mut PgConnection,
     topic: &str,
 ) -> Result<Vec<StoredPosition>, StoreError> {
-    let rows: Vec<(i32, i64, Option<String>, NaiveDateTime)> = sqlx::query_as(
-        "SELECT DISTINCT ON (partition) partition, next_offset, halted_reason, updated_at
-         FROM stream_progress WHERE topic = $1 AND retired_at IS NULL
+    let doing = "reading the positions";
+    let rows = sqlx::query(
+        "SELECT DISTINCT ON (partition) partition, next_offset, halted_reason, updated_at, cluster_id,
+                retired_at IS NOT NULL AS is_retired
+         FROM stream_progress WHERE topic = $1
          ORDER BY partition, generation DESC",
     )
     .bind(topic)
     .fetch_all(connection)
     .await
-    .map_err(StoreError::sql("reading the positions"))?;
-    Ok(rows
-        .into_iter()
-        .map(|(partition, next, halted_reason, updated_at)| StoredPosition {
-            partition,
-            next: Position::at(next),
-            halted_reason,
-            updated_at,
-        })
-        .collect())
+    .map_err(StoreError::sql(doing))?;
+    rows.iter().map(stored_position).collect::<Result<_, _>>().map_err(StoreError::sql(doing))
+}
+
+fn stored_position(row: &PgRow) -> Result<StoredPosition, sqlx::Error> {
+    Ok(StoredPosition {
+        partition: row.try_get("partition")?,
+        next: Position::at(row.try_get("next_offset")?),
+        halted_reason: row.try_get("halted_reason")?,
+        updated_at: row.try_get("updated_at")?,
+        cluster_id: row.try_get("cluster_id")?,
+        is_retired: row.try_get("is_retired")?,
+    })
 }
 
 /// What became of a topic's records so far, in all its generations.
@@ -291,6 +300,7 @@ fn stored_partition(row: &PgRow) -> Result<StoredPartition, sqlx::Error> {
         group_id: row.try_get("group_id")?,
         is_retired: row.try_get("is_retired")?,
         cluster_id: row.try_get("cluster_id")?,
+        awaits_cluster: row.try_get("awaits_cluster")?,
     };
     let (partition, history) = (row.try_get("partition")?, History::default());
     Ok(StoredPartition { partition, progress, rules, ownership, history })

@@ -25,6 +25,18 @@ pub(super) use self::rules::RuleLimits;
 /// A row that another group has changed this often in a row, under our hands, is not ours.
 const FENCES_UNTIL_HALT: u32 = 3;
 
+/// So often a partition waits for another one to make the topic's cluster known; then it says so to an operator, and goes on waiting.
+/// It is loaded again as often as what is halted is judged again: every two seconds.
+const CLUSTER_WAITS_MAX: u32 = 15;
+/// Added to what is said of a broken log, as long as it may be another cluster's.
+const CLUSTER_UNKNOWN_TOO: &str = ". Or this is another Kafka cluster than the one on which the topic was counted: the database does \
+     not know yet which that was. A permission is carried out as soon as the last record of another partition is found here; if none \
+     is left anywhere, and this is the cluster: start one streamer with --not-a-copy";
+/// What an operator has to know then.
+const CLUSTER_UNKNOWN: &str = "the database does not know yet on which Kafka cluster this topic was counted, and no record that was \
+     counted is left in this partition to tell: it goes on as soon as the last record of another partition is found here. If none \
+     is left anywhere, and this is the cluster: start one streamer with --not-a-copy";
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Status {
     /// The stored row is being read.
@@ -36,6 +48,8 @@ pub(super) enum Status {
     Examining(Doubt),
     /// Other partitions are being rewound; this one is loaded again when one of them is done.
     Waiting,
+    /// Nothing of it tells whether this log is the one that was counted; it is loaded again until another partition has told.
+    AwaitingCluster,
     /// Records are counted.
     Reading,
     /// An operator is awaited.
@@ -82,6 +96,10 @@ pub(super) struct AssignedPartition {
     pub(super) is_news: bool,
     /// Flushes in a row that found another row than expected.
     fences: u32,
+    /// How often in a row it had to wait for the topic's cluster.
+    cluster_waits: u32,
+    /// An operator has said that this log is the one that was counted.
+    is_vouched_for: bool,
     /// Whether what halted it can go away by itself, or be accepted.
     can_heal: bool,
     /// It is halted because what stands in a record is not known yet.
@@ -113,6 +131,8 @@ impl AssignedPartition {
             loaded_at: Position::at(0),
             is_news: true,
             fences: 0,
+            cluster_waits: 0,
+            is_vouched_for: false,
             can_heal: false,
             awaits_content: false,
             is_verified: false,
@@ -176,9 +196,10 @@ impl AssignedPartition {
         partition: i32,
         row: LoadedRow,
         ends: &LogEnds,
-        (our_group, limits): (&str, RuleLimits),
+        (our_group, is_vouched_for, limits): (&str, bool, RuleLimits),
         effects: &mut Vec<Effect>,
     ) {
+        self.is_vouched_for = is_vouched_for;
         let LoadedRow { progress, rules, ownership, numbers, history } = row;
         self.stall = Stall::default();
         self.ownership = ownership;
@@ -210,6 +231,11 @@ impl AssignedPartition {
         if next > ends.stable {
             return self.doubt(partition, Doubt::BeyondEnd, effects);
         }
+        let fingerprint = self.state.as_ref().and_then(|state| state.progress().fingerprint);
+        let is_told_here = fingerprint.is_some_and(|record| record.offset >= ends.low.offset());
+        if !is_told_here && self.must_await_cluster() {
+            return self.await_cluster(partition, effects);
+        }
         if !self.begin_rules(history.patterns, ends, limits) {
             self.unload();
             self.status = Status::Waiting;
@@ -233,8 +259,31 @@ impl AssignedPartition {
         effects.push(Effect::Read { partition, from: self.read_from() });
     }
 
+    /// Whether this log may be another cluster's, although nothing speaks against it: what is stored must not move by it, for whoever
+    /// reads the right one can tell.
+    fn must_await_cluster(&self) -> bool {
+        self.ownership.cluster_id.is_none()
+            && self.ownership.awaits_cluster
+            && !self.is_verified
+            && !self.is_vouched_for
+    }
+
+    /// Nothing of this partition tells; another one will. Its row is left alone, until an operator has to know.
+    fn await_cluster(&mut self, partition: i32, effects: &mut Vec<Effect>) {
+        self.cluster_waits += 1;
+        if self.cluster_waits > CLUSTER_WAITS_MAX {
+            self.halt(partition, CLUSTER_UNKNOWN.to_owned(), effects);
+            self.can_heal = true;
+            return;
+        }
+        self.unload();
+        self.status = Status::AwaitingCluster;
+        effects.push(Effect::AwaitCluster { partition });
+    }
+
     /// The log is the one that was read.
     fn begin_reading(&mut self) {
+        self.cluster_waits = 0;
         self.status = Status::Reading;
         self.end_rewind(None);
         if let Some(state) = &mut self.state {
@@ -419,6 +468,7 @@ impl AssignedPartition {
         let Status::Examining(doubt) = self.status else { return };
         match log_break_of(doubt, examination) {
             Some(cause) => self.break_off(partition, cause, &examination.ends, effects),
+            None if self.must_await_cluster() => self.await_cluster(partition, effects),
             None => {
                 self.begin_reading();
                 effects.push(Effect::Read { partition, from: self.read_from() });
@@ -437,10 +487,12 @@ impl AssignedPartition {
         let Some(state) = &self.state else { return };
         let progress = state.progress();
         let has_unstored = progress.next != self.stored.next;
+        // At another cluster every log looks broken. A permission is for the one that was counted.
+        let is_ours = !self.must_await_cluster();
         let plan = self
             .ownership
             .permission
-            .filter(|_| !has_unstored)
+            .filter(|_| !has_unstored && is_ours)
             .and_then(|permission: GapPermission| plan_gap(progress, ends, cause, permission));
         match plan {
             Some(plan) => {
@@ -449,7 +501,10 @@ impl AssignedPartition {
                 effects.push(Effect::AcceptGap { partition, stored, plan });
             }
             None => {
-                let reason = describe(progress, ends, cause);
+                let mut reason = describe(progress, ends, cause);
+                if !is_ours {
+                    reason += CLUSTER_UNKNOWN_TOO;
+                }
                 self.halt(partition, reason, effects);
                 self.can_heal = true;
             }

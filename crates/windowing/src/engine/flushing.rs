@@ -86,13 +86,14 @@ impl Engine {
                 status,
                 awaited,
                 is_news,
-                is_verified,
                 ..
             }) = assigned
             else {
                 continue;
             };
             let delta = state.take_delta(stored.next);
+            // It was met; or nothing was remembered of the topic, so that whoever counts its first record says whose it is.
+            let is_verified = *status == Status::Reading && state.progress().fingerprint.is_some();
             let new = state.progress().clone();
             let stored = std::mem::replace(stored, new.clone());
             parts.push(FlushPart {
@@ -102,7 +103,7 @@ impl Engine {
                 new,
                 delta,
                 log_is_known: *status == Status::Reading,
-                log_is_verified: *status == Status::Reading && *is_verified,
+                log_is_verified: is_verified,
                 awaited: *awaited,
                 is_news: *is_news && status.is_judged(),
             });

@@ -18,6 +18,8 @@ pub struct Ownership {
     pub is_retired: bool,
     /// The Kafka cluster whose log the row is of; `None`: nobody has said yet.
     pub cluster_id: Option<String>,
+    /// Nobody has, and a record that was counted is remembered of some partition of the topic: whoever finds it will say.
+    pub awaits_cluster: bool,
 }
 
 /// Something that happened.
@@ -153,6 +155,12 @@ pub enum Effect {
         partition: i32,
         /// Why, for the operator.
         reason: String,
+    },
+    /// Nothing of this partition tells whether its log is the one that was counted, and another partition of the topic can. It
+    /// is loaded again with [`Input::JudgeHaltedAgain`]; say that it waits.
+    AwaitCluster {
+        /// Kafka's number of the partition, from 0.
+        partition: i32,
     },
     /// This partition's row is of another cluster's log, of that one: end, and write nothing into the row. No
     /// flush has a part for it.

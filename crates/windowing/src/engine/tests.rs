@@ -88,6 +88,7 @@ impl Bench {
                 let reopen_at = plan.reopen_at.map(Position::offset);
                 format!("accept {partition} {from}–{to}, reopen at {reopen_at:?}")
             }
+            Effect::AwaitCluster { partition } => format!("await the cluster of {partition}"),
             Effect::LeaveCluster { partition, cluster_id } => {
                 format!("leave {partition}, which is of {cluster_id}")
             }

@@ -101,6 +101,10 @@ impl Database {
         if known.is_some_and(|known| known != cluster) {
             return None;
         }
+        // At another cluster a partition that is new begins elsewhere.
+        if self.awaits_cluster() {
+            return Some(Vec::new());
+        }
         let is_first_contact = self.stored.rows.is_empty();
         let made_for = known.or(is_first_contact.then_some(cluster));
         let mut made = Vec::new();
@@ -121,14 +125,20 @@ impl Database {
         rows.filter_map(|row| row.cluster).next()
     }
 
-    /// As an older release would have made them.
+    /// As an older release would have written them.
     pub(crate) fn forget_cluster(&mut self) {
         self.stored.rows.values_mut().for_each(|row| row.cluster = None);
     }
 
-    /// Whether whoever reads another cluster can find out.
+    /// Whether nobody has said of which cluster the rows are, and somebody can.
+    fn awaits_cluster(&self) -> bool {
+        let mut rows = (0..).map_while(|partition| self.current(partition));
+        self.cluster().is_none() && rows.any(|row| row.fingerprint.is_some())
+    }
+
+    /// Whether anything at all tells of which cluster the rows are: of rows without a single record nothing does.
     pub(crate) fn tells_clusters_apart(&self) -> bool {
-        self.cluster().is_some() || self.rows().all(|row| row.fingerprint.is_some())
+        self.cluster().is_some() || self.awaits_cluster()
     }
 
     fn current_row(&self, partition: i32) -> Option<&Row> {
@@ -159,6 +169,7 @@ impl Database {
                 .cluster
                 .or(self.cluster())
                 .map(|of| of.id().to_owned()),
+            awaits_cluster: self.awaits_cluster(),
         };
         let rules = Rules {
             watermark_delay_micros: self.delay_micros(),
@@ -233,7 +244,7 @@ impl Database {
             let Some(Row { progress, cluster: of, .. }) = self.stored.rows.get(life) else {
                 continue;
             };
-            if of.is_some_and(|of| of != cluster) {
+            if of.or(self.cluster()).is_some_and(|of| of != cluster) {
                 continue;
             }
             rows.push(LockedRow {
@@ -352,8 +363,9 @@ impl Database {
             return None;
         }
         let given = self.stored.permissions.get(&partition).map(|one| one.permission.id);
+        let known = self.cluster();
         let Some(row) = self.stored.rows.get_mut(&life) else { return Some(false) };
-        let is_ours = row.cluster.is_none_or(|of| of == identity.cluster);
+        let is_ours = row.cluster.or(known).is_none_or(|of| of == identity.cluster);
         let is_expected =
             is_ours && row.progress.next == stored.next && row.progress.epoch == stored.epoch;
         if !is_expected || given != Some(plan.permission.id) {

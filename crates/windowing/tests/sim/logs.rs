@@ -43,8 +43,10 @@ pub(crate) const UNUSABLE: [(Option<&str>, &str); 4] = [
     (Some(r#"{"event_type": "call", "region": "Almaty"}"#), "missing"),
 ];
 
-/// Longer than any log at home: no copy stands where its original does. (If one did, going on from there would even be right.)
-const MARKS_BEFORE_COPIES: usize = 70;
+/// No copy stands where its original does: the mirror's offsets lie above those of any log at home, or all of home's begin
+/// above those of the longest mirror. (If one did, going on from there would even be right.)
+pub(crate) const MARKS_BELOW_COPIES: usize = 70;
+pub(crate) const FIRST_ABOVE_COPIES: i64 = 300;
 
 /// A Kafka cluster.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -173,6 +175,11 @@ impl Version {
         self.base + i64::try_from(self.entries.len()).expect("logs are short")
     }
 
+    /// How many entries it ever had.
+    pub(crate) fn len(&self) -> i64 {
+        self.high() - self.base
+    }
+
     /// Up to here readers are shown records: the last stable offset.
     pub(crate) fn stable(&self) -> i64 {
         self.open.first().map_or(self.high(), |first| self.low.max(*first))
@@ -251,12 +258,12 @@ impl Log {
     }
 
     /// The same, with a mirror that has none of its records yet.
-    pub(crate) fn mirrored(self, now: EventTime) -> Self {
+    pub(crate) fn mirrored(self, marks_before_copies: usize, now: EventTime) -> Self {
         let (partition, copied_to) = (self.partition, self.current().low);
         let partition = usize::try_from(partition).expect("there are few");
         let mut mirror = Log::empty(self.seed, partition, 0, false);
         let version = mirror.versions.last_mut().expect("there is always one");
-        (0..MARKS_BEFORE_COPIES).for_each(|_| version.push(Entry::Control, now));
+        (0..marks_before_copies).for_each(|_| version.push(Entry::Control, now));
         Log { mirror: Some(Box::new(mirror)), copied_to, ..self }
     }
 

@@ -44,7 +44,7 @@ const SEEDS: u64 = 2_000;
 const SEEDS_FOR_ALL_FAULTS: u64 = 1_000;
 
 /// What must have happened besides the faults.
-const MUST_MEET: [&str; 32] = [
+const MUST_MEET: [&str; 35] = [
     "committed",
     "unneeded",
     "fenced",
@@ -63,6 +63,9 @@ const MUST_MEET: [&str; 32] = [
     "cut while its turn was waited for",
     "gave an unused turn back",
     "left for another cluster",
+    "waited for its cluster to be known",
+    "an operator vouched for the log",
+    "the mirror has lost its first copies",
     "moved",
     "moved, the source gone",
     "moved to a mirror that was behind",

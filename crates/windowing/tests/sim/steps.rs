@@ -9,6 +9,7 @@ use windowing::{Bounds, Limit, ResumeAt, Size};
 
 use super::dice::Dice;
 use super::faults::Kind;
+use super::logs::{FIRST_ABOVE_COPIES, MARKS_BELOW_COPIES};
 use super::worker::Options;
 
 /// Faults that hit a flush.
@@ -37,8 +38,10 @@ pub(crate) struct Setting {
     pub(crate) transactions_hang: bool,
     /// Whether another cluster has copies of the logs. Then these are left as they were written.
     pub(crate) is_mirrored: bool,
-    /// Whether an older release has made the rows, which says nothing of clusters.
+    /// Whether a release begins that says nothing of clusters.
     pub(crate) knows_no_cluster: bool,
+    /// Marks at the beginning of each mirror: none where its offsets lie below those of home.
+    pub(crate) marks_before_copies: usize,
     pub(crate) workers: Vec<Options>,
 }
 
@@ -120,6 +123,11 @@ pub(crate) enum Step {
     Stray {
         options: usize,
     },
+    /// Whatever was written so far was written by a release that knows of no clusters, and its streamers end. `is_quiet`: what was
+    /// counted is gone from the logs.
+    Upgrade {
+        is_quiet: bool,
+    },
     DatabaseAway {
         millis: i64,
     },
@@ -193,13 +201,16 @@ impl Setting {
         let partitions = 1 + dice.index(4);
         let workers = 1 + dice.index(3);
         let is_mirrored = dice.one_in(3);
+        let lies_below = is_mirrored && dice.one_in(2);
+        let first = if lies_below { FIRST_ABOVE_COPIES } else { 0 };
         Setting {
             seed,
-            firsts: (0..partitions).map(|_| dice.within(0, 3)).collect(),
+            firsts: (0..partitions).map(|_| first + dice.within(0, 3)).collect(),
             is_compacted: dice.one_in(5) && !is_mirrored,
             transactions_hang: dice.one_in(8),
             is_mirrored,
-            knows_no_cluster: is_mirrored && dice.one_in(2),
+            knows_no_cluster: is_mirrored && dice.one_in(3),
+            marks_before_copies: if lies_below { 0 } else { MARKS_BELOW_COPIES },
             workers: (0..workers).map(|_| draw_options(dice, is_mirrored)).collect(),
         }
     }
@@ -249,8 +260,8 @@ impl Step {
     fn draw_fault(worker: usize, partition: usize, dice: &mut Dice) -> Self {
         let millis = dice.pick(&[300, 2_000, 9_000]);
         match dice.weighted(&[
-            6, 4, 1, 6, 3, 3, 4, 2, 3, 1, 3, 2, 3, 4, 3, 1, 3, 2, 2, 2, 4, 2, 4, 4, 2, 4, 1, 3, 2,
-            8, 10,
+            6, 4, 1, 6, 3, 3, 4, 2, 3, 1, 3, 2, 3, 4, 3, 1, 3, 2, 2, 2, 4, 2, 4, 4, 2, 4, 1, 3, 5,
+            18, 14, 3,
         ]) {
             0 => Step::Rebalance { partition, to: dice.index(6) },
             1 => Step::Kill { worker, commit_was_sent: dice.one_in(2) },
@@ -283,7 +294,8 @@ impl Step {
             27 => Step::RegistryAway { millis },
             28 => Step::Stray { options: dice.index(6) },
             29 => Step::FindPlaces { source_is_gone: dice.one_in(2) },
-            _ => Step::Move,
+            30 => Step::Move,
+            _ => Step::Upgrade { is_quiet: dice.one_in(4) },
         }
     }
 }

@@ -139,6 +139,11 @@ impl Worker {
         }
     }
 
+    /// The same; an operator may have said that its cluster is the one on which the topic was counted.
+    pub(crate) fn vouched_for(self, is_vouched_for: bool) -> Self {
+        Worker { engine: self.engine.vouched_for(is_vouched_for), ..self }
+    }
+
     /// One round of the loop: reports, timers, at most `records` records, rebalances.
     pub(crate) fn turn(&mut self, records: usize, shared: &mut Shared) {
         if self.frozen_at.is_some() || self.has_stopped {

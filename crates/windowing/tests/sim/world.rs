@@ -45,10 +45,15 @@ pub(crate) struct World {
     /// Streamers that read the other cluster's.
     strays: Vec<Worker>,
     is_mirrored: bool,
+    /// The release that runs knows of no clusters.
+    knows_no_cluster: bool,
+    /// An operator has said that ours is the cluster on which the topic was counted.
+    is_vouched_for: bool,
     /// Where an operator has found that the topic would go on.
     found: Option<Found>,
     /// The cluster to which producers write.
     written: Cluster,
+    marks_before_copies: usize,
     /// By partition: which worker is to read it, and which one the group takes for its reader.
     owners: Vec<usize>,
     holders: Vec<Option<usize>>,
@@ -74,7 +79,11 @@ impl World {
             .zip(&setting.firsts)
             .map(|(partition, first)| {
                 let log = Log::empty(setting.seed, partition, *first, setting.is_compacted);
-                if setting.is_mirrored { log.mirrored(start) } else { log }
+                if setting.is_mirrored {
+                    log.mirrored(setting.marks_before_copies, start)
+                } else {
+                    log
+                }
             })
             .collect();
         let partitions = logs.len();
@@ -83,9 +92,6 @@ impl World {
         let cluster = Cluster::Home;
         let made = shared.database.ensure_partitions(&shared.logs, cluster);
         made.expect("there is no other cluster yet");
-        if setting.knows_no_cluster {
-            shared.database.forget_cluster();
-        }
         let start = |(number, options): (usize, &Options)| {
             Worker::new(number, (OURS, cluster), *options, shared.clock)
         };
@@ -94,8 +100,11 @@ impl World {
             cluster,
             strays: Vec::new(),
             is_mirrored: setting.is_mirrored,
+            knows_no_cluster: setting.knows_no_cluster,
+            is_vouched_for: false,
             found: None,
             written: cluster,
+            marks_before_copies: setting.marks_before_copies,
             owners: (0..partitions).map(|partition| partition % workers.len()).collect(),
             holders: vec![None; partitions],
             is_asked: vec![false; partitions],
@@ -135,6 +144,7 @@ impl World {
             Step::Rebalance { partition, to } => self.rebalance(partition, to),
             Step::Rival => self.toggle_rival(),
             Step::Stray { options } => self.stray(options),
+            Step::Upgrade { is_quiet } => self.upgrade(is_quiet),
             Step::Copy { partition, records } => self.copy(self.partition(partition), records),
             Step::FindPlaces { source_is_gone } => self.find_places(source_is_gone),
             Step::Move => self.move_topic(),
@@ -318,6 +328,10 @@ impl World {
             .zip(before.iter().zip(positions(&shared.database)))
             .filter_map(|(partition, (before, after))| (*before > after).then_some(partition))
             .collect();
+        // Of the rows of then nothing may tell clusters apart.
+        if !shared.database.tells_clusters_apart() {
+            self.strays.drain(..).for_each(|mut stray| stray.kill(false, shared));
+        }
         if !went_back.is_empty() {
             shared.faults.inject(Kind::DatabaseRewound);
             went_back.iter().for_each(|id| shared.expect_at(Kind::DatabaseRewound, *id));
@@ -340,12 +354,13 @@ impl World {
         }
     }
 
-    /// A streamer of our name starts at the other cluster, whose group has no other member. Where nothing tells clusters
-    /// apart it would go on by the other log, as every release did.
+    /// A streamer of our name starts at the other cluster, whose group has no other member. Where no record was ever counted nothing
+    /// tells clusters apart: it would go on by the other log, as every release did.
     fn stray(&mut self, options: usize) {
         self.strays.retain(|stray| !stray.has_stopped);
         let tells = self.shared.database.tells_clusters_apart();
-        if !self.is_mirrored || self.strays.len() >= STRAYS_MAX || !tells {
+        let is_possible = self.is_mirrored && !self.knows_no_cluster && tells;
+        if !is_possible || self.strays.len() >= STRAYS_MAX {
             return;
         }
         let options = self.options[options % self.options.len()];
@@ -360,7 +375,8 @@ impl World {
 
     fn start(&mut self, index: usize) {
         let who = (OURS, self.cluster);
-        self.workers[index] = Worker::new(index, who, self.options[index], self.shared.clock);
+        let worker = Worker::new(index, who, self.options[index], self.shared.clock);
+        self.workers[index] = worker.vouched_for(self.is_vouched_for);
     }
 }
 

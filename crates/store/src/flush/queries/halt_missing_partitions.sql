@@ -1,9 +1,14 @@
--- $1 topic, $2 partitions that it has, $3 its cluster: of another cluster's rows it is not known which partitions they have.
+-- $1 topic, $2 partitions that it has, $3 its cluster: which partitions another cluster's topic has is not known, nor as long as nobody
+-- knows whose rows these are, though one could.
 WITH missing AS (
     SELECT topic, generation, partition
     FROM stream_progress
     WHERE topic = $1 AND retired_at IS NULL AND halted_reason IS NULL AND partition <> ALL ($2)
-      AND (cluster_id IS NULL OR cluster_id = $3)
+      AND (cluster_id = $3
+           OR cluster_id IS NULL
+              AND (EXISTS (SELECT FROM stream_progress k WHERE k.topic = $1 AND k.cluster_id = $3)
+                   OR NOT EXISTS (SELECT FROM stream_progress k
+                                  WHERE k.topic = $1 AND (k.cluster_id IS NOT NULL OR k.witness_offset IS NOT NULL))))
     ORDER BY topic, generation, partition
     FOR UPDATE
 )

@@ -10,6 +10,7 @@ SELECT p.partition, p.generation, p.first_offset, p.next_offset, p.epoch,
        p.group_id, p.retired_at IS NOT NULL AS is_retired,
        -- A topic is of one cluster: what is known of one partition holds for those that nobody has said it of.
        COALESCE(p.cluster_id, known.cluster_id) AS cluster_id,
+       COALESCE(p.cluster_id, known.cluster_id) IS NULL AND known.remembers_a_record AS awaits_cluster,
        s.watermark_delay_ms, s.max_future_skew_ms, s.business_timezone,
        g.id AS permission_id, g.start_from
 FROM settings s
@@ -20,7 +21,8 @@ CROSS JOIN (
     ORDER BY partition, generation DESC
 ) p
 CROSS JOIN (
-    SELECT MAX(k.cluster_id) AS cluster_id
+    SELECT MAX(k.cluster_id) AS cluster_id,
+           COALESCE(BOOL_OR(k.witness_offset IS NOT NULL AND k.retired_at IS NULL), FALSE) AS remembers_a_record
     FROM stream_progress k
     WHERE k.topic = $1
       AND k.generation = (SELECT MAX(g.generation) FROM stream_progress g

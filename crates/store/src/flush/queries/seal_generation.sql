@@ -8,4 +8,10 @@ SET gap = gap + ($6 - next_offset),
     halted_reason = NULL,
     updated_at = now()
 WHERE topic = $1 AND generation = $2 AND partition = $3 AND next_offset = $4 AND epoch = $5
-  AND (cluster_id IS NULL OR cluster_id = $7)
+  AND (cluster_id = $7
+       OR cluster_id IS NULL
+          AND NOT EXISTS (
+              SELECT FROM stream_progress k
+              WHERE k.topic = $1 AND k.cluster_id <> COALESCE($7, '')
+                AND k.generation = (SELECT MAX(g.generation) FROM stream_progress g
+                                    WHERE g.topic = k.topic AND g.partition = k.partition)))

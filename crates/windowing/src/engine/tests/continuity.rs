@@ -270,16 +270,78 @@ fn only_whoever_has_met_the_fingerprint_says_whose_log_it_is() {
     bench.read(0, 4);
     assert!(verified(&mut bench), "it is there");
 
-    // Retention has removed it: nothing tells whose log this is.
-    let (mut bench, effects) = Bench::loaded(ends(5, 9), Ownership::default());
-    assert_eq!(effects, ["read 0 from 5"]);
-    bench.read(0, 5);
+    // No partition of the topic remembers a record: whoever counts the first one says it.
+    let mut bench = Bench::reading(WIDE, &[0]);
     assert!(!verified(&mut bench));
+    bench.read(0, 0);
+    assert!(verified(&mut bench));
 
     // It is another record: the log is examined, and the partition halts.
     let (mut bench, _) = Bench::loaded(ends(0, 9), Ownership::default());
     bench.read_payload(0, 4, b"another");
     assert!(!verified(&mut bench));
+}
+
+/// Of a topic whose cluster nobody has said yet, although one of its partitions remembers a record.
+fn unsaid() -> Ownership {
+    Ownership { awaits_cluster: true, ..Ownership::default() }
+}
+
+#[test]
+fn a_partition_that_cannot_tell_waits_for_one_that_can() {
+    let load = |bench: &mut Bench, ownership| {
+        bench.apply(Input::Loaded {
+            partition: 0,
+            progress: Box::new(read_to_five()),
+            rules: RULES,
+            ownership,
+            history: Box::default(),
+            // Retention has removed its last record.
+            ends: ends(5, 9),
+        })
+    };
+    let mut bench = Bench::new(WIDE).on_cluster("ours");
+    bench.apply(Input::Assigned(&[0]));
+    assert_eq!(load(&mut bench, unsaid()), ["await the cluster of 0"]);
+    bench.read(0, 5);
+    assert_eq!(bench.apply(Input::FlushNow), NOTHING, "its row is left alone");
+    assert_eq!(bench.apply(Input::JudgeHaltedAgain), ["load [0]"]);
+    let known = Ownership { cluster_id: Some("ours".to_owned()), ..Ownership::default() };
+    assert_eq!(load(&mut bench, known), ["read 0 from 5"]);
+
+    // Nobody tells: an operator has to.
+    let mut bench = Bench::new(WIDE).on_cluster("ours");
+    bench.apply(Input::Assigned(&[0]));
+    for _ in 0..15 {
+        assert_eq!(load(&mut bench, unsaid()), ["await the cluster of 0"]);
+        assert_eq!(bench.apply(Input::JudgeHaltedAgain), ["load [0]"]);
+    }
+    let effects = load(&mut bench, unsaid());
+    assert!(effects[0].starts_with("halt 0: the database does not know yet"), "{effects:?}");
+    assert!(effects[0].contains("--not-a-copy"), "{effects:?}");
+    bench.commit();
+    assert_eq!(bench.apply(Input::JudgeHaltedAgain), ["load [0]"], "it goes on waiting");
+    bench.engine = std::mem::take(&mut bench.engine).vouched_for(true);
+    assert_eq!(load(&mut bench, unsaid()), ["read 0 from 5"]);
+    bench.apply(Input::FlushDue);
+    let part = &bench.flush.as_ref().expect("a flush is under way").parts[0];
+    assert!(part.log_is_verified, "an operator has said whose it is");
+}
+
+#[test]
+fn what_compaction_has_removed_does_not_tell_either() {
+    let (mut bench, _) = Bench::loaded(ends(0, 9), unsaid());
+    bench.read(0, 5);
+    assert_eq!(bench.examined(FoundAt::Absent, true, ends(0, 9)), ["await the cluster of 0"]);
+    assert_eq!(bench.apply(Input::FlushNow), NOTHING);
+}
+
+#[test]
+fn a_permission_waits_until_it_is_known_whose_log_it_is_for() {
+    let ownership = Ownership { awaits_cluster: true, ..permitted(None) };
+    let (_, effects) = Bench::loaded(ends(7, 9), ownership);
+    assert!(effects[0].starts_with("halt 0: records were deleted"), "{effects:?}");
+    assert!(effects[0].contains("another Kafka cluster"), "{effects:?}");
 }
 
 #[test]

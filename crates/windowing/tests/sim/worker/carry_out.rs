@@ -31,6 +31,7 @@ impl Worker {
                 self.accept_gap(partition, &stored, &plan, shared);
             }
             Effect::Halt { partition, reason } => self.halt(partition, &reason, shared),
+            Effect::AwaitCluster { .. } => shared.meet("waited for its cluster to be known"),
             Effect::LeaveCluster { .. } => self.leave_cluster(shared),
             Effect::Pause => {
                 shared.meet("paused");

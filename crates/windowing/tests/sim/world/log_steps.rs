@@ -2,7 +2,7 @@
 
 use super::super::dice::Dice;
 use super::super::faults::Kind;
-use super::super::logs::{Cluster, Log};
+use super::super::logs::{Cluster, FIRST_ABOVE_COPIES, Log};
 use super::super::steps::Step;
 use super::super::worker::Rebalance;
 use super::{World, number};
@@ -11,6 +11,8 @@ use super::{World, number};
 const PARTITIONS_MAX: usize = 6;
 const ENTRIES_MAX: i64 = 60;
 const COPIED_ENTRIES_MAX: i64 = 200;
+/// A mirror with a retention of its own keeps as many of its last entries, or two or three times as many.
+const COPIES_KEPT: i64 = 8;
 
 impl World {
     pub(super) fn step_log(&mut self, step: Step) {
@@ -44,7 +46,7 @@ impl World {
         let now = self.shared.clock;
         let most = if self.written == Cluster::Home { ENTRIES_MAX } else { COPIED_ENTRIES_MAX };
         let log = self.shared.logs[partition].of_mut(self.written);
-        let room = usize::try_from(most - log.current().high()).unwrap_or_default();
+        let room = usize::try_from(most - log.current().len()).unwrap_or_default();
         let controls = log.append(entries.min(room), in_transaction, now);
         if in_transaction && log.current().stable() < log.current().high() {
             self.shared.inject_at(Kind::TransactionOpen, number(partition));
@@ -64,16 +66,18 @@ impl World {
 
     fn add_partition(&mut self) {
         let partition = self.owners.len();
-        // Of a new row without a record nothing tells whose log it is of, but what is known of the others.
-        if partition >= PARTITIONS_MAX
-            || self.is_mirrored && self.shared.database.cluster().is_none()
-        {
+        // Of rows without a single record nothing tells whose log they are of.
+        let tells = self.shared.database.tells_clusters_apart() || self.strays.is_empty();
+        if partition >= PARTITIONS_MAX || !tells {
             return;
         }
         let Log { seed, is_compacted, .. } = self.shared.logs[0];
-        let log = Log::empty(seed, partition, 0, is_compacted);
+        let lies_below = self.is_mirrored && self.marks_before_copies == 0;
+        let first = if lies_below { FIRST_ABOVE_COPIES } else { 0 };
+        let log = Log::empty(seed, partition, first, is_compacted);
         let now = self.shared.clock;
-        self.shared.logs.push(if self.is_mirrored { log.mirrored(now) } else { log });
+        let marks = self.marks_before_copies;
+        self.shared.logs.push(if self.is_mirrored { log.mirrored(marks, now) } else { log });
         self.shared.inject_at(Kind::PartitionAdded, number(partition));
         self.owners.push(partition % self.workers.len());
         self.holders.push(None);
@@ -87,11 +91,13 @@ impl World {
     }
 
     fn retain(&mut self, partition: usize, beyond: i64) {
+        if self.is_mirrored && beyond > 0 {
+            return self.retain_copies(partition, beyond);
+        }
         let shared = &mut self.shared;
         let Some(row) = shared.database.current(number(partition)) else { return };
         let (next, fingerprint) = (row.next.offset(), row.fingerprint);
         let version = shared.logs[partition].of(self.cluster).current();
-        let beyond = if self.is_mirrored { beyond.min(0) } else { beyond };
         let low = (next + beyond).min(version.high());
         if low <= version.low {
             return;
@@ -102,6 +108,19 @@ impl World {
             shared.inject_at(Kind::RetainedBehind, number(partition));
         }
         shared.logs[partition].of_mut(self.cluster).retain_from(low);
+    }
+
+    /// The mirror keeps its records for a time of its own: some of the last ones, whatever of them was counted.
+    fn retain_copies(&mut self, partition: usize, kept: i64) {
+        if self.cluster == Cluster::Mirror {
+            return;
+        }
+        let copies = self.shared.logs[partition].of_mut(Cluster::Mirror);
+        let low = copies.current().high() - COPIES_KEPT * kept;
+        if low > copies.current().low {
+            copies.retain_from(low);
+            self.shared.meet("the mirror has lost its first copies");
+        }
     }
 
     fn truncate(&mut self, partition: usize, before: i64, refill: usize) {

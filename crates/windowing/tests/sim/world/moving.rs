@@ -5,6 +5,7 @@ use windowing::{LogEnds, Place, Progress};
 
 use super::super::faults::Kind;
 use super::super::logs::Cluster;
+use super::super::shared::Shared;
 use super::super::worker::Worker;
 use super::{OURS, World, number};
 
@@ -22,8 +23,35 @@ impl World {
         }
     }
 
+    /// The streamers of a release that knows of no clusters end; those that are started from now on know of them.
+    pub(super) fn upgrade(&mut self, is_quiet: bool) {
+        if !std::mem::take(&mut self.knows_no_cluster) {
+            return;
+        }
+        for index in 0..self.workers.len() {
+            if !self.workers[index].has_stopped {
+                self.workers[index].kill(false, &mut self.shared);
+                self.let_go_of(index);
+            }
+        }
+        if let Some(mut rival) = self.rival.take() {
+            rival.kill(false, &mut self.shared);
+        }
+        let Shared { database, logs, .. } = &mut self.shared;
+        database.settle(logs);
+        database.forget_cluster();
+        for (partition, log) in (0..).zip(logs).filter(|_| is_quiet) {
+            let next = database.current(partition).map(|row| row.next.offset());
+            if let Some(next) = next.filter(|next| *next > log.current().low) {
+                log.retain_from(next);
+            }
+        }
+        self.backup = None;
+        self.shared.meet("a release that knows of no clusters has ended");
+    }
+
     pub(super) fn find_places(&mut self, source_is_gone: bool) {
-        if !self.is_mirrored || self.cluster == Cluster::Mirror {
+        if !self.is_mirrored || self.knows_no_cluster || self.cluster == Cluster::Mirror {
             return;
         }
         let partitions = 0..number(self.owners.len());
@@ -45,6 +73,13 @@ impl World {
         });
         if source_is_gone && !is_still {
             return self.shared.meet("not moved: the mirror grows");
+        }
+        let mut low = |partition| self.shared.ask_log_ends(Cluster::Mirror, partition);
+        let holds_places = (0..).zip(&places).all(|(partition, (_, place, _))| {
+            low(partition).is_some_and(|now| now.low <= place.at)
+        });
+        if !holds_places {
+            return self.shared.meet("not moved: the mirror has lost a place");
         }
         let shared = &mut self.shared;
         match shared.database.move_to(&places, source_is_gone, &shared.logs) {
