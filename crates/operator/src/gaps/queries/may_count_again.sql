@@ -7,7 +7,7 @@ WHERE p.topic = $1 AND p.partition = $2
   AND p.halted_reason LIKE '%`streamer accept-gap%'
   AND (
       -- Of rows of an older program nobody knows on which cluster they were counted: the log may be a copy.
-      NOT EXISTS (SELECT FROM current_progress k WHERE k.topic = p.topic AND k.cluster_id IS NOT NULL)
+      NOT EXISTS (SELECT FROM stream_progress k WHERE k.topic = p.topic AND k.cluster_id IS NOT NULL)
       -- Nothing is left to tell whether the log was cut or made again: if it was cut, what stands before the position was counted.
       OR p.halted_reason LIKE '%`streamer accept-gap --from%'
          AND CASE
