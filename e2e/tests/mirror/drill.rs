@@ -10,12 +10,12 @@ use std::time::Instant;
 
 use anyhow::{Context, Result, ensure};
 use chrono::TimeDelta;
-use e2e::{Database, LoggedRecord, Running, Scatter, url_of_both};
+use e2e::{Database, Running, Scatter, url_of_both};
 use sandbox::{Postgres, wait_until};
 
 use crate::load::Load;
 use crate::moving::{
-    Life, Pair, by_partition, copies_of, counted, expect_once, wait_until_counted,
+    Life, Pair, Records, by_partition, copies_of, counted, expect_once, wait_until_counted,
 };
 use crate::{MIRROR, PARTITIONS, PATIENCE, TOPIC, noon};
 
@@ -88,6 +88,26 @@ fn drill(seed: u64, before: impl FnOnce(&mut Pair, &Running) -> Result<()>) -> R
     pair.hub.drain()?;
     ensure!(counted(&mut pair.home.database, TOPIC)? == taken_over, "home's log was counted on");
 
+    println!("{}", said.trim_end());
+    let (copied, known, of_home) = judge(&mut pair, &taken_over, &mirrored, &said)?;
+    println!(
+        "home was killed: moved after {moved:.1} s, RTO {recovered:.1} s to the first flush at the hub; of {acknowledged} records \
+         that home had acknowledged, {copied} were mirrored, {} more were counted at home before, and RPO: {} of its log's \
+         {of_home} are in neither; each of the others is counted once",
+        known - copied,
+        of_home - known
+    );
+    Ok(())
+}
+
+/// Fails unless all that is known of home is counted once, and what followed at the hub, and unless the rest is named. How many
+/// records the mirror has, how many are in the mirror or were counted, how many are in home's log.
+fn judge(
+    pair: &mut Pair,
+    taken_over: &BTreeMap<i32, usize>,
+    mirrored: &Records,
+    said: &str,
+) -> Result<(usize, usize, usize)> {
     let (home, hub) = (by_partition(&pair.home.topic)?, by_partition(&pair.hub.topic)?);
     let copies = copies_of(&home, &hub)?;
     let is_whole =
@@ -97,7 +117,7 @@ fn drill(seed: u64, before: impl FnOnce(&mut Pair, &Running) -> Result<()>) -> R
         .iter()
         .map(|(partition, copies)| (*partition, *copies.max(&taken_over[partition])))
         .collect();
-    let records: BTreeMap<i32, Vec<LoggedRecord>> = home
+    let records: Records = home
         .iter()
         .map(|(partition, records)| {
             let followed = &hub[partition][copies[partition]..];
@@ -110,25 +130,15 @@ fn drill(seed: u64, before: impl FnOnce(&mut Pair, &Running) -> Result<()>) -> R
     };
     let lives = [Life::of(TOPIC, 0, &home), Life::numbered(MIRROR, 0, &hub, number_at_hub)];
     expect_once(&mut pair.hub, &records, &lives)?;
-    expect_named(&mut pair, &said, (&home, &known))?;
-    let [copied, known, of_home] =
-        [copies.values().sum::<usize>(), known.values().sum(), home.values().map(Vec::len).sum()];
-    println!("{}", said.trim_end());
-    println!(
-        "home was killed: moved after {moved:.1} s, RTO {recovered:.1} s to the first flush at the hub; of {acknowledged} records \
-         that home had acknowledged, {copied} were mirrored, {} more were counted at home before, and RPO: {} of its log's \
-         {of_home} are in neither; each of the others is counted once",
-        known - copied,
-        of_home - known
-    );
-    Ok(())
+    expect_named(pair, said, (&home, &known))?;
+    Ok((copies.values().sum(), known.values().sum(), home.values().map(Vec::len).sum()))
 }
 
 /// Fails unless as much as is gone is named, in the output and in `gaps`: what home's log was seen to have, and nobody counts.
 fn expect_named(
     pair: &mut Pair,
     said: &str,
-    (home, known): (&BTreeMap<i32, Vec<LoggedRecord>>, &BTreeMap<i32, usize>),
+    (home, known): (&Records, &BTreeMap<i32, usize>),
 ) -> Result<()> {
     let rows = pair.home.database.rows(&format!(
         "SELECT p.partition, p.log_end_seen, p.gap, COALESCE(SUM(g.to_offset - g.from_offset), 0)::bigint \

@@ -130,9 +130,12 @@ pub(crate) fn counted(database: &mut Database, topic: &str) -> Result<BTreeMap<i
     Ok(rows.iter().map(count).collect())
 }
 
-/// Records of a topic by partition, in their order.
-pub(crate) fn by_partition(topic: &Topic) -> Result<BTreeMap<i32, Vec<LoggedRecord>>> {
-    let mut partitions: BTreeMap<i32, Vec<_>> = BTreeMap::new();
+/// Records by partition, in their order.
+pub(crate) type Records = BTreeMap<i32, Vec<LoggedRecord>>;
+
+/// Records of a topic.
+pub(crate) fn by_partition(topic: &Topic) -> Result<Records> {
+    let mut partitions = Records::new();
     for record in topic.records()? {
         partitions.entry(record.partition).or_default().push(record);
     }
@@ -140,10 +143,7 @@ pub(crate) fn by_partition(topic: &Topic) -> Result<BTreeMap<i32, Vec<LoggedReco
 }
 
 /// Fails unless each partition of the copy begins with home's records, payloads and times; how many of them.
-pub(crate) fn copies_of(
-    home: &BTreeMap<i32, Vec<LoggedRecord>>,
-    hub: &BTreeMap<i32, Vec<LoggedRecord>>,
-) -> Result<BTreeMap<i32, usize>> {
+pub(crate) fn copies_of(home: &Records, hub: &Records) -> Result<BTreeMap<i32, usize>> {
     let is_copy = |(one, other): &(&LoggedRecord, &LoggedRecord)| {
         (one.time_ms, &one.payload) == (other.time_ms, &other.payload)
     };
@@ -170,11 +170,7 @@ pub(crate) struct Life<'a> {
 
 impl<'a> Life<'a> {
     /// A life whose log has the records in their numbers' order, from the first one on.
-    pub(crate) fn of(
-        topic: &'a str,
-        generation: i32,
-        log: &BTreeMap<i32, Vec<LoggedRecord>>,
-    ) -> Life<'a> {
+    pub(crate) fn of(topic: &'a str, generation: i32, log: &Records) -> Life<'a> {
         Life::numbered(topic, generation, log, |_, number| number)
     }
 
@@ -182,7 +178,7 @@ impl<'a> Life<'a> {
     pub(crate) fn numbered(
         topic: &'a str,
         generation: i32,
-        log: &BTreeMap<i32, Vec<LoggedRecord>>,
+        log: &Records,
         number_of: impl Fn(i32, usize) -> usize,
     ) -> Life<'a> {
         let number_of = &number_of;
@@ -199,7 +195,7 @@ impl<'a> Life<'a> {
 /// what followed at the hub, in the order of their numbers.
 pub(crate) fn expect_once(
     pipeline: &mut Pipeline,
-    records: &BTreeMap<i32, Vec<LoggedRecord>>,
+    records: &Records,
     lives: &[Life<'_>],
 ) -> Result<Expected> {
     let numbered: Vec<LoggedRecord> = records

@@ -21,48 +21,21 @@ fn a_topic_goes_on_under_its_name_as_its_next_generation_and_anything_but_its_co
 -> Result<()> {
     let mut pair = Pair::start(&sandbox::fresh_database()?, TOPIC, SAME_NAME)?;
     let mut scatter = Scatter::new(91, PARTITIONS, noon());
-    let hub = pair.hub.topic.bootstrap().to_owned();
-    // Other topics, written before and after what is counted.
-    let other = |name: &str, partitions| Topic::create_for_copies(&hub, name, partitions);
-    let (older, newer) = (other("older", PARTITIONS)?, other("newer", PARTITIONS)?);
-    let mut strange = Scatter::new(92, PARTITIONS, noon());
-    older.sender(&[])?.send(&strange.take(600))?;
-    other("narrow", PARTITIONS - 1)?;
-    other("empty", PARTITIONS)?;
-    Topic::create(&hub, "stamped", PARTITIONS)?;
-
+    let newer = make_others(&pair)?;
     let at_home = pair.streamer(&pair.home)?;
     pair.home.topic.sender(&[])?.send(&scatter.take(6_000))?;
     pair.start_mirror()?;
     pair.wait_for_copies(6_000)?;
     pair.kill_mirror()?;
     wait_until_counted(&mut pair.home.database, TOPIC, 6_000, &at_home)?;
-    newer.sender(&[])?.send(&strange.take(600))?;
+    newer.sender(&[])?.send(&Scatter::new(93, PARTITIONS, noon()).take(600))?;
 
     // A streamer that comes too early writes nothing; home's own, which notes when it looked, does nothing meanwhile.
     at_home.freeze()?;
     let before = pair.positions()?;
     let said = pair.refused_streamer(&pair.hub)?;
     ensure!(said.contains(OTHER_CLUSTER), "{said}");
-    let refused = |pair: &Pair, topic: &str, more: &[&str], why: &str| -> Result<()> {
-        let ended = pair.move_to(&["--to-topic", topic], more)?.expect(1)?;
-        ensure!(ended.log.contains(why), "{topic} {more:?}: {why} is not said:\n{}", ended.log);
-        Ok(())
-    };
-    for (topic, more, why) in [
-        ("narrow", &[][..], "has no partitions [2]"),
-        ("narrow", &GONE, "has no partitions [2]"),
-        ("stamped", &[], "message.timestamp.type=LogAppendTime"),
-        ("nowhere", &[], "there is no topic nowhere"),
-        ("older", &[], "nothing was moved"),
-        ("newer", &[], "does not stand in the copy"),
-        ("empty", &[], "the copy has not come so far yet"),
-        ("older", &GONE, "nothing was moved"),
-        ("newer", &GONE, "does not stand in the copy"),
-        ("empty", &GONE, "nothing was moved"),
-    ] {
-        refused(&pair, topic, more, why)?;
-    }
+    expect_others_refused(&pair)?;
     ensure!(pair.positions()? == before, "what was refused has changed something");
     at_home.thaw()?;
 
@@ -105,5 +78,37 @@ fn a_topic_goes_on_under_its_name_as_its_next_generation_and_anything_but_its_co
     let lives = [Life::of(TOPIC, 0, &home), Life::of(TOPIC, 1, &hub)];
     expect_once(&mut pair.hub, &hub, &lives)?;
     println!("same name: 9060 records, 6060 of them counted at home, each once; 11 moves refused");
+    Ok(())
+}
+
+/// Makes topics at the hub that are no copy. The one that is returned is to be written when all is counted.
+fn make_others(pair: &Pair) -> Result<Topic> {
+    let hub = pair.hub.topic.bootstrap();
+    let other = |name, partitions| Topic::create_for_copies(hub, name, partitions);
+    let strange = Scatter::new(92, PARTITIONS, noon()).take(600);
+    other("older", PARTITIONS)?.sender(&[])?.send(&strange)?;
+    other("narrow", PARTITIONS - 1)?;
+    other("empty", PARTITIONS)?;
+    Topic::create(hub, "stamped", PARTITIONS)?;
+    other("newer", PARTITIONS)
+}
+
+/// Fails unless a move to any of these is refused.
+fn expect_others_refused(pair: &Pair) -> Result<()> {
+    for (topic, more, why) in [
+        ("narrow", &[][..], "has no partitions [2]"),
+        ("narrow", &GONE, "has no partitions [2]"),
+        ("stamped", &[], "message.timestamp.type=LogAppendTime"),
+        ("nowhere", &[], "there is no topic nowhere"),
+        ("older", &[], "the copy has not come so far yet"),
+        ("newer", &[], "does not stand in the copy"),
+        ("empty", &[], "the copy has not come so far yet"),
+        ("older", &GONE, "nothing shows that it is a copy"),
+        ("newer", &GONE, "does not stand in the copy"),
+        ("empty", &GONE, "nothing shows that it is a copy"),
+    ] {
+        let ended = pair.move_to(&["--to-topic", topic], more)?.expect(1)?;
+        ensure!(ended.log.contains(why), "{topic} {more:?}: {why} is not said:\n{}", ended.log);
+    }
     Ok(())
 }
