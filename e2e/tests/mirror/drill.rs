@@ -131,6 +131,13 @@ fn judge(
     let lives = [Life::of(TOPIC, 0, &home), Life::numbered(MIRROR, 0, &hub, number_at_hub)];
     expect_once(&mut pair.hub, &records, &lives)?;
     expect_named(pair, said, (&home, &known))?;
+    for (partition, copies) in &copies {
+        let missing = taken_over[partition].saturating_sub(*copies);
+        let line = format!(
+            "partition {partition}: the copy ends before what was counted: {missing} records"
+        );
+        ensure!(said.contains(&line) == (missing > 0), "not said: {line}\n{said}");
+    }
     Ok((copies.values().sum(), known.values().sum(), home.values().map(Vec::len).sum()))
 }
 
