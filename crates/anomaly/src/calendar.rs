@@ -4,7 +4,8 @@ use std::fmt;
 use std::str::FromStr;
 
 use chrono::{
-    DateTime, Datelike, Duration, LocalResult, NaiveDate, NaiveDateTime, Offset, TimeZone, Weekday,
+    DateTime, Datelike, Duration, LocalResult, NaiveDate, NaiveDateTime, Offset, TimeZone,
+    Timelike, Weekday,
 };
 use chrono_tz::Tz;
 use serde::{Deserialize, Serialize};
@@ -133,6 +134,13 @@ pub enum Basis {
 }
 
 impl Calendar {
+    /// The share of the local day that is over in the middle of a window.
+    pub fn time_of_day(&self, window: DetectionWindow) -> f64 {
+        let local = self.zone.from_utc_datetime(&window.start()).naive_local();
+        let middle = f64::from(local.num_seconds_from_midnight()) + 30.0 * WINDOW_MINUTES as f64;
+        middle / 86_400.0
+    }
+
     /// Whether the window begins on a holiday.
     pub fn is_holiday(&self, window: DetectionWindow) -> bool {
         let date = self.zone.from_utc_datetime(&window.start()).date_naive();
@@ -260,6 +268,18 @@ mod tests {
         assert_eq!(window.end(), at("2025-11-09T12:05:00"));
         assert_eq!(DetectionWindow::holding(window.end()), window.plus(1));
         assert_eq!(window.plus(7).since(window), 7);
+    }
+
+    #[test]
+    fn the_day_is_over_by_the_local_clock() {
+        for (zone, moment, hours) in [
+            (Tz::UTC, "2025-03-31T06:00:00", 6.0),
+            (Tz::Asia__Almaty, "2025-11-09T07:00:00", 12.0),
+            (Tz::Europe__Berlin, "2025-03-31T22:00:00", 0.0),
+        ] {
+            let time = calendar(zone, &[]).time_of_day(DetectionWindow::holding(at(moment)));
+            assert!((24.0 * time - hours - 2.5 / 60.0).abs() < 1e-9, "{zone}: {time}");
+        }
     }
 
     #[test]

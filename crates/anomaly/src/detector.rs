@@ -102,7 +102,7 @@ impl Detector {
         let judgements: Vec<Judgement> =
             verdicts.iter().map(|verdict| verdict.judgement.clone()).collect();
         let changed = self.tracker.take(window, &judgements);
-        let is_holiday = calendar.is_holiday(window);
+        let (is_holiday, time) = (calendar.is_holiday(window), calendar.time_of_day(window));
         for verdict in verdicts {
             let Judgement { series, measure, knowledge, .. } = verdict.judgement;
             if knowledge == Knowledge::WarmingUp {
@@ -119,6 +119,7 @@ impl Detector {
                 is_unusual: self.tracker.is_open(&series, measure),
                 is_jump: verdict.is_jump,
                 is_holiday,
+                time,
             };
             self.memories.entry(measure).or_default().entry(series).or_default().learn(&lesson);
         }

@@ -28,6 +28,11 @@ pub const CLOSE_WINDOWS: i64 = 12;
 /// … and so many, half as many as it lasted, one that went on for hours.
 pub const CLOSE_WINDOWS_MAX: i64 = 36;
 
+/// While an incident goes on, what is unusual in the other direction is its echo, up to so many times as much or
+/// as little as expected: a quiet morning after a busy night, a rush after an outage. Further off it is an
+/// incident of its own: silence after a rush may be the network's collapse.
+pub const ECHO_MOST: f64 = 10.0;
+
 /// So many others are named with an incident that moved meanwhile.
 pub const MOVED_MAX: usize = 5;
 
@@ -49,7 +54,7 @@ pub struct Incident {
     pub last: DetectionWindow,
     /// The window by which it was over; `None`: it goes on.
     pub closed: Option<DetectionWindow>,
-    /// Calm windows since.
+    /// Calm windows since; after an echo so few that it takes another hour of them.
     pub calm_windows: u32,
     /// The worst window.
     pub peak: Peak,
@@ -184,7 +189,7 @@ impl Tracker {
         changed
     }
 
-    /// The series whose open incident is over because they have become unusual in the other direction, or
+    /// The series whose open incident is over because they have become very unusual in the other direction, or
     /// because after what their events come to their number has.
     fn turned(&self, window: DetectionWindow, judgements: &[Judgement]) -> BTreeSet<Series> {
         let has_turned = |judgement: &&Judgement| {
@@ -192,7 +197,7 @@ impl Tracker {
                 return false;
             };
             let is_same = open.measure == judgement.measure;
-            let is_other = is_same && open.direction != now
+            let is_other = is_same && open.direction != now && !is_echo(judgement)
                 || !is_same && judgement.measure == Measure::Events;
             is_other && self.opened(window, judgement, Some(open)).is_some()
         };
@@ -235,6 +240,12 @@ impl Tracker {
     }
 }
 
+/// Whether what is unusual is near enough to what was expected to be another incident's echo.
+fn is_echo(judgement: &Judgement) -> bool {
+    let is_near = |direction: Direction| judgement.ratio.powf(direction.sign()) <= ECHO_MOST;
+    judgement.unusual.is_some_and(is_near)
+}
+
 /// What else was not calm, of the same type or in the same region.
 fn moved(of: Option<&Judgement>, judgements: &[Judgement]) -> Vec<Moved> {
     let Some(of) = of else { return Vec::new() };
@@ -269,7 +280,11 @@ impl Incident {
             None => self.calm_windows += 1,
         }
         let half = self.last.since(self.first) / 2;
-        if i64::from(self.calm_windows) >= half.clamp(CLOSE_WINDOWS, CLOSE_WINDOWS_MAX) {
+        let enough = half.clamp(CLOSE_WINDOWS, CLOSE_WINDOWS_MAX);
+        if judgement.is_some_and(is_echo) {
+            self.calm_windows = self.calm_windows.min((enough - CLOSE_WINDOWS) as u32);
+        }
+        if i64::from(self.calm_windows) >= enough {
             self.closed = Some(window);
         }
         self.peak != before

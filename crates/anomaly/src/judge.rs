@@ -116,6 +116,8 @@ pub(crate) struct Verdict {
 /// The moment that is judged.
 struct Moment<'a> {
     window: DetectionWindow,
+    /// The share of the local day that is over.
+    time: f64,
     former: Former,
     /// What came in this window; of a hole nothing.
     now: Option<Row<'a>>,
@@ -197,8 +199,9 @@ pub(crate) fn judge_window(
     let former = asked.calendar.former(window, counts.begins(), |then| counts.has(then));
     let rows = Rows::of(&former, counts);
     let is_holiday = asked.calendar.is_holiday(window);
+    let time = asked.calendar.time_of_day(window);
     let (now, nothing) = (counts.row(window), Memory::default());
-    let moment = Moment { window, former, now, rows, is_holiday, asked, nothing };
+    let moment = Moment { window, time, former, now, rows, is_holiday, asked, nothing };
     let mut types: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
     for (index, series) in counts.series().iter().enumerate() {
         types.entry(&series.event_type).or_default().push(index);
@@ -304,10 +307,11 @@ fn judge_one(known: &Known<'_>, factor: f64, caution: f64, moment: &Moment<'_>) 
     };
     let of_lasting =
         |compared| test(compared, &memory.lasting, budget.share(LASTING_GROUP), LASTING_LEAST);
-    let jump = Comparison::of(observed, foreseen, memory.of_jumps);
+    let jump = Comparison::of(observed, foreseen, memory.of_jumps_at(moment.time));
     let granted = (factor - 1.0).max(0.0) * (baseline.most(GRANTED_DEVIATIONS) - baseline.expected);
     let together = together(memory, moment.window, Together { observed, expected, granted });
-    let lasting = Comparison::of(together.observed, together.expected, memory.of_lasting);
+    let of_lasting_now = memory.of_lasting_at(moment.time);
+    let lasting = Comparison::of(together.observed, together.expected, of_lasting_now);
     let of_jump =
         jump.map(|compared| test(compared, &memory.jumps, budget.share(JUMP_GROUP), JUMP_LEAST));
     let tests = [of_jump, lasting.map(of_lasting)];

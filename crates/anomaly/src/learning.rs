@@ -1,5 +1,5 @@
-//! Estimates that follow a series, one score after the other: how it scatters, in how long waves, and how
-//! far its usual extremes reach.
+//! Estimates that follow a series, one score after the other: how it scatters, and when in the day more, in
+//! how long waves, and how far its usual extremes reach.
 //!
 //! Every step is bounded, so what is wildly unusual teaches hardly more than what is a little so. None of
 //! them keeps the values that it has seen.
@@ -12,6 +12,12 @@ const OUTSIDE_SCORE: f64 = 1.44;
 /// Coefficients of variation that are believed.
 const SCALE_LEAST: f64 = 0.01;
 const SCALE_MOST: f64 = 2.0;
+/// The day is divided into so many parts, in each of which a series may scatter differently: two hours.
+const DAY_PARTS: usize = 12;
+/// How far a window moves its part of the day: a memory of a week or two, as each part comes once a day.
+const DAY_STEP: f64 = 0.007;
+/// The logarithm of how much more or less a part of the day scatters, at most.
+const DAY_MOST: f32 = 1.0;
 /// The share of scores above the quantile of a [`Tail`].
 const TAIL_SHARE: f64 = 0.02;
 /// A tail's mean excess is this at least, and one excess counts as so many times the mean at most.
@@ -45,13 +51,51 @@ impl Scale {
         self.0
     }
 
-    /// Learns from a score that this scale gave; `weight` is how much the window says, up to 1.
-    pub(crate) fn learn(&mut self, score: f64, learned: u32, weight: f64) {
-        let step = weight * (5.0 / f64::from(learned.saturating_add(20))).max(0.01);
-        let is_outside = score.abs() > OUTSIDE_SCORE;
-        let way = if is_outside { 1.0 - OUTSIDE_SHARE } else { -OUTSIDE_SHARE };
-        self.0 = (self.0 * (step * way).exp()).clamp(SCALE_LEAST, SCALE_MOST);
+    /// Learns from a score that this scale gave; `weight` is how much the window says, up to 1, `least` how far
+    /// it moves the scale when much has been learned: the less, the more neighbouring scores have in common.
+    pub(crate) fn learn(&mut self, score: f64, learned: u32, weight: f64, least: f64) {
+        let step = weight * (5.0 / f64::from(learned.saturating_add(20))).max(least);
+        self.0 = (self.0 * (step * way(score)).exp()).clamp(SCALE_LEAST, SCALE_MOST);
     }
+}
+
+/// Up if a score is outside, down if it isn't: as much as keeps the share of those outside.
+fn way(score: f64) -> f64 {
+    if score.abs() > OUTSIDE_SCORE { 1.0 - OUTSIDE_SHARE } else { -OUTSIDE_SHARE }
+}
+
+/// How much more or less a series scatters at each time of the day than all day long: logarithms of factors,
+/// 0 on average. Nights often scatter several times as much as afternoons.
+///
+/// T. G. Andersen, T. Bollerslev, "Intraday periodicity and volatility persistence in financial markets",
+/// Journal of Empirical Finance 4 (1997) 115–158; learned as a [`Scale`] is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct DayPattern([f32; DAY_PARTS]);
+
+impl DayPattern {
+    /// A scale, as it is at this time: the share of the local day that is over.
+    pub(crate) fn at(&self, time: f64, scale: Scale) -> Scale {
+        let of_parts = parts(time).map(|(part, share)| share * f64::from(self.0[part]));
+        let factor = of_parts.iter().sum::<f64>().exp();
+        Scale((scale.0 * factor).clamp(SCALE_LEAST, SCALE_MOST))
+    }
+
+    /// Learns from a score that the scale at this time gave; `weight` is how much the window says, up to 1.
+    pub(crate) fn learn(&mut self, score: f64, time: f64, weight: f64) {
+        for (part, share) in parts(time) {
+            self.0[part] += (DAY_STEP * weight * share * way(score)) as f32;
+        }
+        // What all parts have in common is the scale's to learn.
+        let mean = self.0.iter().sum::<f32>() / DAY_PARTS as f32;
+        self.0.iter_mut().for_each(|part| *part = (*part - mean).clamp(-DAY_MOST, DAY_MOST));
+    }
+}
+
+/// The two parts of the day whose middles a time lies between, and the share that each has in it.
+fn parts(time: f64) -> [(usize, f64); 2] {
+    let at = (time * DAY_PARTS as f64 - 0.5).rem_euclid(DAY_PARTS as f64);
+    let (part, share) = (at as usize % DAY_PARTS, at.fract());
+    [(part, 1.0 - share), ((part + 1) % DAY_PARTS, share)]
 }
 
 /// The highest scores: a quantile, and by how much those above it exceed it on average.
@@ -158,11 +202,54 @@ mod tests {
             for learned in 0..8_000 {
                 let is_wild = wild > 0 && learned % wild == 0;
                 let value = if is_wild { 1e6 } else { 0.12 * normal(&mut dice) };
-                scale.learn(value / scale.variation(), learned, 1.0);
+                scale.learn(value / scale.variation(), learned, 1.0, 0.01);
                 sum += if learned >= 4_000 { scale.variation() } else { 0.0 };
             }
             let mean = sum / 4_000.0;
             assert!((0.11..0.15).contains(&mean), "{wild}: {mean}");
+        }
+    }
+
+    #[test]
+    fn one_day_of_an_event_moves_a_scale_by_less_the_smaller_its_step() {
+        let after_a_day = |least| {
+            let mut scale = Scale::new(0.1);
+            (0..288).for_each(|_| scale.learn(9.0, 20_000, 1.0, least));
+            scale.variation()
+        };
+        assert!(after_a_day(0.01) > 1.0, "{}", after_a_day(0.01));
+        assert!((0.15..0.25).contains(&after_a_day(0.003)), "{}", after_a_day(0.003));
+    }
+
+    #[test]
+    fn the_day_has_a_pattern_where_nights_scatter_more_and_none_where_all_hours_are_alike() {
+        let mut dice = ChaCha8Rng::seed_from_u64(4);
+        for (at_night, quotient) in [(0.3, 2.4..4.0), (0.1, 0.8..1.25)] {
+            let (mut scale, mut pattern) = (Scale::new(0.1), DayPattern::default());
+            for learned in 0..60 * 288_u32 {
+                let time = (f64::from(learned % 288) + 0.5) / 288.0;
+                let deviation = if time < 0.25 { at_night } else { 0.1 };
+                let now = pattern.at(time, scale);
+                let score = deviation * normal(&mut dice) / now.variation();
+                scale.learn(score, learned, 1.0, 0.003);
+                pattern.learn(score, time, 1.0);
+            }
+            let [night, day] = [0.125, 0.6].map(|time| pattern.at(time, scale).variation());
+            assert!(quotient.contains(&(night / day)), "{at_night}: {night}, {day}");
+            assert!((0.07..0.14).contains(&day), "{at_night}: {day}");
+        }
+    }
+
+    #[test]
+    fn between_the_middles_of_two_parts_of_the_day_there_is_no_jump() {
+        let mut pattern = DayPattern::default();
+        (0..2_000).for_each(|_| pattern.learn(9.0, 1.0 / 24.0, 1.0));
+        let at = |hour: f64| pattern.at(hour / 24.0, Scale::new(0.1)).variation();
+        assert!(at(1.0) > 2.0 * at(12.0));
+        for minute in 0..24 * 60 {
+            let hour = f64::from(minute) / 60.0;
+            let step = (at(hour + 1.0 / 60.0) / at(hour)).ln().abs();
+            assert!(step < 0.02, "{hour}: {step}");
         }
     }
 

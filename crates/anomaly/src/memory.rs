@@ -7,7 +7,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::calendar::DetectionWindow;
-use crate::learning::{Scale, Tail, Waves};
+use crate::learning::{DayPattern, Scale, Tail, Waves};
 use crate::statistics::distance;
 
 /// What fewer events are expected of is too small to judge: a fall can't be told from chance, and a rise
@@ -30,6 +30,11 @@ const LESSON_EVENTS: f64 = 0.5;
 const LEVEL_EVENTS: f64 = 10.0;
 /// … and a scale.
 const SCALE_EVENTS: f64 = 20.0;
+/// How far a window moves a scale when much has been learned. Neighbouring scores of what lasts are nearly the
+/// same event: if it moved further, half a day of a storm would triple the scale, and hide the storm's end and
+/// the next one.
+const JUMP_STEP: f64 = 0.006;
+const LASTING_STEP: f64 = 0.003;
 /// A window that differs by more standard deviations of one window than this moves a wave no further.
 const WAVE_DEVIATIONS: f64 = 2.0;
 /// Waves are believed up to so many times the usual variation.
@@ -55,10 +60,16 @@ pub struct Memory {
     waves: Waves,
     /// Variation of a window around its expectation without waves.
     variation: Scale,
-    /// Variation of a window around its expectation with waves.
-    pub(crate) of_jumps: Scale,
-    /// Variation of some windows together around their expectation without waves.
+    /// Variation of a window around its expectation with waves, all day long …
+    of_jumps: Scale,
+    /// … and when in the day it is more or less.
+    #[serde(default)]
+    day_of_jumps: DayPattern,
+    /// Variation of some windows together around their expectation without waves, all day long …
     pub(crate) of_lasting: Scale,
+    /// … and when in the day it is more or less.
+    #[serde(default)]
+    day_of_lasting: DayPattern,
     /// Scores of jumps: upwards, downwards.
     pub(crate) jumps: [Tail; 2],
     /// Scores of what lasts: upwards, downwards.
@@ -123,6 +134,8 @@ pub struct Lesson {
     pub is_jump: bool,
     /// Holidays teach nothing but how the series is doing.
     pub is_holiday: bool,
+    /// The share of the local day that is over.
+    pub time: f64,
 }
 
 impl Default for Memory {
@@ -135,7 +148,9 @@ impl Default for Memory {
             waves: Waves::default(),
             variation: Scale::new(0.15),
             of_jumps: Scale::new(0.1),
+            day_of_jumps: DayPattern::default(),
             of_lasting: Scale::new(0.15),
+            day_of_lasting: DayPattern::default(),
             jumps: [Tail::default(); 2],
             lasting: [Tail::default(); 2],
             clock: 0.0,
@@ -160,6 +175,16 @@ impl Memory {
     pub fn wave(&self) -> f64 {
         let most = WAVE_VARIATIONS * self.variation.variation();
         self.waves.forecast().clamp(-most, most).exp()
+    }
+
+    /// Variation around what is expected with waves, at this time of the day.
+    pub(crate) fn of_jumps_at(&self, time: f64) -> Scale {
+        self.day_of_jumps.at(time, self.of_jumps)
+    }
+
+    /// Variation of some windows together around what is usual, at this time of the day.
+    pub(crate) fn of_lasting_at(&self, time: f64) -> Scale {
+        self.day_of_lasting.at(time, self.of_lasting)
     }
 
     /// Whether the series follows the clock where clocks are changed; `None`: that is not known yet.
@@ -268,18 +293,20 @@ impl Memory {
     }
 
     fn learn_scales(&mut self, lesson: &Lesson) {
-        let Lesson { observed, expected, jump, lasting, .. } = *lesson;
+        let Lesson { observed, expected, jump, lasting, time, .. } = *lesson;
         let weight = expected / (expected + SCALE_EVENTS);
         let learned = self.learned;
-        let learn = |scale: &mut Scale, observed: f64, expected: f64| {
-            scale.learn(distance(observed, expected, scale.variation()), learned, weight);
-        };
-        learn(&mut self.variation, observed, expected);
+        let score = distance(observed, expected, self.variation.variation());
+        self.variation.learn(score, learned, weight, LASTING_STEP);
         if let Some(jump) = jump {
-            learn(&mut self.of_jumps, jump.observed, jump.expected);
+            let score = jump.deviations_by(self.of_jumps_at(time));
+            self.of_jumps.learn(score, learned, weight, JUMP_STEP);
+            self.day_of_jumps.learn(score, time, weight);
         }
         if let Some(lasting) = lasting {
-            learn(&mut self.of_lasting, lasting.observed, lasting.expected);
+            let score = lasting.deviations_by(self.of_lasting_at(time));
+            self.of_lasting.learn(score, learned, weight, LASTING_STEP);
+            self.day_of_lasting.learn(score, time, weight);
         }
     }
 
@@ -303,6 +330,11 @@ impl Comparison {
     pub(crate) fn of(observed: f64, expected: f64, scale: Scale) -> Option<Self> {
         let deviations = distance(observed, expected, scale.variation());
         (expected >= EVENTS_MIN).then_some(Comparison { observed, expected, deviations })
+    }
+
+    /// The same on another scale.
+    fn deviations_by(&self, scale: Scale) -> f64 {
+        distance(self.observed, self.expected, scale.variation())
     }
 }
 

@@ -3,12 +3,14 @@
 use super::*;
 use crate::judgement::Knowledge;
 
-/// `H`, `L`: unusual; `h`, `l`: not calm, not unusual; `.`: calm; `?`: the series is not there.
+/// `H`, `L`: unusual; `X`, `S`: twelve times as much, silence; `h`, `l`: not calm, not unusual; `.`: calm; `?`: the series is not there.
 fn judgements(mark: char) -> Vec<Judgement> {
     let (observed, score, unusual) = match mark {
         'H' => (400.0, 20.0, Some(Direction::High)),
         'h' => (140.0, 3.0, None),
         'L' => (10.0, -15.0, Some(Direction::Low)),
+        'X' => (1_200.0, 40.0, Some(Direction::High)),
+        'S' => (0.0, -19.0, Some(Direction::Low)),
         'l' => (70.0, -3.0, None),
         _ => (100.0, 0.0, None),
     };
@@ -61,13 +63,21 @@ fn two_of_three_open_and_an_hour_of_calm_closes() {
         (&format!("..HHhhhH..h{}", calm(12)), &["high 2-10 o3 c22"]),
         ("LL", &["low 0-1 o1 c-"]),
         ("HL.HL.", &[]),
-        ("HHHLLLL", &["high 0-2 o1 c4", "low 3-6 o4 c-"]),
+        ("HHHSSSS", &["high 0-2 o1 c4", "low 3-6 o4 c-"]),
+        ("LLLLXX", &["low 0-3 o1 c5", "high 4-5 o5 c-"]),
         ("HHHL.....", &["high 0-2 o1 c-"]),
         (&format!("HHH{}LL", calm(12)), &["high 0-2 o1 c14", "low 15-16 o16 c-"]),
         (&format!("HH{}", "?".repeat(12)), &["high 0-1 o1 c13"]),
         // What comes again within an hour is the same event, and later another.
         (&format!("HH{}HH", calm(11)), &["high 0-14 o1 c-"]),
         (&format!("HH{}HH", calm(12)), &["high 0-1 o1 c13", "high 14-15 o15 c-"]),
+        // An echo in the other direction is the same event, and takes an hour of calm again.
+        (&format!("HH..LL{}", calm(11)), &["high 0-1 o1 c-"]),
+        (&format!("HH..LL{}", calm(12)), &["high 0-1 o1 c17"]),
+        (&format!("LL..HH..HH{}L", calm(12)), &["low 0-1 o1 c21"]),
+        (&format!("HH{}H{}LL{}", "h".repeat(57), calm(20), calm(11)), &["high 0-59 o1 c-"]),
+        (&format!("HH{}H{}LL{}", "h".repeat(57), calm(20), calm(12)), &["high 0-59 o1 c93"]),
+        (&format!("HH{}LL", calm(12)), &["high 0-1 o1 c13", "low 14-15 o15 c-"]),
         // After five hours it takes half as long, after ten not more than three.
         (&format!("HH{}H{}", "h".repeat(57), calm(28)), &["high 0-59 o1 c-"]),
         (&format!("HH{}H{}", "h".repeat(57), calm(29)), &["high 0-59 o1 c88"]),
@@ -90,8 +100,7 @@ fn the_peak_is_the_worst_window_that_before_the_opening_included() {
 /// Cut anywhere, and made again from what is stored, a tracker goes on as if nothing had happened.
 #[test]
 fn a_restart_at_any_window_changes_nothing() {
-    let drawing =
-        "..H.HhhH....LL..l...HHH.....LLHHHH..............LL..l............HH.............LHHL....";
+    let drawing = "..H.HhhH....LL..l...HHH.....SSHHHHXX..............LL..l............HH.............LHHL....";
     let marks: Vec<char> = drawing.chars().collect();
     for cut in 0..marks.len() {
         let mut stored: BTreeMap<(DetectionWindow, Direction), Incident> = BTreeMap::new();

@@ -18,6 +18,7 @@ fn lesson(number: i64, observed: f64, expected: f64, is_unusual: bool) -> Lesson
         is_unusual,
         is_jump,
         is_holiday,
+        time: 0.5,
     }
 }
 
@@ -136,4 +137,21 @@ fn a_window_that_is_judged_again_teaches_nothing_more() {
     assert_eq!(again, memory);
     again.learn(&lesson(300, 3_000.0, 1_000.0, false));
     assert_ne!((again.learned, again.wave()), (memory.learned, memory.wave()));
+}
+
+#[test]
+fn nights_that_scatter_more_do_not_hide_a_fall_by_day() {
+    let mut memory = Memory::default();
+    for number in 0..40 * DAY {
+        let time = (number.rem_euclid(DAY) as f64 + 0.5) / DAY as f64;
+        let off = if time < 0.25 { 300.0 } else { 60.0 };
+        let observed = 1_000.0 + [off, -off, 0.0][number.rem_euclid(3) as usize];
+        memory.learn(&Lesson { time, ..lesson(number, observed, 1_000.0, false) });
+    }
+    for scale_at in [Memory::of_jumps_at, Memory::of_lasting_at] {
+        let fall_at =
+            |time| Comparison::of(700.0, 1_000.0, scale_at(&memory, time)).unwrap().deviations;
+        let [night, day] = [fall_at(0.125), fall_at(0.6)];
+        assert!(day < 2.0 * night && night < 0.0, "{night}, {day}");
+    }
 }
