@@ -149,8 +149,10 @@ pub struct RunArgs {
     pub start: StartArg,
     /// This Kafka cluster is the right one: a topic new to the database is no copy of what it counts on another cluster, and one whose
     /// cluster it does not know was counted here
-    #[arg(long)]
-    pub not_a_copy: bool,
+    ///
+    /// With the cluster's id, as the refusal or the start's log names it: on another cluster the streamer does not start then.
+    #[arg(long, value_name = "CLUSTER_ID")]
+    pub not_a_copy: Option<String>,
     /// Members of the consumer group in this process, each with a thread of its own
     #[arg(long, env = "WORKERS", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=256))]
     pub workers: u16,

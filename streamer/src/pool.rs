@@ -119,7 +119,7 @@ fn new_worker(
         database_url: database_url.clone(),
         identity: identity.clone(),
         start: args.start.into(),
-        is_no_copy: args.not_a_copy,
+        is_no_copy: args.not_a_copy.is_some(),
         executor: ThreadExecutor::new()?,
         rounds: Rounds::default(),
     };

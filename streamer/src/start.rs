@@ -4,8 +4,8 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use anyhow::Context;
-use log_reader::Queries;
+use anyhow::{Context, ensure};
+use log_reader::{Queries, UNNAMED_CLUSTER};
 use program::{FoundTopic, duration_text, ensure_topic};
 use store::{CountedRecords, Session, StoredPosition};
 use windowing::LogEnds;
@@ -55,10 +55,19 @@ pub(crate) async fn start(args: &RunArgs) -> anyhow::Result<Started> {
     let ends = log_ends(args, &queries, &found, deadline).await?;
     let topic = &args.kafka.kafka_topic;
     let cluster_id = cluster_id(args, &queries, deadline).await?;
+    tracing::info!(cluster_id, "the Kafka cluster that is read");
+    if let Some(said) = &args.not_a_copy {
+        ensure!(
+            *said == cluster_id,
+            "--not-a-copy names cluster {said}, and Kafka at {} is cluster {cluster_id}: leave it out, or name this one if you are sure",
+            args.kafka.kafka_bootstrap_servers
+        );
+    }
     let firsts = first_positions(&ends);
     // The first that is written of the topic: at the wrong cluster nothing is.
     let (named, start) = ((topic.as_str(), Some(cluster_id.as_str())), args.start.into());
-    store::ensure_partitions(&mut connection, named, &firsts, start, args.not_a_copy).await?;
+    store::ensure_partitions(&mut connection, named, &firsts, start, args.not_a_copy.is_some())
+        .await?;
     store::halt_missing_partitions(&mut connection, named, &found.partitions).await?;
     let database_now = store::database_now(&mut connection).await?;
     let positions = store::stored_positions(&mut connection, topic).await?;
@@ -76,7 +85,7 @@ pub(crate) async fn start(args: &RunArgs) -> anyhow::Result<Started> {
     })
 }
 
-/// Which cluster it is, asked for until `deadline`.
+/// Which cluster it is. The brokers have told their topics already, and say their cluster's id in the same answer, if they have one.
 async fn cluster_id(
     args: &RunArgs,
     queries: &Arc<Queries>,
@@ -85,12 +94,13 @@ async fn cluster_id(
     let asking = Arc::clone(queries);
     let ask = move || asking.cluster_id_before(deadline);
     let told = tokio::task::spawn_blocking(ask).await.context("asking for the cluster's id")?;
-    told.with_context(|| {
-        format!(
-            "Kafka at {} does not say which cluster it is, so nothing tells whether this is the log that was counted",
-            args.kafka.kafka_bootstrap_servers
-        )
-    })
+    Ok(told.unwrap_or_else(|| {
+        tracing::warn!(
+            servers = args.kafka.kafka_bootstrap_servers,
+            "Kafka does not say which cluster it is: clusters without an id are taken for one and the same"
+        );
+        UNNAMED_CLUSTER.to_owned()
+    }))
 }
 
 /// The ends of these partitions' logs, asked for again and again until `deadline`.

@@ -23,7 +23,8 @@ mod stretch;
 pub use allocator::keep_large_blocks_apart;
 pub use examine::{Retention, is_compacted, is_stamped_by_broker, look_at, retention};
 pub use queries::{
-    QUERY_TIMEOUT, Queries, QueryClient, Quiet, clock, query_client, topic_exists, topic_partitions,
+    QUERY_TIMEOUT, Queries, QueryClient, Quiet, UNNAMED_CLUSTER, clock, query_client, topic_exists,
+    topic_partitions,
 };
 pub use reader::{Committer, Event, Membership, Read, Reader, Trouble};
 pub use rounds::Rounds;

@@ -14,6 +14,8 @@ use rdkafka::metadata::Metadata;
 use rdkafka::{ClientConfig, Offset, TopicPartitionList};
 use windowing::{LogEnds, Position};
 
+/// Stands for the id of a cluster whose brokers tell none: some that speak Kafka's protocol, or all where `api.version.request` is off.
+pub const UNNAMED_CLUSTER: &str = "unnamed";
 /// One question to a broker waits at most this long.
 pub const QUERY_TIMEOUT: Duration = Duration::from_secs(2);
 /// … and at least this long, however little time is left.
@@ -133,7 +135,7 @@ impl Queries {
     }
 
     /// The id by which a cluster is told from another. Blocks until `deadline`, but for the shortest patience; `None`: no
-    /// broker has told it by then.
+    /// broker has told it by then, or brokers have told their topics and no id: they have none.
     pub fn cluster_id_before(&self, deadline: Instant) -> Option<String> {
         let time_left = deadline.saturating_duration_since(Instant::now());
         self.shown.client().fetch_cluster_id(time_left.clamp(QUERY_TIMEOUT_MIN, QUERY_TIMEOUT))

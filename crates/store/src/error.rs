@@ -157,7 +157,7 @@ pub enum StoreError {
     #[error(
         "the database has never met topic {topic} of Kafka cluster {ours}, and counts topic {counted} of cluster {theirs}: were it a copy \
          of that, each event would be counted a second time. If it is one, go on in it with \
-         `streamer move --topic {counted} --to SERVERS --to-topic {topic}`; if it holds other events: --not-a-copy"
+         `streamer move --topic {counted} --to SERVERS --to-topic {topic}`; if it holds other events: --not-a-copy {ours}"
     )]
     PerhapsACopy {
         /// Kafka's name of the topic.

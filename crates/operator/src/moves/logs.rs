@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
-use log_reader::{QUERY_TIMEOUT, Queries, Stretches, is_stamped_by_broker};
+use log_reader::{QUERY_TIMEOUT, Queries, Stretches, UNNAMED_CLUSTER, is_stamped_by_broker};
 use program::KafkaArgs;
 use rdkafka::ClientConfig;
 use tokio::task::spawn_blocking;
@@ -59,9 +59,8 @@ impl Side {
             found.flat_map(|found| found.partitions().iter().map(|one| one.id())).collect();
         partitions.sort_unstable();
         ensure!(!partitions.is_empty(), "there is no topic {topic} at {servers}");
-        let cluster_id = queries
-            .cluster_id_before(deadline)
-            .with_context(|| format!("Kafka at {servers} does not say which cluster it is"))?;
+        let told = queries.cluster_id_before(deadline);
+        let cluster_id = told.unwrap_or_else(|| UNNAMED_CLUSTER.to_owned());
         let stretches = Stretches::new(&config, &topic)?;
         Ok(Side { config, servers, topic, queries, stretches, cluster_id, partitions })
     }

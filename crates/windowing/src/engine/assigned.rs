@@ -31,11 +31,11 @@ const CLUSTER_WAITS_MAX: u32 = 15;
 /// Added to what is said of a broken log, as long as it may be another cluster's.
 const CLUSTER_UNKNOWN_TOO: &str = ". Or this is another Kafka cluster than the one on which the topic was counted: the database does \
      not know yet which that was. A permission is carried out as soon as the last record of another partition is found here; if none \
-     is left anywhere, and this is the cluster: start one streamer with --not-a-copy";
+     is left anywhere, and this is the cluster: start one streamer with --not-a-copy and this cluster's id";
 /// What an operator has to know then.
 const CLUSTER_UNKNOWN: &str = "the database does not know yet on which Kafka cluster this topic was counted, and no record that was \
      counted is left in this partition to tell: it goes on as soon as the last record of another partition is found here. If none \
-     is left anywhere, and this is the cluster: start one streamer with --not-a-copy";
+     is left anywhere, and this is the cluster: start one streamer with --not-a-copy and this cluster's id";
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Status {
