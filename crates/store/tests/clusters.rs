@@ -126,11 +126,28 @@ async fn a_new_topic_that_may_be_a_copy_is_met_only_if_an_operator_says_where_to
     // A cluster's second topic is no copy of its first, nor is anything of what is out of service.
     database.run("UPDATE stream_progress SET retired_at = now() WHERE topic = 't'").await;
     database.meet("south.t", 1, "hub", false).await.unwrap();
-    // Of what an older release has met nobody knows whether this is a copy.
+    // Of what an older release has counted nobody knows whether this is a copy; of what it has only met, nothing can be there twice.
     database.forget_clusters().await;
+    database.meet("empty", 1, "hub", false).await.unwrap();
+    database
+        .run("UPDATE stream_progress SET on_time = 1, next_offset = 1 WHERE topic = 'south.t'")
+        .await;
     let error = database.meet("u", 1, "hub", false).await.unwrap_err();
     assert!(error.to_string().contains("not known yet"), "{error}");
     database.meet("u", 1, "hub", true).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_partition_that_never_had_a_record_keeps_no_second_topic_away() {
+    let mut database = Database::prepared().await;
+    database.meet("t", 2, "north", false).await.unwrap();
+    database
+        .run("UPDATE stream_progress SET on_time = 1, next_offset = 1 WHERE partition = 0")
+        .await;
+    database.run("UPDATE stream_progress SET cluster_id = NULL WHERE partition = 1").await;
+    database.meet("u", 1, "north", false).await.unwrap();
+    let error = database.meet("v", 1, "south", false).await.unwrap_err();
+    assert!(matches!(error, StoreError::PerhapsACopy { .. }), "{error:?}");
 }
 
 #[tokio::test]

@@ -61,13 +61,12 @@ impl Sought {
         })
     }
 
-    /// What is sought of one whose old log is gone: what the row remembers.
-    pub fn without_log(last: Option<Fingerprint>, generation: i32, first: Position) -> Self {
+    /// What is sought of one whose old log is gone: what the row remembers. `is_untouched` as above: what was accepted as lost is not to be
+    /// counted after all.
+    pub fn without_log(last: Option<Fingerprint>, is_untouched: bool) -> Self {
         match last {
             Some(last) => Sought::LastCounted(last),
-            None => {
-                Sought::Unknown { is_from_the_start: generation == 0 && first == Position::at(0) }
-            }
+            None => Sought::Unknown { is_from_the_start: is_untouched },
         }
     }
 }
@@ -390,13 +389,12 @@ mod tests {
             assert_eq!(sought, expected, "{last:?} {is_untouched} {records:?} {low}");
         }
         let unknown = |is_from_the_start| Sought::Unknown { is_from_the_start };
-        for (last, generation, first, expected) in [
-            (Some(at(4)), 1, 3, Sought::LastCounted(at(4))),
-            (None, 0, 0, unknown(true)),
-            (None, 0, 1, unknown(false)),
-            (None, 1, 0, unknown(false)),
+        for (last, is_untouched, expected) in [
+            (Some(at(4)), false, Sought::LastCounted(at(4))),
+            (None, true, unknown(true)),
+            (None, false, unknown(false)),
         ] {
-            assert_eq!(Sought::without_log(last, generation, Position::at(first)), expected);
+            assert_eq!(Sought::without_log(last, is_untouched), expected);
         }
     }
 

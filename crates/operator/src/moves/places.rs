@@ -136,7 +136,7 @@ fn find_place(
     let sought = match (row.filter(|row| !row.is_retired), old) {
         // Nobody has ever read it, or nobody is to.
         (None, _) => Sought::Nothing,
-        (Some(row), None) => Sought::without_log(row.fingerprint, row.generation, row.first),
+        (Some(row), None) => Sought::without_log(row.fingerprint, row.is_untouched()),
         (Some(row), Some(old)) => match sought_in(old, row)? {
             Some(sought) => sought,
             None => return Ok(Err(Because::AnotherLog)),

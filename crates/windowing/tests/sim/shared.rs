@@ -174,7 +174,7 @@ impl Shared {
         let (home, mirror) = (home.current(), mirror.current());
         let all = |message: &std::rc::Rc<Message>| fingerprint_of(message);
         let sought = if source_is_gone {
-            Sought::without_log(row.fingerprint, row.generation, row.first)
+            Sought::without_log(row.fingerprint, is_untouched)
         } else {
             // A short row of them is found as well, or twice.
             let mut records: Vec<_> =
