@@ -143,6 +143,13 @@ fn find_place(
         },
     };
     let searched = search(new, sought, partition, ends)?;
+    // Where nothing was sought no record was shown, so none behind the place was counted.
+    let searched = match searched {
+        Ok(place) if !place.is_behind && place.records_after == 0 => {
+            Ok(Place { records_after: records_from(new, place.at, (partition, ends))?, ..place })
+        }
+        searched => searched,
+    };
     Ok(match searched {
         // The old log is there: what is behind will come, and be counted a second time behind any place that is given now.
         Ok(place) if place.is_behind && old.is_some() => Err(Because::NoPlace(NoPlace::Behind(1))),
@@ -155,7 +162,8 @@ fn find_place(
             Some(given) => return given_place(new, given, (partition, ends)),
             None if no_place == NoPlace::Unknown && args.count_again => {
                 let (at, is_behind) = (ends.low, false);
-                Ok(Place { at, fingerprint: None, origin: None, is_behind, records_after: 0 })
+                let records_after = records_from(new, at, (partition, ends))?;
+                Ok(Place { at, fingerprint: None, origin: None, is_behind, records_after })
             }
             None => Err(Because::NoPlace(no_place)),
         },
@@ -173,9 +181,19 @@ fn given_place(
     }
     let fingerprint = new.stretches.last_before(partition, at, ends, 1)?.pop();
     let origin = new.stretches.first_before(partition, at, ends)?;
-    let mut records_after = 0;
-    new.stretches.show(partition, (at, ends.stable), |_| records_after += 1)?;
+    let records_after = records_from(new, at, (partition, ends))?;
     Ok(Ok(Place { at, fingerprint, origin, is_behind: false, records_after }))
+}
+
+/// How many records the new log has from there on.
+fn records_from(
+    new: &Side,
+    at: Position,
+    (partition, ends): (i32, &LogEnds),
+) -> anyhow::Result<i64> {
+    let mut records = 0;
+    new.stretches.show(partition, (at, ends.stable), |_| records += 1)?;
+    Ok(records)
 }
 
 /// The last records before the position; `None`: it is not the log that was counted.

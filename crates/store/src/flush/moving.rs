@@ -118,9 +118,10 @@ pub struct MovedPartition {
 
 impl MovedPartition {
     /// Up to so many records that the old log was seen to have behind the position will never come: the new one ends before. Only
-    /// where the old log is gone; otherwise they are still to be copied.
+    /// where the old log is gone; otherwise they are still to be copied. Of what is out of service nobody wants any.
     pub fn lost(&self) -> i64 {
-        let unread = self.row.as_ref().map_or(0, MovableRow::unread);
+        let in_service = self.row.as_ref().filter(|row| !row.is_retired);
+        let unread = in_service.map_or(0, MovableRow::unread);
         (unread - self.place.records_after).max(0)
     }
 }
