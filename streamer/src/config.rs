@@ -237,7 +237,7 @@ mod tests {
 
     #[test]
     fn the_examples_of_the_help_can_be_typed() {
-        assert_eq!(program::check_examples::<Cli>(), Ok(30));
+        assert_eq!(program::check_examples::<Cli>(), Ok(32));
     }
 
     #[test]

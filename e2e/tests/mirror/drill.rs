@@ -38,6 +38,7 @@ fn home_is_gone_after_the_line_to_the_hub_was_cut_and_nothing_is_counted_twice()
 }
 
 /// The drill, after something that happens before home is gone.
+#[expect(clippy::print_stdout, reason = "what the tests above have measured is theirs to say")]
 fn drill(seed: u64, before: impl FnOnce(&mut Pair, &Running) -> Result<()>) -> Result<()> {
     let mut primary = Postgres::start()?;
     let url = primary.create_database(DATABASE)?;
